@@ -1,0 +1,157 @@
+"""The assets that the pipeline wants in Atlan, as plain JSON in the shape that pyatlan's creators send.
+
+Building them through pyatlan's classes costs about a millisecond each, which thousands of column processes feel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import posixpath
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from matching import AssetRow
+
+# The first segment of the id of every process that this program makes: how it knows its own work.
+MARKER = "delta-arc"
+
+# What is compared with the assets that Atlan holds.
+BUCKET_ATTRIBUTES = ("connectorName", "connectionQualifiedName", "awsArn", "s3ObjectCount")
+OBJECT_ATTRIBUTES = (
+    "connectorName", "connectionQualifiedName", "awsArn", "s3BucketName", "s3BucketQualifiedName", "s3ObjectKey", "bucket",
+    "s3ObjectSize", "s3ObjectLastModifiedTime", "s3ETag", "s3ObjectContentType",
+)  # fmt: skip
+PROCESS_ATTRIBUTES = ("connectorName", "connectionQualifiedName", "sql", "inputs", "outputs", "process")
+
+
+def make_bucket(qualified_name: str, name: str, arn: str, object_count: int) -> dict:
+    connection = connection_of(qualified_name)
+    return _entity("S3Bucket", connection, qualified_name, name, awsArn=arn, s3ObjectCount=object_count)
+
+
+def make_s3_object(bucket: dict, item: Mapping[str, Any]) -> dict:
+    """The S3Object of one listed object. Its ARN starts with the bucket's, so it is as unique in the tenant."""
+    attributes = bucket["attributes"]
+    connection, arn = attributes["connectionQualifiedName"], f"{attributes['awsArn']}/{item['key']}"
+    known = {
+        "s3ObjectSize": item.get("size"),
+        "s3ObjectLastModifiedTime": _milliseconds(item.get("last_modified")),
+        "s3ETag": item.get("etag"),
+        "s3ObjectContentType": mimetypes.guess_type(item["key"])[0],
+    }
+    return _entity(
+        "S3Object",
+        connection,
+        f"{connection}/{arn}",
+        posixpath.basename(item["key"]),
+        awsArn=arn,
+        s3BucketName=attributes["name"],
+        s3BucketQualifiedName=attributes["qualifiedName"],
+        s3ObjectKey=item["key"],
+        bucket=_reference("S3Bucket", attributes["qualifiedName"]),
+        **{name: value for name, value in known.items() if value is not None},
+    )
+
+
+def make_extract(source: AssetRow, objects: Sequence[Mapping[str, Any]]) -> dict:
+    """The process that writes a PostgreSQL table into its objects; the source's connection runs it."""
+    bucket, files = objects[0]["bucket"], _describe_objects(objects)
+    return _process(
+        connection=connection_of(source[0]),
+        process_id=process_id_of("extract", source[0], source[0], bucket),
+        name=f"{source[1]} → {files}",
+        description=f"Exports {source[1]} to {files}. Recorded by Delta Arc from the names of the table and the objects.",
+        sql=f"-- Not from a query log: what the names of the objects tell\nCOPY {_sql_name(source[0])} TO '{files}'",
+        inputs=[_reference(source[2], source[0])],
+        outputs=[_reference("S3Object", item["qualified_name"]) for item in objects],
+    )
+
+
+def make_load(source: AssetRow, objects: Sequence[Mapping[str, Any]], target: AssetRow) -> dict:
+    """The process that loads a table's objects into its Snowflake table; the target's connection runs it."""
+    bucket, files = objects[0]["bucket"], _describe_objects(objects)
+    return _process(
+        connection=connection_of(target[0]),
+        process_id=process_id_of("load", target[0], source[0], bucket, target[0]),
+        name=f"{files} → {target[1]}",
+        description=f"Loads {files} into {target[1]}. Recorded by Delta Arc from the names of the objects and the table.",
+        sql=f"-- Not from a query log: what the names of the objects tell\nCOPY INTO {_sql_name(target[0])} FROM '{files}'",
+        inputs=[_reference("S3Object", item["qualified_name"]) for item in objects],
+        outputs=[_reference(target[2], target[0])],
+    )
+
+
+def make_column_process(process: str, source: str, left: AssetRow, target: str, right: AssetRow) -> dict:
+    connection = connection_of(process)
+    name = f"{last_name(source)}.{left[1]} → {last_name(target)}.{right[1]}"
+    return _process(
+        connection=connection,
+        process_id=f"{process.removeprefix(f'{connection}/')}/column/{right[1]}",
+        name=name,
+        description=f"Carries {name}. Recorded by Delta Arc from the names of the columns.",
+        sql=None,
+        inputs=[_reference("Column", left[0])],
+        outputs=[_reference("Column", right[0])],
+        type_name="ColumnProcess",
+        process=_reference("Process", process),
+    )
+
+
+def _entity(type_name: str, connection: str, qualified_name: str, name: str, **attributes: Any) -> dict:
+    """An asset as pyatlan's creators send it. The status brings an archived one of the same name back to life."""
+    return {
+        "typeName": type_name,
+        "status": "ACTIVE",
+        "attributes": {
+            "qualifiedName": qualified_name,
+            "name": name,
+            "connectorName": connection.split("/")[1],
+            "connectionQualifiedName": connection,
+            **attributes,
+        },
+    }
+
+
+def _process(connection: str, process_id: str, type_name: str = "Process", **attributes: Any) -> dict:
+    given = {name: value for name, value in attributes.items() if value is not None}
+    return _entity(type_name, connection, f"{connection}/{process_id}", **given)
+
+
+def process_id_of(direction: str, table: str, *connects: str) -> str:
+    """A stable id: readable, and told apart by all that the process connects. It does not hold today's files."""
+    digest = hashlib.sha256("\n".join(connects).encode()).hexdigest()[:12]
+    return f"{MARKER}/{direction}/{table.removeprefix(connection_of(table) + '/')}/{digest}"
+
+
+def _reference(type_name: str, qualified_name: str) -> dict:
+    return {"typeName": type_name, "uniqueAttributes": {"qualifiedName": qualified_name}}
+
+
+def connection_of(qualified_name: str) -> str:
+    """The connection's qualified name: the first three segments, which hold no slash of their own."""
+    return "/".join(qualified_name.split("/", 3)[:3])
+
+
+def last_name(qualified_name: str) -> str:
+    return qualified_name.rpartition("/")[2]
+
+
+def _sql_name(qualified_name: str) -> str:
+    parts = qualified_name.removeprefix(connection_of(qualified_name) + "/").split("/")
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def _describe_objects(objects: Sequence[Mapping[str, Any]]) -> str:
+    """One object by its address, several by their number and common folder."""
+    bucket = last_name(objects[0]["bucket"]).rpartition(":")[2]
+    keys = [item["key"] for item in objects]
+    if len(keys) == 1:
+        return f"s3://{bucket}/{keys[0]}"
+    folder = posixpath.commonpath([posixpath.dirname(key) for key in keys])
+    return f"{len(keys)} objects in s3://{bucket}/{folder + '/' if folder else ''}"
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    return int(moment.timestamp() * 1000) if moment else None

@@ -1,0 +1,157 @@
+"""The settings of a run: read from the environment and `.env`, and checked, all faults at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from delta_arc.terminal import configure_logging
+
+SANDBOX_FOLDER = Path(".sandbox")
+
+
+class PipelineError(Exception):
+    """Something that ends the run, told in one sentence."""
+
+
+class SettingsError(PipelineError):
+    """One sentence for every setting that is missing or wrong."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run, checked. `sandbox` means: no tenant is set, use the embedded one."""
+
+    base_url: str
+    api_token: str = field(repr=False)
+    postgres_connection: str
+    snowflake_connection: str
+    s3_bucket: str
+    s3_bucket_arn: str
+    s3_connection: str
+    s3_prefix: str
+    cache_expiry_hours: float
+    postgres_cache_file: Path
+    snowflake_cache_file: Path
+    log_level: str
+    sandbox: bool
+
+
+# What the sandbox's own tenant holds, where nothing else is set.
+SANDBOX_DEFAULTS = {
+    "POSTGRES_CONNECTION_NAME": "postgres-ary",
+    "SNOWFLAKE_CONNECTION_NAME": "snowflake-ary",
+    "S3_BUCKET_NAME": "atlan-tech-challenge",
+    "S3_PREFIX": "2025/csa-tech-challenge-ary/",
+    "POSTGRES_CACHE_FILE": str(SANDBOX_FOLDER / "postgres_assets_cache.json"),
+    "SNOWFLAKE_CACHE_FILE": str(SANDBOX_FOLDER / "snowflake_assets_cache.json"),
+}
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def get_settings() -> Settings:
+    """Read the environment and `.env` in the current folder (the environment wins); raises `SettingsError`."""
+    from dotenv import load_dotenv
+
+    load_dotenv(Path(".env"))
+    settings = read_settings(os.environ)
+    configure_logging(settings.log_level, settings.api_token)
+    return settings
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Check every setting and tell all faults at once."""
+    values = {name: value.strip() for name, value in environment.items() if value.strip()}
+    faults: list[str] = []
+    base_url = values.get("ATLAN_BASE_URL", "")
+    api_token = values.get("ATLAN_API_TOKEN") or values.get("ATLAN_API_KEY") or ""
+    sandbox = not base_url and not api_token
+    if sandbox:
+        values = {**SANDBOX_DEFAULTS, **values}
+    else:
+        base_url = _check_base_url(base_url, faults)
+        if not api_token:
+            faults.append("ATLAN_API_TOKEN is not set: put an API token from Atlan's Admin > API tokens into .env.")
+        elif _is_placeholder(api_token):
+            faults.append("ATLAN_API_TOKEN still has the placeholder of .env.example: put your API token there.")
+    required = {}
+    for name, what in (
+        ("POSTGRES_CONNECTION_NAME", "the name of the PostgreSQL connection in Atlan"),
+        ("SNOWFLAKE_CONNECTION_NAME", "the name of the Snowflake connection in Atlan"),
+        ("S3_BUCKET_NAME", "the bucket that the data passes through"),
+    ):
+        required[name] = values.get(name, "")
+        if not required[name]:
+            faults.append(f"{name} is not set: put {what} into .env.")
+        elif _is_placeholder(required[name]):
+            faults.append(f"{name} still has the placeholder of .env.example: put {what} there.")
+    bucket_arn = values.get("S3_BUCKET_ARN") or f"arn:aws:s3:::{required['S3_BUCKET_NAME']}"
+    if not re.fullmatch(r"arn:[a-z-]+:s3:\S*:\S+", bucket_arn) or _is_placeholder(bucket_arn.rpartition(":")[2]):
+        faults.append(f"S3_BUCKET_ARN is no ARN of a bucket ({bucket_arn}): write it as arn:aws:s3:::<bucket>.")
+    log_level = values.get("LOG_LEVEL", "INFO").upper()
+    if log_level not in LOG_LEVELS:
+        faults.append(f"LOG_LEVEL is {values['LOG_LEVEL']}: use one of {', '.join(LOG_LEVELS)}.")
+    expiry = _check_hours(values.get("CACHE_EXPIRY_HOURS", "24"), faults)
+    if faults:
+        raise SettingsError(faults)
+    return Settings(
+        base_url=base_url,
+        api_token=api_token,
+        postgres_connection=required["POSTGRES_CONNECTION_NAME"],
+        snowflake_connection=required["SNOWFLAKE_CONNECTION_NAME"],
+        s3_bucket=required["S3_BUCKET_NAME"],
+        s3_bucket_arn=bucket_arn,
+        s3_connection=values.get("S3_CONNECTION_NAME", "delta-arc-s3"),
+        s3_prefix=values.get("S3_PREFIX", ""),
+        cache_expiry_hours=expiry,
+        postgres_cache_file=Path(values.get("POSTGRES_CACHE_FILE", "postgres_assets_cache.json")),
+        snowflake_cache_file=Path(values.get("SNOWFLAKE_CACHE_FILE", "snowflake_assets_cache.json")),
+        log_level=log_level,
+        sandbox=sandbox,
+    )
+
+
+def _check_base_url(base_url: str, faults: list[str]) -> str:
+    """The address of the tenant without a path; plain http only to this machine, as it would show the token."""
+    if not base_url:
+        faults.append("ATLAN_BASE_URL is not set: put your tenant's address into .env, like https://acme.atlan.com.")
+        return ""
+    if _is_placeholder(base_url):
+        faults.append("ATLAN_BASE_URL still has the placeholder of .env.example: put your tenant's address there.")
+        return ""
+    try:
+        parts = urlsplit(base_url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), "", None
+    if parts.scheme not in ("http", "https") or not host:
+        faults.append(f"ATLAN_BASE_URL is no web address ({base_url}): write it like https://acme.atlan.com.")
+        return ""
+    loopback = host in ("localhost", "::1") or host.startswith("127.")
+    if parts.scheme == "http" and not loopback:
+        faults.append(f"ATLAN_BASE_URL would send the token unencrypted ({base_url}): use https://{host}.")
+    host = "127.0.0.1" if host == "localhost" else f"[{host}]" if ":" in host else host  # pyatlan refuses localhost
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
+
+
+def _check_hours(text: str, faults: list[str]) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        faults.append(f"CACHE_EXPIRY_HOURS is no number ({text}): use hours, like 24, or 0 to never use the cache.")
+        return 0.0
+    if not 0 <= hours < 1e6:
+        faults.append(f"CACHE_EXPIRY_HOURS is out of range ({text}): use hours, like 24, or 0 to never use the cache.")
+    return hours
+
+
+def _is_placeholder(value: str) -> bool:
+    return bool(re.match(r"(https?://)?your-", value))

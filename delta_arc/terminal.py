@@ -1,0 +1,98 @@
+"""What the person at the terminal sees: the log and the progress of long steps."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import Any
+
+logger = logging.getLogger("delta_arc")
+
+PLAIN_MARKS = {"✅": "[ok]", "⚠️": "[!]", "❌": "[error]", "📊": "[i]", "🔍": "[?]", "💾": "[cache]", "🪣": "[s3]",
+               "🔗": "[link]", "🏖️": "[sandbox]", "→": "->", "…": "..."}  # fmt: skip
+
+
+class _PlainTerminalFormatter(logging.Formatter):
+    """Log lines without emoji where the output can't show them, and never with a token in them."""
+
+    secret = ""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__("%(message)s")
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        if self.secret:
+            text = text.replace(self.secret, "***")
+        try:
+            text.encode(self._encoding)
+        except UnicodeEncodeError:
+            for mark, plain in PLAIN_MARKS.items():
+                text = text.replace(mark, plain)
+            text = text.encode(self._encoding, "replace").decode(self._encoding)
+        return text
+
+
+class _StdoutHandler(logging.StreamHandler):
+    """Writes to whatever `sys.stdout` is at the time, so that a redirected output is obeyed."""
+
+    @property
+    def stream(self) -> Any:
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, _: Any) -> None:
+        pass
+
+
+def configure_logging(level: str, secret: str) -> None:
+    """Show this program's log from `level` up, never with `secret` in it, and nothing of the libraries' logs."""
+    logger.setLevel(level)
+    if not logger.handlers:
+        logger.addHandler(_StdoutHandler())
+        logger.propagate = False
+    formatter = _PlainTerminalFormatter(sys.stdout)
+    formatter.secret = secret
+    logger.handlers[0].setFormatter(formatter)
+    # pyatlan's debug log has the request headers, token included.
+    for name in ("pyatlan", "httpx", "httpcore", "botocore", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+class Progress:
+    """A bar on a terminal, else a log line for every 100 items."""
+
+    WIDTH = 30
+
+    def __init__(self, label: str, total: int | None = None) -> None:
+        self.label = label
+        self.total = total
+        self.done = 0
+        self._started = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def advance(self, count: int = 1) -> None:
+        before, self.done = self.done, self.done + count
+        if self._terminal:
+            self._draw()
+        elif before // 100 != self.done // 100:
+            of_total = f" of {self.total}" if self.total else ""
+            logger.info("📊 %s: %s%s", self.label, self.done // 100 * 100, of_total)
+
+    def finish(self) -> None:
+        if self._terminal and self.done:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+    def _draw(self) -> None:
+        rate = self.done / max(time.monotonic() - self._started, 0.001)
+        if self.total:
+            filled = self.WIDTH * self.done // self.total
+            left = (self.total - self.done) / rate if rate else 0
+            text = f"[{'#' * filled}{'.' * (self.WIDTH - filled)}] {self.done}/{self.total}  {rate:.0f}/s  {left:.0f} s left"
+        else:
+            text = f"{self.done}  {rate:.0f}/s"
+        sys.stderr.write(f"\r{self.label} {text}\033[K")
+        sys.stderr.flush()

@@ -1,0 +1,899 @@
+"""Delta Arc: PostgreSQL → S3 → Snowflake lineage in Atlan, down to the column.
+
+The steps, in the order in which they run:
+
+1. find_postgres_assets, find_snowflake_assets   the assets of both connections, from Atlan or a 24-hour cache
+2. integration_with_S3                           the S3 connection, bucket and objects, registered in Atlan
+3. create_table_lineage                          table → its objects → table, as two processes per chain
+4. create_column_lineage                         column → column, below the load process of its table
+
+`python main.py` runs them all. Each can be called by itself:
+
+    >>> from main import *
+    >>> tables = [row for row in find_postgres_assets() if row[2] == "Table"]
+
+Without ATLAN_BASE_URL and a token, everything runs against the embedded sandbox.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from delta_arc.clients import (
+    AtlanRequestError,
+    S3Error,
+    call_atlan,
+    explain_s3_refusal,
+    get_atlan_client,
+    make_s3_client,
+    read_present,
+    search_assets,
+    telling_atlan_errors,
+)
+from delta_arc.model import (
+    BUCKET_ATTRIBUTES,
+    MARKER,
+    OBJECT_ATTRIBUTES,
+    PROCESS_ATTRIBUTES,
+    connection_of,
+    last_name,
+    make_bucket,
+    make_column_process,
+    make_extract,
+    make_load,
+    make_s3_object,
+    process_id_of,
+)
+from delta_arc.settings import SANDBOX_FOLDER, PipelineError, Settings, SettingsError, get_settings
+from delta_arc.terminal import Progress, logger
+from matching import (
+    AssetRow,
+    TablePair,
+    Verdict,
+    columns_by_parent,
+    match_columns,
+    match_s3_objects,
+    match_tables,
+    tables_in,
+)
+
+if TYPE_CHECKING:
+    from pyatlan.client.atlan import AtlanClient
+
+__all__ = [
+    "clear_all_cache",
+    "create_column_lineage",
+    "create_table_lineage",
+    "find_postgres_assets",
+    "find_snowflake_assets",
+    "get_atlan_client",
+    "get_cache_status",
+    "get_connection_qualified_name",
+    "integration_with_S3",
+    "is_cache_valid",
+    "list_s3_bucket_objects",
+    "load_cache_from_file",
+    "match_s3_objects",
+    "run_pipeline",
+    "save_cache_to_file",
+]
+
+BATCH_SIZE = 50  # Atlan's advice: 20 to 50 assets per bulk request
+
+# =====================================================================================================================
+# JSON cache
+# =====================================================================================================================
+
+
+def load_cache_from_file(filename: str | Path) -> dict | None:
+    """The cache in a file: `{"timestamp": ISO time, "source": {…} or absent, "data": [[qualified_name, name, type]]}`.
+
+    None where there is no file, or none that can be used; the log says why. A heading row is left out.
+    """
+    path = Path(filename)
+    try:
+        cache = json.loads(path.read_text(encoding="utf-8-sig"))
+        rows = [list(row) for row in cache["data"] if list(row[:2]) != ["qualified_name", "asset_name"]]
+        if not all(len(row) == 3 and all(isinstance(item, str) for item in row) for row in rows):
+            raise ValueError("a row is not [qualified_name, name, type]")
+        if not isinstance(cache.get("source") or {}, dict):
+            raise ValueError("its source is no object")
+        _cache_time(cache)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        logger.warning("⚠️ %s is no usable cache (%s: %s) and is not used", path, type(error).__name__, error)
+        return None
+    return {**cache, "data": rows}
+
+
+def save_cache_to_file(data: Iterable[AssetRow], filename: str | Path, source: Mapping[str, str] | None = None) -> bool:
+    """Replace the cache file as a whole, never in part; False (and a warning) where that cannot be done."""
+    path = Path(filename)
+    rows = [list(row) for row in data]
+    head: dict[str, Any] = {"timestamp": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+    if source:
+        head["source"] = dict(source)
+    body = ",\n".join(f"    {json.dumps(row, ensure_ascii=False)}" for row in rows)
+    text = json.dumps(head, ensure_ascii=False, indent=2)[:-2] + f',\n  "data": [\n{body}\n  ]\n}}\n'
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        logger.warning("⚠️ The cache %s cannot be written (%s); the run goes on without it", path, error.strerror)
+        return False
+    logger.info("💾 Saved %d assets in %s", len(rows), path)
+    return True
+
+
+def is_cache_valid(
+    filename: str | Path, max_age_hours: float | None = None, source: Mapping[str, str] | None = None
+) -> bool:
+    """Whether a cache file is usable and young enough (CACHE_EXPIRY_HOURS), and, with `source`, of that source."""
+    cache = load_cache_from_file(filename)
+    if cache is None:
+        return False
+    if max_age_hours is None:
+        max_age_hours = get_settings().cache_expiry_hours
+    age = datetime.now(timezone.utc) - _cache_time(cache)
+    if not timedelta(0) <= age < timedelta(hours=max_age_hours):
+        return False
+    return source is None or all((cache.get("source") or {}).get(name) == value for name, value in source.items())
+
+
+def clear_all_cache() -> None:
+    """Delete both cache files."""
+    settings = get_settings()
+    for path in (settings.postgres_cache_file, settings.snowflake_cache_file):
+        if path.exists():
+            path.unlink()
+            logger.info("💾 Deleted %s", path)
+        else:
+            logger.info("💾 There is no %s", path)
+
+
+def get_cache_status() -> list[dict[str, Any]]:
+    """Both caches, logged and returned: `{"name", "file", "state", "assets", "age_hours", "source"}`.
+
+    The state is valid, expired, unusable or absent. A valid cache of another tenant still is not used for writing.
+    """
+    settings = get_settings()
+    found = []
+    for name, path in (("PostgreSQL", settings.postgres_cache_file), ("Snowflake", settings.snowflake_cache_file)):
+        cache = load_cache_from_file(path)
+        status: dict[str, Any] = {"name": name, "file": str(path), "assets": 0, "age_hours": None, "source": None}
+        if cache is None:
+            status["state"] = "unusable" if path.exists() else "absent"
+            logger.info("💾 %s cache: %s (%s)", name, status["state"], path)
+        else:
+            age = (datetime.now(timezone.utc) - _cache_time(cache)) / timedelta(hours=1)
+            valid = is_cache_valid(path, settings.cache_expiry_hours)
+            status |= {"assets": len(cache["data"]), "age_hours": round(age, 1), "source": cache.get("source")}
+            status["state"] = "valid" if valid else "expired"
+            logger.info(
+                "💾 %s cache: %s, %d assets, %.1f hours old (%s)", name, status["state"], status["assets"], age, path
+            )
+        found.append(status)
+    return found
+
+
+def _cache_time(cache: dict) -> datetime:
+    """The time of a cache; one without a zone (the documents' format) is local time."""
+    return datetime.fromisoformat(cache["timestamp"].replace("Z", "+00:00")).astimezone(timezone.utc)
+
+
+# =====================================================================================================================
+# 1. Discover the assets of a connection in Atlan
+# =====================================================================================================================
+
+
+def find_postgres_assets(force_refresh: bool = False, *, dry_run: bool = False) -> list[list[str]]:
+    """Every asset of the PostgreSQL connection as `[qualified_name, name, type_name]`, from the cache if it is valid."""
+    settings = get_settings()
+    return _find_assets(
+        "PostgreSQL", "postgres", settings.postgres_connection, settings.postgres_cache_file, force_refresh, dry_run
+    )
+
+
+def find_snowflake_assets(force_refresh: bool = False, *, dry_run: bool = False) -> list[list[str]]:
+    """Every asset of the Snowflake connection as `[qualified_name, name, type_name]`, from the cache if it is valid."""
+    settings = get_settings()
+    return _find_assets(
+        "Snowflake", "snowflake", settings.snowflake_connection, settings.snowflake_cache_file, force_refresh, dry_run
+    )
+
+
+def _find_assets(
+    label: str, connector: str, connection: str, cache_file: Path, force_refresh: bool, dry_run: bool
+) -> list[list[str]]:
+    settings = get_settings()
+    source = {"tenant": "sandbox" if settings.sandbox else settings.base_url, "name": connection}
+    if not force_refresh and is_cache_valid(cache_file, settings.cache_expiry_hours, source):
+        cache = load_cache_from_file(cache_file) or {"data": []}
+        logger.info("📊 %s: %d assets from the cache %s", label, len(cache["data"]), cache_file)
+        return cache["data"]
+    if not force_refresh and is_cache_valid(cache_file, settings.cache_expiry_hours):
+        logger.info("📊 %s: the cache %s is of another tenant or connection and is not used", label, cache_file)
+    connection_qualified_name = get_connection_qualified_name(connection, connector)
+    progress = Progress(f"{label} assets")
+    rows = []
+    for asset in _search_inventory(connection_qualified_name):
+        rows.append([asset["attributes"]["qualifiedName"], asset["attributes"]["name"], asset["typeName"]])
+        progress.advance()
+    progress.finish()
+    rows.sort()
+    logger.info("📊 %s: %d assets found in %s", label, len(rows), connection_qualified_name)
+    if not dry_run:
+        save_cache_to_file(rows, cache_file, {**source, "connection": connection_qualified_name})
+    return rows
+
+
+def get_connection_qualified_name(connection_name: str, connector_type: Any) -> str:
+    """The qualified name of the connection with this name (or qualified name) and connector, like `postgres`.
+
+    Raises `PipelineError`, with the tenant's connections of that connector, where there is none or more than one.
+    """
+    connector = str(getattr(connector_type, "value", connector_type))
+    connections = _list_connections(connector)
+    matching = [pair for pair in connections if connection_name in pair]
+    if len(matching) == 1:
+        return matching[0][1]
+    listed = "; ".join(f"{name} ({qualified_name})" for name, qualified_name in matching or connections) or "none"
+    if matching:
+        raise PipelineError(
+            f"Several {connector} connections are named {connection_name}: {listed}. "
+            "Use the qualified name of one of them as its setting."
+        )
+    raise PipelineError(
+        f"There is no {connector} connection named {connection_name}. The tenant's {connector} connections: {listed}."
+    )
+
+
+def _list_connections(connector: str) -> list[tuple[str, str]]:
+    """The names and qualified names of the active connections of a connector, sorted."""
+    from pyatlan.model.assets import Connection
+    from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
+
+    search = (
+        FluentSearch()
+        .where(CompoundQuery.active_assets())
+        .where(CompoundQuery.asset_type(Connection))
+        .where(Connection.CONNECTOR_NAME.eq(connector))
+    )
+    hits = search_assets(get_atlan_client(), search)
+    return sorted((hit["attributes"].get("name", ""), hit["attributes"]["qualifiedName"]) for hit in hits)
+
+
+def _search_inventory(connection_qualified_name: str) -> Iterator[dict]:
+    """Every active asset below a connection, except the processes, which are lineage and no inventory."""
+    from pyatlan.model.assets import Asset, Process
+    from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
+
+    search = (
+        FluentSearch()
+        .where(CompoundQuery.active_assets())
+        .where(Asset.QUALIFIED_NAME.startswith(f"{connection_qualified_name}/"))
+        .where_not(CompoundQuery.super_types([Process]))
+        .where_not(CompoundQuery.asset_type(Process))
+        .include_on_results(Asset.NAME)
+    )
+    return search_assets(get_atlan_client(), search)
+
+
+# =====================================================================================================================
+# 2. List the bucket
+# =====================================================================================================================
+
+
+def list_s3_bucket_objects(bucket_name: str | None = None, prefix: str | None = None) -> list[dict[str, Any]]:
+    """Every object of a bucket: `{"key", "size" (bytes), "last_modified" (aware datetime), "etag"}`, in key order.
+
+    Folder markers (keys that end in `/`) are left out. Raises `S3Error` where the bucket cannot be listed.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    settings = get_settings()
+    bucket = bucket_name or settings.s3_bucket
+    prefix = settings.s3_prefix if prefix is None else prefix
+    objects: list[dict[str, Any]] = []
+    progress = Progress(f"Objects in {bucket}")
+    try:
+        pages = make_s3_client(settings).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            listed = [item for item in page.get("Contents", []) if not item["Key"].endswith("/")]
+            objects += [
+                {
+                    "key": item["Key"],
+                    "size": item["Size"],
+                    "last_modified": item["LastModified"].astimezone(timezone.utc),
+                    "etag": item.get("ETag", "").strip('"'),
+                }
+                for item in listed
+            ]
+            progress.advance(len(listed))
+    except ClientError as error:
+        raise S3Error(explain_s3_refusal(error, bucket)) from None
+    except BotoCoreError as error:
+        words = " ".join(str(error).split())
+        raise S3Error(
+            f"S3 cannot be reached: {words} — check AWS_ENDPOINT_URL_S3, AWS_PROFILE and the network."
+        ) from None
+    finally:
+        progress.finish()
+    place = f"s3://{bucket}/{prefix}"
+    if objects:
+        logger.info("🪣 %d objects in %s", len(objects), place)
+    else:
+        logger.warning("⚠️ There are no objects in %s: check S3_BUCKET_NAME and S3_PREFIX", place)
+    return objects
+
+
+# =====================================================================================================================
+# Plan (no I/O): wanted assets, and what differs from what Atlan holds
+# =====================================================================================================================
+
+
+@dataclass(frozen=True)
+class Change:
+    """What has to happen to one wanted asset: action is create, update or keep; `differing` names the attributes."""
+
+    entity: dict
+    action: str
+    differing: tuple[str, ...] = ()
+
+    @property
+    def qualified_name(self) -> str:
+        return self.entity["attributes"]["qualifiedName"]
+
+
+# What is set when an asset is made and then left to the people who edit it.
+ONLY_AT_CREATION = ("description",)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One table's way: its pair of tables, and the two processes that lead through its objects."""
+
+    source: str
+    target: str
+    extract: dict
+    load: dict
+
+
+def plan_table_lineage(
+    pairs: Iterable[TablePair],
+    verdicts: Iterable[Verdict],
+    s3_objects: Mapping[str, Mapping[str, Any]],
+    tables: Mapping[str, AssetRow],
+) -> list[Chain]:
+    """The wanted extract process (table → objects) and load process (the same objects → table) of each chain.
+
+    `s3_objects` are the objects by key, `tables` the table rows of both sides by qualified name. A chain needs a
+    target and at least one object.
+    """
+    datasets: dict[str, list[Mapping[str, Any]]] = {}
+    for verdict in verdicts:
+        if verdict.table_qualified_name:
+            datasets.setdefault(verdict.table_qualified_name, []).append(s3_objects[verdict.key])
+    chains = []
+    for pair in pairs:
+        objects = sorted(datasets.get(pair.source, []), key=lambda item: item["qualified_name"])
+        if pair.target and objects:
+            source, target = tables[pair.source], tables[pair.target]
+            chains.append(
+                Chain(pair.source, pair.target, make_extract(source, objects), make_load(source, objects, target))
+            )
+    return chains
+
+
+def plan_column_lineage(
+    loads: Mapping[tuple[str, str], str],
+    source_columns: Mapping[str, Sequence[AssetRow]],
+    target_columns: Mapping[str, Sequence[AssetRow]],
+) -> list[dict]:
+    """The wanted column processes below each load process.
+
+    `loads` has the qualified name of the load process for each (source table, target table).
+    """
+    wanted = []
+    for (source, target), process in loads.items():
+        for left, right in match_columns(source_columns.get(source, []), target_columns.get(target, [])):
+            wanted.append(make_column_process(process, source, left, target, right))
+    return wanted
+
+
+def compare(wanted: Iterable[dict], present: Mapping[str, dict]) -> list[Change]:
+    """What has to happen to each wanted asset; `present` are search hits by qualified name."""
+    changes = []
+    for entity in wanted:
+        hit = present.get(entity["attributes"]["qualifiedName"])
+        if hit is None:
+            changes.append(Change(entity, "create"))
+            continue
+        sent = {name: value for name, value in entity["attributes"].items() if name not in ONLY_AT_CREATION}
+        held = hit["attributes"]
+        differing = tuple(name for name, value in sent.items() if not _equal(value, held.get(name)))
+        entity = {**entity, "attributes": sent}
+        changes.append(Change(entity, "update" if differing else "keep", differing))
+    return changes
+
+
+def _equal(wanted: Any, held: Any) -> bool:
+    """Whether Atlan holds a value; references are equal by qualified name, and their order does not count."""
+    if isinstance(wanted, (dict, list)):
+        return _referenced(wanted) == _referenced(held)
+    return wanted == held
+
+
+def _referenced(value: Any) -> set[str]:
+    references = value if isinstance(value, list) else [value] if value else []
+    return {(item.get("uniqueAttributes") or {}).get("qualifiedName", "") for item in references}
+
+
+# =====================================================================================================================
+# Apply: read what Atlan holds, write the difference
+# =====================================================================================================================
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one wanted asset: created, updated, unchanged or failed (in a dry run: what would)."""
+
+    type_name: str
+    name: str
+    qualified_name: str
+    status: str
+    detail: str = ""
+
+
+@dataclass
+class Report:
+    """What a step did, item by item, and what it left out, with the reason."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
+    # Load processes that are in place, by (source table, target table): the parents of column lineage.
+    loads: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def count(self, status: str) -> int:
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def failed(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
+
+    def add(self, other: Report) -> None:
+        self.outcomes += other.outcomes
+        self.unmatched += other.unmatched
+        self.loads |= other.loads
+
+
+STATUS_AFTER = {"create": "created", "update": "updated", "keep": "unchanged"}
+
+
+def apply_changes(client: AtlanClient, label: str, changes: Sequence[Change], dry_run: bool) -> list[Outcome]:
+    """Write what is to be created or updated, in bulk requests; one outcome for every change."""
+    pending = [change for change in changes if change.action != "keep"]
+    failures: dict[str, str] = {}
+    if pending and not dry_run:
+        progress = Progress(label, len(pending))
+        for start in range(0, len(pending), BATCH_SIZE):
+            batch = pending[start : start + BATCH_SIZE]
+            try:
+                failures |= _write_batch(client, batch)
+            except AtlanRequestError as error:
+                # The service is at fault, so the rest would only fail in the same way, slowly.
+                failures |= {change.qualified_name: str(error) for change in pending[start:]}
+                break
+            progress.advance(len(batch))
+        progress.finish()
+    outcomes = [_outcome(change, failures.get(change.qualified_name)) for change in changes]
+    _log_outcomes(label, outcomes, dry_run)
+    return outcomes
+
+
+def _write_batch(client: AtlanClient, batch: Sequence[Change]) -> dict[str, str]:
+    """Write a batch; one that Atlan refuses as a whole is split until each culprit stands alone. Returns the failures."""
+    from pyatlan.client.constants import BULK_UPDATE
+
+    query = {
+        "replaceTags": False,
+        "appendTags": False,
+        "replaceBusinessAttributes": False,
+        "overwriteBusinessAttributes": False,
+    }
+    try:
+        call_atlan(client, BULK_UPDATE, {"entities": [change.entity for change in batch]}, query)
+    except AtlanRequestError as error:
+        if not error.concerns_items:
+            raise
+        if len(batch) == 1:
+            return {batch[0].qualified_name: str(error)}
+        half = len(batch) // 2
+        return {**_write_batch(client, batch[:half]), **_write_batch(client, batch[half:])}
+    return {}
+
+
+def _outcome(change: Change, failure: str | None) -> Outcome:
+    entity = change.entity
+    status = "failed" if failure else STATUS_AFTER[change.action]
+    detail = failure or ", ".join(change.differing)
+    return Outcome(entity["typeName"], entity["attributes"]["name"], change.qualified_name, status, detail)
+
+
+def _log_outcomes(label: str, outcomes: Sequence[Outcome], dry_run: bool) -> None:
+    counts = Counter(outcome.status for outcome in outcomes)
+    told = ", ".join(
+        f"{counts[status]} {status}" for status in ("created", "updated", "unchanged", "failed") if counts[status]
+    )
+    mark = "❌" if counts["failed"] else "✅"
+    logger.info(
+        "%s %s: %s%s",
+        mark,
+        label,
+        told or "nothing to do",
+        " (dry run: nothing was written)" if dry_run and told else "",
+    )
+
+
+# =====================================================================================================================
+# 3. Register the S3 connection, bucket and objects
+# =====================================================================================================================
+
+
+def integration_with_S3(
+    bucket_name: str | None = None, bucket_arn: str | None = None, prefix: str | None = None, *, dry_run: bool = False
+) -> dict[str, Any]:
+    """List the bucket and register connection, bucket and objects in Atlan.
+
+    Returns `{"connection_qualified_name", "bucket_qualified_name", "s3_objects", "object_count", "report"}`; each of
+    the objects has what `list_s3_bucket_objects` tells, with its `qualified_name`, and its `bucket`'s.
+    """
+    settings = get_settings()
+    name = bucket_name or settings.s3_bucket
+    arn = bucket_arn or (settings.s3_bucket_arn if name == settings.s3_bucket else f"arn:aws:s3:::{name}")
+    listed = list_s3_bucket_objects(name, prefix)
+    client = get_atlan_client()
+    report = Report()
+    held = _find_bucket(client, name, arn)
+    if held:
+        bucket = make_bucket(held["attributes"]["qualifiedName"], held["attributes"]["name"], arn, len(listed))
+    else:
+        connection = _find_or_create_s3_connection(client, settings, dry_run)
+        bucket = make_bucket(f"{connection}/{arn}", name, arn, len(listed))
+    bucket_qualified_name = bucket["attributes"]["qualifiedName"]
+    present = {bucket_qualified_name: held} if held else {}
+    report.outcomes += apply_changes(client, "S3 bucket", compare([bucket], present), dry_run)
+    if report.failed:
+        raise PipelineError(f"The bucket {name} cannot be registered: {report.failed[0].detail}")
+    objects = [make_s3_object(bucket, item) for item in listed]
+    prefix_of_objects = f"{connection_of(bucket_qualified_name)}/{arn}/"
+    present = read_present(client, "S3Object", prefix_of_objects, OBJECT_ATTRIBUTES)
+    outcomes = apply_changes(client, "S3 objects", compare(objects, present), dry_run)
+    report.outcomes += outcomes
+    failed = {outcome.qualified_name for outcome in outcomes if outcome.status == "failed"}
+    s3_objects = [
+        {**item, "qualified_name": entity["attributes"]["qualifiedName"], "bucket": bucket_qualified_name}
+        for item, entity in zip(listed, objects, strict=True)
+        if entity["attributes"]["qualifiedName"] not in failed
+    ]
+    return {
+        "connection_qualified_name": connection_of(bucket_qualified_name),
+        "bucket_qualified_name": bucket_qualified_name,
+        "s3_objects": s3_objects,
+        "object_count": len(s3_objects),
+        "report": report,
+    }
+
+
+def _find_bucket(client: AtlanClient, name: str, arn: str) -> dict | None:
+    """The bucket as Atlan holds it, in whatever connection. Atlan allows one bucket per ARN, so that one has to be used."""
+    from pyatlan.model.assets import S3Bucket
+    from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
+
+    search = (
+        FluentSearch(_includes_on_results=list(BUCKET_ATTRIBUTES))
+        .where(CompoundQuery.active_assets())
+        .where(CompoundQuery.asset_type(S3Bucket))
+        .where_some(S3Bucket.AWS_ARN.eq(arn))
+        .where_some(S3Bucket.NAME.eq(name))
+        .min_somes(1)
+    )
+    hits = list(search_assets(client, search))
+    for hit in hits:
+        if hit["attributes"].get("awsArn") == arn:
+            return hit
+    for hit in hits:
+        logger.warning(
+            "⚠️ A bucket named %s is in Atlan already as %s. To use that one, set S3_BUCKET_ARN to its ARN (%s)",
+            name, hit["attributes"]["qualifiedName"], hit["attributes"].get("awsArn") or "it has none",
+        )  # fmt: skip
+    return None
+
+
+def _find_or_create_s3_connection(client: AtlanClient, settings: Settings, dry_run: bool) -> str:
+    """The S3 connection by its name, created if the tenant has none; its admins are this user and all admins."""
+    name = settings.s3_connection
+    if any(name in pair for pair in _list_connections("s3")):
+        return get_connection_qualified_name(name, "s3")
+    if dry_run:
+        logger.info("✅ S3 connection: %s would be created", name)
+        return _derived_connection(name, settings.base_url)
+    from pyatlan.model.assets import Connection
+    from pyatlan.model.enums import AtlanConnectorType, EntityStatus
+
+    with telling_atlan_errors(client):
+        connection = Connection.creator(
+            client=client,
+            name=name,
+            connector_type=AtlanConnectorType.S3,
+            admin_users=[client.user.get_current().username],
+            admin_roles=[client.role_cache.get_id_for_name("$admin")],
+        )
+        connection.qualified_name = _derived_connection(name, settings.base_url)
+        connection.status = EntityStatus.ACTIVE
+        client.asset.save(connection)
+    logger.info("✅ S3 connection: %s created as %s", name, connection.qualified_name)
+    return connection.qualified_name
+
+
+def _derived_connection(name: str, tenant: str) -> str:
+    """A qualified name made from the connection's name instead of the clock.
+
+    A new connection is searchable only after seconds: a run that was killed and started again in that time makes the
+    same one again instead of a second one.
+    """
+    number = int(hashlib.sha256(f"{tenant}\n{name}".encode()).hexdigest()[:12], 16)
+    return f"default/s3/{1_000_000_000 + number % 700_000_000}"
+
+
+# =====================================================================================================================
+# 4. Table lineage
+# =====================================================================================================================
+
+
+def create_table_lineage(
+    postgres_assets: Sequence[AssetRow],
+    s3_objects: Sequence[Mapping[str, Any]],
+    snowflake_assets: Sequence[AssetRow],
+    *,
+    dry_run: bool = False,
+) -> Report:
+    """Match tables and objects by name, and create an extract and a load process for each complete chain.
+
+    `s3_objects` are those of `integration_with_S3`. The report has an outcome per process, what did not match and
+    why, and the load processes, which `create_column_lineage` takes as parents.
+    """
+    client = get_atlan_client()
+    sources, targets = tables_in(postgres_assets), tables_in(snowflake_assets)
+    by_key = {item["key"]: item for item in s3_objects}
+    pairs = match_tables(sources, targets)
+    verdicts = match_s3_objects(by_key, sources)
+    chains = plan_table_lineage(pairs, verdicts, by_key, {row[0]: row for row in [*sources, *targets]})
+    report = Report(unmatched=explain_unmatched(pairs, verdicts, targets))
+    for label, direction in (("Extract processes", "extract"), ("Load processes", "load")):
+        wanted = [getattr(chain, direction) for chain in chains]
+        present: dict[str, dict] = {}
+        for connection in {entity["attributes"]["connectionQualifiedName"] for entity in wanted}:
+            present |= read_present(client, "Process", f"{connection}/{MARKER}/{direction}/", PROCESS_ATTRIBUTES)
+        report.outcomes += apply_changes(client, label, compare(wanted, present), dry_run)
+    failed = {outcome.qualified_name for outcome in report.failed}
+    for chain in chains:
+        if chain.load["attributes"]["qualifiedName"] not in failed:
+            report.loads[chain.source, chain.target] = chain.load["attributes"]["qualifiedName"]
+    return report
+
+
+def explain_unmatched(
+    pairs: Iterable[TablePair], verdicts: Iterable[Verdict], targets: Iterable[AssetRow]
+) -> list[str]:
+    """One sentence for each table and object that is in no complete chain."""
+    pairs, verdicts = list(pairs), list(verdicts)
+    with_objects = {verdict.table_qualified_name for verdict in verdicts}
+    told = []
+    for pair in pairs:
+        rivals = f": {', '.join(pair.rivals)}" if pair.rivals else ""
+        if not pair.target:
+            told.append(f"PostgreSQL table {pair.source} has no Snowflake table ({pair.rule}{rivals})")
+        if pair.source not in with_objects:
+            told.append(f"PostgreSQL table {pair.source} has no S3 object")
+    for verdict in verdicts:
+        rivals = f": {', '.join(verdict.rivals)}" if verdict.rivals else ""
+        if not verdict.table_qualified_name:
+            told.append(f"S3 object {verdict.key} matches no table ({verdict.rule}{rivals})")
+    matched = {pair.target for pair in pairs}
+    told += [f"Snowflake table {row[0]} has no PostgreSQL table" for row in targets if row[0] not in matched]
+    return told
+
+
+# =====================================================================================================================
+# 5. Column lineage
+# =====================================================================================================================
+
+
+def create_column_lineage(
+    postgres_assets: Sequence[AssetRow],
+    snowflake_assets: Sequence[AssetRow],
+    *,
+    loads: Mapping[tuple[str, str], str] | None = None,
+    dry_run: bool = False,
+) -> Report:
+    """Create a column process for each matched pair of columns, with the load process of its table as parent.
+
+    `loads` are those of the report of `create_table_lineage`; without them they are read from Atlan, which finds a
+    new process only after some seconds.
+    """
+    client = get_atlan_client()
+    if loads is None:
+        pairs = match_tables(tables_in(postgres_assets), tables_in(snowflake_assets))
+        loads = _read_loads(client, [(pair.source, pair.target) for pair in pairs if pair.target])
+    sources, targets = columns_by_parent(postgres_assets), columns_by_parent(snowflake_assets)
+    wanted = plan_column_lineage(loads, sources, targets)
+    present: dict[str, dict] = {}
+    for connection in {connection_of(target) for _, target in loads}:
+        present |= read_present(client, "ColumnProcess", f"{connection}/{MARKER}/load/", PROCESS_ATTRIBUTES)
+    outcomes = apply_changes(client, "Column processes", compare(wanted, present), dry_run)
+    return Report(outcomes, explain_unmatched_columns(loads, wanted, sources, targets))
+
+
+def _read_loads(client: AtlanClient, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The load processes that Atlan holds for these pairs of tables, recognised by their ids."""
+    held: dict[str, dict] = {}
+    for connection in {connection_of(target) for _, target in pairs}:
+        prefix = f"{connection}/{MARKER}/load/"
+        held |= read_present(client, "Process", prefix, ("inputs",), ("s3BucketQualifiedName",))
+    buckets = {
+        item["attributes"]["s3BucketQualifiedName"]
+        for hit in held.values()
+        for item in hit["attributes"].get("inputs", [])
+    }
+    loads = {}
+    for source, target in pairs:
+        for bucket in sorted(buckets):
+            qualified_name = f"{connection_of(target)}/{process_id_of('load', target, source, bucket, target)}"
+            if qualified_name in held:
+                loads[source, target] = qualified_name
+    return loads
+
+
+def explain_unmatched_columns(
+    loads: Iterable[tuple[str, str]],
+    wanted: Iterable[dict],
+    source_columns: Mapping[str, Sequence[AssetRow]],
+    target_columns: Mapping[str, Sequence[AssetRow]],
+) -> list[str]:
+    """One sentence for each column of a complete chain that has no partner."""
+    matched = {
+        item["uniqueAttributes"]["qualifiedName"]
+        for entity in wanted
+        for item in [*entity["attributes"]["inputs"], *entity["attributes"]["outputs"]]
+    }
+    told = []
+    for source, target in loads:
+        for side, columns in (
+            ("Snowflake", source_columns.get(source, [])),
+            ("PostgreSQL", target_columns.get(target, [])),
+        ):
+            told += [f"Column {row[0]} has no {side} column" for row in columns if row[0] not in matched]
+    return told
+
+
+# =====================================================================================================================
+# The run
+# =====================================================================================================================
+
+
+def run_pipeline(force_refresh: bool = False, dry_run: bool = False) -> Report:
+    """All steps in their order; returns what became of every asset. Raises `PipelineError` where a step cannot go on."""
+    settings = get_settings()
+    if settings.sandbox:
+        logger.info("🏖️ No tenant is set: using the embedded sandbox (its state is in %s)", SANDBOX_FOLDER)
+    get_cache_status()
+    postgres_assets = find_postgres_assets(force_refresh, dry_run=dry_run)
+    snowflake_assets = find_snowflake_assets(force_refresh, dry_run=dry_run)
+    s3 = integration_with_S3(dry_run=dry_run)
+    report: Report = s3["report"]
+    tables = create_table_lineage(postgres_assets, s3["s3_objects"], snowflake_assets, dry_run=dry_run)
+    report.add(tables)
+    report.add(create_column_lineage(postgres_assets, snowflake_assets, loads=tables.loads, dry_run=dry_run))
+    if tables.loads and not dry_run:
+        read_back(min(source for source, _ in tables.loads))
+    summarise(report, dry_run)
+    return report
+
+
+def read_back(table_qualified_name: str) -> list[str]:
+    """What Atlan's lineage shows downstream of a table, as the names of the assets in order, logged as one line."""
+    from pyatlan.model.assets import Table
+    from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
+    from pyatlan.model.lineage import FluentLineage
+
+    client = get_atlan_client()
+    search = FluentSearch().where(CompoundQuery.active_assets()).where(Table.QUALIFIED_NAME.eq(table_qualified_name))
+    found = list(search_assets(client, search))
+    if not found:
+        return []
+    with telling_atlan_errors(client):
+        request = FluentLineage(starting_guid=found[0]["guid"], includes_on_results=["name"]).request
+        steps = [f"{last_name(table_qualified_name)} (Table)"]
+        for asset in client.asset.get_lineage_list(request):
+            if asset.type_name != "Process":
+                steps.append(f"{asset.name} ({asset.type_name})")
+    logger.info("🔗 Read back from Atlan: %s", " → ".join(steps))
+    return steps
+
+
+def summarise(report: Report, dry_run: bool = False) -> None:
+    """Log the counts, what failed and what did not match."""
+    unmatched, failed = report.unmatched, report.failed
+    for outcome in failed:
+        logger.error("❌ %s %s failed: %s", outcome.type_name, outcome.qualified_name, outcome.detail)
+    for sentence in unmatched:
+        logger.warning("⚠️ %s", sentence)
+    counts = {status: report.count(status) for status in ("created", "updated", "unchanged", "failed")}
+    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    mark = "❌" if failed else "✅"
+    logger.info("%s %s: %s, %d unmatched", mark, "Dry run" if dry_run else "Done", told, len(unmatched))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="PostgreSQL → S3 → Snowflake lineage in Atlan, down to the column.",
+        epilog="Settings come from the environment and .env; README.md lists them. Exit code: 0 everything is in place, "
+        "1 something failed, 2 a setting is wrong.",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show what would be written and write nothing")
+    parser.add_argument(
+        "--force-refresh", action="store_true", help="read the assets from Atlan even if the cache is valid"
+    )
+    parser.add_argument("--cache-status", action="store_true", help="show both caches and end")
+    parser.add_argument("--clear-cache", action="store_true", help="delete both caches and end")
+    parser.add_argument("--sandbox", action="store_true", help="use the embedded sandbox even if a tenant is set")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options = build_parser().parse_args(argv)
+    if options.sandbox:
+        # Set, but empty, they also win over .env.
+        os.environ.update(ATLAN_BASE_URL="", ATLAN_API_TOKEN="", ATLAN_API_KEY="")
+    try:
+        if options.clear_cache:
+            clear_all_cache()
+        elif options.cache_status:
+            get_cache_status()
+        else:
+            return 1 if run_pipeline(options.force_refresh, options.dry_run).failed else 0
+    except SettingsError as error:
+        print("\n".join(f"❌ {fault}" for fault in error.faults), file=sys.stderr)
+        return 2
+    except PipelineError as error:
+        print(f"❌ {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "❌ Stopped; run it again to finish: what is written stays, and nothing is written twice.", file=sys.stderr
+        )
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""An Atlan tenant on your own machine: Atlan's API as pyatlan speaks it, beside a real S3 server.
+
+    with sandbox.start() as tenant:
+        client = AtlanClient(base_url=tenant.base_url, api_key=tenant.api_token)
+
+State lives in a folder, so that a second start finds what the first one wrote.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Tenant", "start"]
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """Where a running sandbox is. `buckets` is the folder whose sub-folders are its S3 buckets."""
+
+    base_url: str
+    api_token: str
+    s3_endpoint_url: str
+    folder: Path
+    buckets: Path
+
+
+@contextlib.contextmanager
+def start(
+    folder: str | Path | None = None,
+    port: int = 0,
+    s3_port: int = 0,
+    reset: bool = False,
+    inventories: tuple[Path, ...] | None = None,
+) -> Iterator[Tenant]:
+    """Run a tenant until the block ends; it is ready when the block begins.
+
+    `folder` keeps its state (None: a temporary folder, gone at the end); `reset` empties it first; a port of 0 takes
+    a free one; `inventories` are the files to fill a new tenant from (None: the two at the project's top level).
+    Raises `FolderInUse` if another sandbox runs on the folder, and OSError if a port is taken.
+    """
+    from sandbox import seed, server, storage
+    from sandbox.catalog import Catalog
+    from sandbox.types import load_types
+
+    with contextlib.ExitStack() as stack:
+        home = Path(folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-"))).resolve()
+        home.mkdir(parents=True, exist_ok=True)
+        buckets = home / "buckets"
+        catalog = Catalog(load_types(), home / "tenant.db")
+        stack.callback(catalog.close)
+        if reset:
+            catalog.reset()
+            shutil.rmtree(buckets, ignore_errors=True)
+
+        def reseed() -> None:
+            seed.fill_catalog(catalog, inventories or seed.INVENTORY_FILES)
+            catalog.put_document("state", "token", token)
+
+        token = catalog.documents("state").get("token") or f"sandbox-{secrets.token_urlsafe(32)}"
+        if not catalog.documents("state").get("token"):
+            reseed()
+        seed.fill_buckets(buckets)
+        application = server.Application(catalog, token, reseed)
+        base_url = stack.enter_context(server.serve(application, port))
+        s3_endpoint_url = stack.enter_context(storage.serve(buckets, s3_port))
+        yield Tenant(base_url, token, s3_endpoint_url, home, buckets)

@@ -1,0 +1,70 @@
+"""`python -m sandbox`: run a tenant until it is stopped, and print the settings that lead to it."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import sandbox
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument(
+        "--folder", type=Path, default=Path(".sandbox"), help="where its state lives (default: .sandbox)"
+    )
+    parser.add_argument("--port", type=int, default=8585, help="port of the API (default: 8585; 0: a free one)")
+    parser.add_argument(
+        "--s3-port", type=int, default=8586, help="port of the S3 server (default: 8586; 0: a free one)"
+    )
+    parser.add_argument("--reset", action="store_true", help="empty the folder first")
+    options = parser.parse_args(argv)
+    try:
+        return run(options)
+    except ImportError as error:
+        print(f"❌ {error.name} is missing: pip install -r requirements-dev.txt", file=sys.stderr)
+    return 2
+
+
+def run(options: argparse.Namespace) -> int:
+    from sandbox.catalog import FolderInUse
+    from sandbox.seed import InventoryError
+    from sandbox.storage import StorageError
+
+    stop = threading.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stop.set())
+    try:
+        with sandbox.start(options.folder, options.port, options.s3_port, options.reset) as tenant:
+            print(settings(tenant), flush=True)
+            stop.wait()
+        return 0
+    except FolderInUse:
+        print(f"❌ {options.folder} is in use by another sandbox: stop it, or name another --folder", file=sys.stderr)
+    except OSError as error:
+        print(f"❌ Cannot start on port {options.port}: {error.strerror}; name another --port", file=sys.stderr)
+    except (InventoryError, StorageError) as error:
+        print(f"❌ {error}", file=sys.stderr)
+    return 2
+
+
+def settings(tenant: sandbox.Tenant) -> str:
+    """The lines for .env that point a program to this tenant."""
+    return f"""\
+✅ A sandbox tenant is running, with its state in {tenant.folder}. Put these lines in .env (Ctrl-C stops it):
+
+ATLAN_BASE_URL={tenant.base_url}
+ATLAN_API_TOKEN={tenant.api_token}
+AWS_ENDPOINT_URL_S3={tenant.s3_endpoint_url}
+POSTGRES_CONNECTION_NAME=postgres-ary
+SNOWFLAKE_CONNECTION_NAME=snowflake-ary
+S3_BUCKET_NAME=atlan-tech-challenge
+S3_PREFIX=2025/csa-tech-challenge-ary/
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,427 @@
+"""The entities of a tenant, in memory for reading and in SQLite for keeping.
+
+A `Catalog` knows nothing of HTTP or of request formats. Every change happens inside `Catalog.transaction()`: it is
+either applied and stored as a whole or undone as a whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sandbox.errors import already_exists
+from sandbox.types import EntityType, Relationship, TypeSystem
+
+ACTIVE, DELETED = "ACTIVE", "DELETED"
+# Attributes that Atlan keeps unique per type across the tenant, beside qualifiedName.
+UNIQUE_ATTRIBUTES = ("awsArn",)
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entity (guid TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS link (
+    guid TEXT, name TEXT, other TEXT, other_name TEXT, attributes BLOB, PRIMARY KEY (guid, name, other)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS document (kind TEXT, name TEXT, value BLOB, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+"""
+
+
+# A statement and its values.
+Row = tuple[str, tuple[Any, ...]]
+
+
+class FolderInUse(Exception):
+    """Another process holds the state folder."""
+
+
+@dataclass(slots=True)
+class Entity:
+    """One asset. `relations` maps a relationship's name to the guids at its other end, each with its own attributes."""
+
+    guid: str
+    type: EntityType
+    attributes: dict[str, Any]
+    status: str = ACTIVE
+    created_by: str = ""
+    updated_by: str = ""
+    create_time: int = 0
+    update_time: int = 0
+    tags: list[dict] = field(default_factory=list)
+    business: dict[str, dict] = field(default_factory=dict)
+    labels: list[str] = field(default_factory=list)
+    relations: dict[str, dict[str, dict]] = field(default_factory=dict)
+
+    @property
+    def active(self) -> bool:
+        return self.status == ACTIVE
+
+    @property
+    def name(self) -> str:
+        return self.attributes.get("name") or ""
+
+    @property
+    def qualified_name(self) -> str:
+        return self.attributes.get("qualifiedName") or ""
+
+    def related(self, name: str) -> dict[str, dict]:
+        return self.relations.get(name, {})
+
+    def document(self) -> bytes:
+        """What is stored of it; relationships are rows of their own."""
+        return orjson.dumps(
+            {
+                "type": self.type.name,
+                "attributes": self.attributes,
+                "status": self.status,
+                "created_by": self.created_by,
+                "updated_by": self.updated_by,
+                "create_time": self.create_time,
+                "update_time": self.update_time,
+                "tags": self.tags,
+                "business": self.business,
+                "labels": self.labels,
+            }
+        )
+
+    def copy(self) -> Entity:
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        fields["attributes"] = dict(self.attributes)
+        fields["tags"] = list(self.tags)
+        fields["relations"] = {name: dict(others) for name, others in self.relations.items()}
+        return Entity(**fields)
+
+
+class Transaction:
+    """Changes to the catalog that are stored together at its end, or undone together."""
+
+    def __init__(self, catalog: Catalog, user: str) -> None:
+        self.catalog = catalog
+        self.user = user
+        self.now = int(time.time() * 1000)
+        self.created: dict[str, Entity] = {}
+        self.changed: dict[str, Entity] = {}
+        self.purged: dict[str, Entity] = {}
+        self._undo: list[Callable[[], object]] = []
+        self._links: list[Row] = []
+
+    def create(self, entity_type: EntityType, qualified_name: str) -> Entity:
+        guid = str(uuid.uuid4())
+        entity = Entity(guid, entity_type, {}, ACTIVE, self.user, self.user, self.now, self.now)
+        self.catalog._add(entity)
+        self._undo.append(lambda: self.catalog._discard(entity))
+        self.created[guid] = entity
+        self.set_attribute(entity, "qualifiedName", qualified_name)
+        return entity
+
+    def touch(self, entity: Entity) -> None:
+        """Note that an entity changes; call it before the change."""
+        if entity.guid in self.created or entity.guid in self.changed:
+            return
+        before = (entity.update_time, entity.updated_by)
+        self.catalog.search_view_before_change(entity)
+        self.changed[entity.guid] = entity
+        entity.update_time, entity.updated_by = self.now, self.user
+
+        def undo() -> None:
+            entity.update_time, entity.updated_by = before
+
+        self._undo.append(undo)
+
+    def set_attribute(self, entity: Entity, name: str, value: Any) -> None:
+        before = entity.attributes.get(name)
+        if _same(before, value):
+            return
+        if name in UNIQUE_ATTRIBUTES and value is not None:
+            self._check_unique(entity, name, value)
+        self.touch(entity)
+        self.catalog._unindex(entity)
+        if value is None:
+            entity.attributes.pop(name, None)
+        else:
+            entity.attributes[name] = value
+        self.catalog._index(entity)
+
+        def undo() -> None:
+            self.catalog._unindex(entity)
+            entity.attributes[name] = before
+            if before is None:
+                del entity.attributes[name]
+            self.catalog._index(entity)
+
+        self._undo.append(undo)
+
+    def set_field(self, entity: Entity, name: str, value: Any) -> None:
+        """Set status, tags, business or labels."""
+        before = getattr(entity, name)
+        if before == value:
+            return
+        self.touch(entity)
+        setattr(entity, name, value)
+        self._undo.append(lambda: setattr(entity, name, before))
+
+    def link(self, entity: Entity, end: Relationship, other: Entity, attributes: dict | None = None) -> None:
+        attributes = attributes or {}
+        if entity.related(end.name).get(other.guid) == attributes:
+            return
+        for guid in [guid for guid in entity.related(end.name) if not end.many and guid != other.guid]:
+            self.unlink(entity, end, self.catalog.entities[guid])
+        if end.inverse and not end.inverse_many:
+            for guid in [guid for guid in other.related(end.inverse) if guid != entity.guid]:
+                self.unlink(self.catalog.entities[guid], end, other)
+        self.touch(entity)
+        self.touch(other)
+        self._set_link(entity, end.name, other, attributes)
+        if end.inverse:
+            self._set_link(other, end.inverse, entity, attributes)
+        row = (entity.guid, end.name, other.guid, end.inverse, orjson.dumps(attributes))
+        self._links += [self._delete_link_rows(entity, end, other), ("INSERT INTO link VALUES (?,?,?,?,?)", row)]
+
+    def unlink(self, entity: Entity, end: Relationship, other: Entity) -> None:
+        if other.guid not in entity.related(end.name):
+            return
+        self.touch(entity)
+        self.touch(other)
+        self._drop_link(entity, end.name, other)
+        if end.inverse:
+            self._drop_link(other, end.inverse, entity)
+        self._links.append(self._delete_link_rows(entity, end, other))
+
+    def purge(self, entity: Entity) -> None:
+        for name in list(entity.relations):
+            end = entity.type.relationships[name]
+            for guid in list(entity.related(name)):
+                self.unlink(entity, end, self.catalog.entities[guid])
+        self.catalog.search_view_before_change(entity)
+        self.catalog._discard(entity)
+        self._undo.append(lambda: self.catalog._add(entity))
+        self.changed.pop(entity.guid, None)
+        self.purged[entity.guid] = entity
+
+    def statements(self) -> list[Row]:
+        rows: list[Row] = [("DELETE FROM entity WHERE guid = ?", (guid,)) for guid in self.purged]
+        for entity in [*self.created.values(), *self.changed.values()]:
+            if entity.guid not in self.purged:
+                rows.append(("INSERT OR REPLACE INTO entity VALUES (?,?)", (entity.guid, entity.document())))
+        return rows + self._links
+
+    def roll_back(self) -> None:
+        for undo in reversed(self._undo):
+            undo()
+
+    def _check_unique(self, entity: Entity, name: str, value: Any) -> None:
+        holder = self.catalog.by_unique.get((entity.type.name, name, value))
+        if holder and holder != entity.guid:
+            raise already_exists(
+                f"{entity.type.name} with {name} {value} already exists: {self.catalog.entities[holder].qualified_name}",
+                holder,
+            )
+
+    def _set_link(self, entity: Entity, name: str, other: Entity, attributes: dict) -> None:
+        others = entity.relations.setdefault(name, {})
+        before = others.get(other.guid)
+        others[other.guid] = attributes
+        self._undo.append(lambda: others.pop(other.guid) if before is None else others.__setitem__(other.guid, before))
+
+    def _drop_link(self, entity: Entity, name: str, other: Entity) -> None:
+        attributes = entity.relations[name].pop(other.guid)
+        self._undo.append(lambda: entity.relations[name].__setitem__(other.guid, attributes))
+
+    @staticmethod
+    def _delete_link_rows(entity: Entity, end: Relationship, other: Entity) -> Row:
+        return (
+            "DELETE FROM link WHERE (guid = ? AND name = ? AND other = ?) OR (guid = ? AND name = ? AND other = ?)",
+            (entity.guid, end.name, other.guid, other.guid, end.inverse, entity.guid),
+        )
+
+
+class Catalog:
+    """All entities of a tenant, found by guid, by type and qualified name, by connection, or by walking relations."""
+
+    def __init__(self, types: TypeSystem, database: Path) -> None:
+        self.types = types
+        self.entities: dict[str, Entity] = {}
+        self.by_key: dict[tuple[str, str], str] = {}
+        self.by_unique: dict[tuple[str, str, str], str] = {}
+        self.by_type: dict[str, dict[str, None]] = defaultdict(dict)
+        self.by_name: dict[str, dict[str, None]] = defaultdict(dict)
+        self.by_root: dict[str, dict[str, None]] = defaultdict(dict)
+        self.version = 0
+        self.index_delay = 0.0
+        self._stale_views: dict[str, tuple[float, Entity | None]] = {}
+        self._database = _open_database(database)
+        self._load()
+
+    def close(self) -> None:
+        self._database.close()
+
+    @contextlib.contextmanager
+    def transaction(self, user: str = "") -> Iterator[Transaction]:
+        transaction = Transaction(self, user)
+        try:
+            yield transaction
+            with self._database:
+                for statement, values in transaction.statements():
+                    self._database.execute(statement, values)
+        except BaseException:
+            transaction.roll_back()
+            raise
+        for guid in transaction.created:
+            self.search_view_before_change(None, guid)
+        self.version += 1
+
+    def find(self, type_name: str, qualified_name: str, unique: str = "qualifiedName") -> Entity | None:
+        """The entity of this type, else of one of its subtypes, with this qualified name (or other unique value)."""
+        for name in self.types.family(type_name):
+            if unique == "qualifiedName":
+                guid = self.by_key.get((name, qualified_name))
+            else:
+                guid = self.by_unique.get((name, unique, qualified_name))
+            if guid:
+                return self.entities[guid]
+        return None
+
+    def reset(self) -> None:
+        with self._database:
+            for table in ("entity", "link", "document"):
+                self._database.execute(f"DELETE FROM {table}")
+        for index in (self.entities, self.by_key, self.by_unique, self.by_type, self.by_name, self.by_root):
+            index.clear()
+        self._stale_views.clear()
+        self.version += 1
+
+    # Documents: everything that is no entity (type definitions, the token).
+
+    def documents(self, kind: str) -> dict[str, Any]:
+        rows = self._database.execute("SELECT name, value FROM document WHERE kind = ?", (kind,))
+        return {name: orjson.loads(value) for name, value in rows}
+
+    def put_document(self, kind: str, name: str, value: Any) -> None:
+        with self._database:
+            self._database.execute("INSERT OR REPLACE INTO document VALUES (?,?,?)", (kind, name, orjson.dumps(value)))
+
+    def delete_document(self, kind: str, name: str) -> None:
+        with self._database:
+            self._database.execute("DELETE FROM document WHERE kind = ? AND name = ?", (kind, name))
+
+    # Lineage state, which Atlan keeps as __hasLineage: derived here, so it can't be stale.
+
+    def has_lineage(self, entity: Entity) -> bool:
+        if entity.type.is_a("Process"):
+            return entity.active and self._carries(entity)
+        processes = [*entity.related("inputToProcesses"), *entity.related("outputFromProcesses")]
+        return any(self._carries(self.entities[guid]) for guid in processes)
+
+    def _carries(self, process: Entity) -> bool:
+        """Whether a process is active, with at least one active input and one active output."""
+        return process.active and all(
+            any(self.entities[guid].active for guid in process.related(side)) for side in ("inputs", "outputs")
+        )
+
+    # What search sees: with an index delay, the state from before a recent change.
+
+    def search_view_before_change(self, entity: Entity | None, guid: str | None = None) -> None:
+        if self.index_delay <= 0:
+            return
+        key = guid or (entity.guid if entity else "")
+        if key not in self._stale_views:
+            self._stale_views[key] = (time.monotonic() + self.index_delay, entity.copy() if entity else None)
+
+    def search_view(self, entity: Entity) -> Entity | None:
+        """The entity as the search index has it now; None while a new one is not yet indexed."""
+        until, view = self._stale_views.get(entity.guid, (0.0, entity))
+        return view if until > time.monotonic() else entity
+
+    def unindexed_changes(self) -> list[Entity]:
+        """Entities that are gone but that the search index still has; forgets what the index has caught up with."""
+        now = time.monotonic()
+        self._stale_views = {guid: item for guid, item in self._stale_views.items() if item[0] > now}
+        return [view for guid, (_, view) in self._stale_views.items() if view and guid not in self.entities]
+
+    @property
+    def index_is_behind(self) -> bool:
+        return bool(self._stale_views)
+
+    # Indexes
+
+    def _add(self, entity: Entity) -> None:
+        self.entities[entity.guid] = entity
+        self.by_type[entity.type.name][entity.guid] = None
+        self._index(entity)
+
+    def _discard(self, entity: Entity) -> None:
+        self._unindex(entity)
+        self.by_type[entity.type.name].pop(entity.guid, None)
+        self.entities.pop(entity.guid, None)
+
+    def _index(self, entity: Entity) -> None:
+        qualified_name = entity.qualified_name
+        self.by_key[entity.type.name, qualified_name] = entity.guid
+        self.by_name[qualified_name][entity.guid] = None
+        self.by_root[name_root(qualified_name)][entity.guid] = None
+        for name in UNIQUE_ATTRIBUTES:
+            if entity.attributes.get(name):
+                self.by_unique[entity.type.name, name, entity.attributes[name]] = entity.guid
+
+    def _unindex(self, entity: Entity) -> None:
+        qualified_name = entity.qualified_name
+        if self.by_key.get((entity.type.name, qualified_name)) == entity.guid:
+            del self.by_key[entity.type.name, qualified_name]
+        self.by_name[qualified_name].pop(entity.guid, None)
+        if not self.by_name[qualified_name]:
+            del self.by_name[qualified_name]
+        self.by_root[name_root(qualified_name)].pop(entity.guid, None)
+        for name in UNIQUE_ATTRIBUTES:
+            key = (entity.type.name, name, str(entity.attributes.get(name)))
+            if self.by_unique.get(key) == entity.guid:
+                del self.by_unique[key]
+
+    def _load(self) -> None:
+        for guid, document in self._database.execute("SELECT guid, document FROM entity"):
+            values = orjson.loads(document)
+            entity_type = self.types.get(values.pop("type"))
+            if entity_type:
+                self._add(Entity(guid, entity_type, **values))
+        for guid, name, other, other_name, attributes in self._database.execute("SELECT * FROM link"):
+            if guid in self.entities and other in self.entities:
+                values = orjson.loads(attributes)
+                self.entities[guid].relations.setdefault(name, {})[other] = values
+                if other_name:
+                    self.entities[other].relations.setdefault(other_name, {})[guid] = values
+
+
+def name_root(qualified_name: str) -> str:
+    """The connection part of a qualified name: its first three segments."""
+    return "/".join(qualified_name.split("/", 3)[:3])
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Equal as Atlan compares them: an empty list is no value, and lists of strings are sets."""
+    if before == after or (before in (None, []) and after in (None, [])):
+        return True
+    if isinstance(before, list) and isinstance(after, list) and all(isinstance(item, str) for item in before + after):
+        return sorted(before) == sorted(after)
+    return False
+
+
+def _open_database(path: Path) -> sqlite3.Connection:
+    """Open the database for this process alone. A write is in the file's log before it is acknowledged."""
+    database = sqlite3.connect(path, timeout=0.2, check_same_thread=False)
+    try:
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.executescript(SCHEMA)
+        with database:
+            database.execute("INSERT OR REPLACE INTO document VALUES ('state', 'opened', '1')")
+    except sqlite3.OperationalError as error:
+        database.close()
+        raise FolderInUse(str(path)) from error
+    return database

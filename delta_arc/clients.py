@@ -237,13 +237,12 @@ def read_present(
     type_name: str,
     prefix: str,
     attributes: Sequence[str],
-    of_related: Sequence[str] = ("qualifiedName",),
 ) -> dict[str, dict]:
     """The active assets of a type whose qualified name starts with `prefix`, by qualified name."""
     from pyatlan.model.assets import Asset
     from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
 
-    search = FluentSearch(_includes_on_results=list(attributes), _includes_on_relations=list(of_related))
+    search = FluentSearch(_includes_on_results=list(attributes), _includes_on_relations=["qualifiedName"])
     search = (
         search.where(CompoundQuery.active_assets())
         .where(Asset.TYPE_NAME.eq(type_name))

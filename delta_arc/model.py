@@ -9,6 +9,7 @@ import hashlib
 import mimetypes
 import posixpath
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -55,12 +56,36 @@ def make_s3_object(bucket: dict, item: Mapping[str, Any]) -> dict:
     )
 
 
-def make_extract(source: AssetRow, objects: Sequence[Mapping[str, Any]]) -> dict:
+@dataclass(frozen=True)
+class Flow:
+    """Where data flows from, through and to. Each flow has its lineage to itself, under an id of its own."""
+
+    postgres_connection: str
+    bucket: str
+    prefix: str
+    snowflake_connection: str
+
+    @property
+    def marker(self) -> str:
+        """The first segments of the id of every process of this flow."""
+        parts = (self.postgres_connection, self.bucket, self.prefix, self.snowflake_connection)
+        return f"{MARKER}/{_digest(*parts)}"
+
+    def process_id(self, direction: str, table: str, *connects: str) -> str:
+        """A stable id: readable, and told apart by the tables that it connects. It does not hold today's files."""
+        return f"{self.marker}/{direction}/{table.removeprefix(connection_of(table) + '/')}/{_digest(*connects)}"
+
+    def load_of(self, source: str, target: str) -> str:
+        """The qualified name of the load process between two tables."""
+        return f"{self.snowflake_connection}/{self.process_id('load', target, source, target)}"
+
+
+def make_extract(flow: Flow, source: AssetRow, objects: Sequence[Mapping[str, Any]]) -> dict:
     """The process that writes a PostgreSQL table into its objects; the source's connection runs it."""
-    bucket, files = objects[0]["bucket"], _describe_objects(objects)
+    files = _describe_objects(objects)
     return _process(
-        connection=connection_of(source[0]),
-        process_id=process_id_of("extract", source[0], source[0], bucket),
+        connection=flow.postgres_connection,
+        process_id=flow.process_id("extract", source[0], source[0]),
         name=f"{source[1]} → {files}",
         description=f"Exports {source[1]} to {files}. Recorded by Delta Arc from the names of the table and the objects.",
         sql=f"-- Not from a query log: what the names of the objects tell\nCOPY {_sql_name(source[0])} TO '{files}'",
@@ -69,12 +94,12 @@ def make_extract(source: AssetRow, objects: Sequence[Mapping[str, Any]]) -> dict
     )
 
 
-def make_load(source: AssetRow, objects: Sequence[Mapping[str, Any]], target: AssetRow) -> dict:
+def make_load(flow: Flow, source: AssetRow, objects: Sequence[Mapping[str, Any]], target: AssetRow) -> dict:
     """The process that loads a table's objects into its Snowflake table; the target's connection runs it."""
-    bucket, files = objects[0]["bucket"], _describe_objects(objects)
+    files = _describe_objects(objects)
     return _process(
-        connection=connection_of(target[0]),
-        process_id=process_id_of("load", target[0], source[0], bucket, target[0]),
+        connection=flow.snowflake_connection,
+        process_id=flow.process_id("load", target[0], source[0], target[0]),
         name=f"{files} → {target[1]}",
         description=f"Loads {files} into {target[1]}. Recorded by Delta Arc from the names of the objects and the table.",
         sql=f"-- Not from a query log: what the names of the objects tell\nCOPY INTO {_sql_name(target[0])} FROM '{files}'",
@@ -119,10 +144,8 @@ def _process(connection: str, process_id: str, type_name: str = "Process", **att
     return _entity(type_name, connection, f"{connection}/{process_id}", **given)
 
 
-def process_id_of(direction: str, table: str, *connects: str) -> str:
-    """A stable id: readable, and told apart by all that the process connects. It does not hold today's files."""
-    digest = hashlib.sha256("\n".join(connects).encode()).hexdigest()[:12]
-    return f"{MARKER}/{direction}/{table.removeprefix(connection_of(table) + '/')}/{digest}"
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _reference(type_name: str, qualified_name: str) -> dict:

@@ -18,6 +18,7 @@ Without ATLAN_BASE_URL and a token, everything runs against the embedded sandbox
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import itertools
 import json
@@ -43,19 +44,21 @@ from delta_arc.clients import (
 )
 from delta_arc.model import (
     BUCKET_ATTRIBUTES,
+    MARKER,
     OBJECT_ATTRIBUTES,
     PROCESS_ATTRIBUTES,
     Flow,
     connection_of,
     last_name,
+    load_suffix,
     make_bucket,
     make_column_process,
     make_extract,
     make_load,
     make_s3_object,
 )
-from delta_arc.settings import SANDBOX_FOLDER, PipelineError, Settings, SettingsError, get_settings
-from delta_arc.terminal import Progress, logger
+from delta_arc.settings import SANDBOX_FOLDER, TENANT_SETTINGS, PipelineError, Settings, SettingsError, get_settings
+from delta_arc.terminal import Progress, logger, say_error
 from matching import (
     AssetRow,
     TablePair,
@@ -64,6 +67,7 @@ from matching import (
     match_columns,
     match_s3_objects,
     match_tables,
+    places_of,
     tables_in,
 )
 
@@ -103,18 +107,22 @@ def load_cache_from_file(filename: str | Path) -> dict | None:
     path = Path(filename)
     try:
         cache = json.loads(path.read_text(encoding="utf-8-sig"))
-        rows = [list(row) for row in cache["data"] if list(row[:2]) != ["qualified_name", "asset_name"]]
-        if not all(len(row) == 3 and all(isinstance(item, str) for item in row) for row in rows):
-            raise ValueError("a row is not [qualified_name, name, type]")
+        if not isinstance(cache["data"], list) or not all(_is_row(row) for row in cache["data"]):
+            raise ValueError("its data is no list of [qualified_name, name, type]")
         if not isinstance(cache.get("source") or {}, dict):
             raise ValueError("its source is no object")
         _cache_time(cache)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         logger.warning("⚠️ %s is no usable cache (%s: %s) and is not used", path, type(error).__name__, error)
         return None
+    rows = [row for row in cache["data"] if row[:2] != ["qualified_name", "asset_name"]]
     return {**cache, "data": rows}
+
+
+def _is_row(row: object) -> bool:
+    return isinstance(row, list) and len(row) == 3 and all(isinstance(item, str) for item in row)
 
 
 def save_cache_to_file(data: Iterable[AssetRow], filename: str | Path, source: Mapping[str, str] | None = None) -> bool:
@@ -124,8 +132,8 @@ def save_cache_to_file(data: Iterable[AssetRow], filename: str | Path, source: M
     head: dict[str, Any] = {"timestamp": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     if source:
         head["source"] = dict(source)
-    body = ",\n".join(f"    {json.dumps(row, ensure_ascii=False)}" for row in rows)
-    text = json.dumps(head, ensure_ascii=False, indent=2)[:-2] + f',\n  "data": [\n{body}\n  ]\n}}\n'
+    body = ",\n".join(f"    {json.dumps(row)}" for row in rows)
+    text = json.dumps(head, indent=2)[:-2] + f',\n  "data": [\n{body}\n  ]\n}}\n'
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +143,8 @@ def save_cache_to_file(data: Iterable[AssetRow], filename: str | Path, source: M
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         logger.warning("⚠️ The cache %s cannot be written (%s); the run goes on without it", path, error.strerror)
         return False
     logger.info("💾 Saved %d assets in %s", len(rows), path)
@@ -161,11 +170,13 @@ def clear_all_cache() -> None:
     """Delete both cache files."""
     settings = get_settings()
     for path in (settings.postgres_cache_file, settings.snowflake_cache_file):
-        if path.exists():
+        try:
             path.unlink()
             logger.info("💾 Deleted %s", path)
-        else:
+        except FileNotFoundError:
             logger.info("💾 There is no %s", path)
+        except OSError as error:
+            raise PipelineError(f"The cache {path} cannot be deleted ({error.strerror}): delete it by hand.") from None
 
 
 def get_cache_status() -> list[dict[str, Any]]:
@@ -306,16 +317,18 @@ def list_s3_bucket_objects(bucket_name: str | None = None, prefix: str | None = 
 
     Folder markers (keys that end in `/`) are left out. Raises `S3Error` where the bucket cannot be listed.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     settings = get_settings()
     bucket = bucket_name or settings.s3_bucket
     prefix = settings.s3_prefix if prefix is None else prefix
     objects: list[dict[str, Any]] = []
     progress = Progress(f"Objects in {bucket}")
+    client = make_s3_client(settings)
     try:
-        pages = make_s3_client(settings).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in pages:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            if "Name" not in page:
+                raise S3Error("What answers as S3 is no S3 server: check AWS_ENDPOINT_URL_S3.")
             listed = [item for item in page.get("Contents", []) if not item["Key"].endswith("/")]
             objects += [
                 {
@@ -328,7 +341,9 @@ def list_s3_bucket_objects(bucket_name: str | None = None, prefix: str | None = 
             ]
             progress.advance(len(listed))
     except ClientError as error:
-        raise S3Error(explain_s3_refusal(error, bucket)) from None
+        raise S3Error(explain_s3_refusal(error, bucket, client)) from None
+    except ParamValidationError:
+        raise S3Error(f"S3_BUCKET_NAME is no name of a bucket ({bucket}): check it.") from None
     except BotoCoreError as error:
         words = " ".join(str(error).split())
         raise S3Error(
@@ -381,13 +396,14 @@ def plan_table_lineage(
     pairs: Iterable[TablePair],
     verdicts: Iterable[Verdict],
     s3_objects: Mapping[str, Mapping[str, Any]],
-    tables: Mapping[str, AssetRow],
+    assets: Sequence[AssetRow],
 ) -> list[Chain]:
     """The wanted extract process (table → objects) and load process (the same objects → table) of each chain.
 
-    `s3_objects` are the objects by key, `tables` the table rows of both sides by qualified name. A chain needs a
-    target and at least one object.
+    `s3_objects` are the objects by key, `assets` the rows of both sides. A chain needs a target and at least one
+    object.
     """
+    tables, places = {row[0]: row for row in assets}, places_of(assets)
     datasets: dict[str, list[Mapping[str, Any]]] = {}
     for verdict in verdicts:
         if verdict.table_qualified_name:
@@ -397,24 +413,22 @@ def plan_table_lineage(
         objects = sorted(datasets.get(pair.source, []), key=lambda item: item["qualified_name"])
         if pair.target and objects:
             source, target = tables[pair.source], tables[pair.target]
-            extract = make_extract(flow, source, objects)
-            chains.append(Chain(pair.source, pair.target, extract, make_load(flow, source, objects, target)))
+            extract = make_extract(flow, source, places[source[0]], objects)
+            load = make_load(flow, source, objects, target, places[target[0]])
+            chains.append(Chain(pair.source, pair.target, extract, load))
     return chains
 
 
 def plan_column_lineage(
-    loads: Mapping[tuple[str, str], str],
-    source_columns: Mapping[str, Sequence[AssetRow]],
-    target_columns: Mapping[str, Sequence[AssetRow]],
+    loads: Mapping[str, tuple[str, str]], postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow]
 ) -> list[dict]:
-    """The wanted column processes below each load process.
-
-    `loads` has the qualified name of the load process for each (source table, target table).
-    """
+    """The wanted column processes below each load process; `loads` has the source and target table of each."""
+    source_columns, target_columns = columns_by_parent(postgres_assets), columns_by_parent(snowflake_assets)
+    tables = {row[0]: row for row in [*postgres_assets, *snowflake_assets]}
     wanted = []
-    for (source, target), process in loads.items():
+    for load, (source, target) in loads.items():
         for left, right in match_columns(source_columns.get(source, []), target_columns.get(target, [])):
-            wanted.append(make_column_process(process, source, left, target, right))
+            wanted.append(make_column_process(load, tables[source], left, tables[target], right))
     return wanted
 
 
@@ -468,8 +482,8 @@ class Report:
 
     outcomes: list[Outcome] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
-    # Load processes that are in place, by (source table, target table): the parents of column lineage.
-    loads: dict[tuple[str, str], str] = field(default_factory=dict)
+    # The source and target table of each load process that is in place: the parents of column lineage.
+    loads: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def count(self, status: str) -> int:
         return sum(outcome.status == status for outcome in self.outcomes)
@@ -594,7 +608,7 @@ def integration_with_S3(
     present = read_present(client, "S3Object", prefix_of_objects, OBJECT_ATTRIBUTES)
     outcomes = apply_changes(client, "S3 objects", compare(objects, present), dry_run)
     report.outcomes += outcomes
-    failed = {outcome.qualified_name for outcome in outcomes if outcome.status == "failed"}
+    missing = {outcome.qualified_name for outcome in outcomes if outcome.status == "failed"} - set(present)
     s3_objects = [
         {
             **item,
@@ -603,7 +617,7 @@ def integration_with_S3(
             "prefix": settings.s3_prefix if prefix is None else prefix,
         }
         for item, entity in zip(listed, objects, strict=True)
-        if entity["attributes"]["qualifiedName"] not in failed
+        if entity["attributes"]["qualifiedName"] not in missing
     ]
     return {
         "connection_qualified_name": connection_of(bucket_qualified_name),
@@ -695,14 +709,14 @@ def create_table_lineage(
     client = get_atlan_client()
     sources, targets = tables_in(postgres_assets), tables_in(snowflake_assets)
     by_key = {item["key"]: item for item in s3_objects}
-    pairs = match_tables(sources, targets)
-    verdicts = match_s3_objects(by_key, sources)
+    pairs = match_tables(postgres_assets, snowflake_assets)
+    verdicts = match_s3_objects(by_key, postgres_assets)
     report = Report(unmatched=explain_unmatched(pairs, verdicts, targets))
     if not (sources and targets and s3_objects):
         return report
     bucket, prefix = s3_objects[0]["bucket"], s3_objects[0]["prefix"]
     flow = Flow(connection_of(sources[0][0]), bucket, prefix, connection_of(targets[0][0]))
-    chains = plan_table_lineage(flow, pairs, verdicts, by_key, {row[0]: row for row in [*sources, *targets]})
+    chains = plan_table_lineage(flow, pairs, verdicts, by_key, [*postgres_assets, *snowflake_assets])
     for label, direction, connection in (
         ("Extract processes", "extract", flow.postgres_connection),
         ("Load processes", "load", flow.snowflake_connection),
@@ -710,10 +724,10 @@ def create_table_lineage(
         wanted = [getattr(chain, direction) for chain in chains]
         present = read_present(client, "Process", f"{connection}/{flow.marker}/{direction}/", PROCESS_ATTRIBUTES)
         report.outcomes += apply_changes(client, label, compare(wanted, present), dry_run)
-    failed = {outcome.qualified_name for outcome in report.failed}
+    missing = {outcome.qualified_name for outcome in report.failed} - set(present)
     for chain in chains:
-        if chain.load["attributes"]["qualifiedName"] not in failed:
-            report.loads[chain.source, chain.target] = chain.load["attributes"]["qualifiedName"]
+        if chain.load["attributes"]["qualifiedName"] not in missing:
+            report.loads[chain.load["attributes"]["qualifiedName"]] = (chain.source, chain.target)
     return report
 
 
@@ -748,7 +762,7 @@ def create_column_lineage(
     postgres_assets: Sequence[AssetRow],
     snowflake_assets: Sequence[AssetRow],
     *,
-    loads: Mapping[tuple[str, str], str] | None = None,
+    loads: Mapping[str, tuple[str, str]] | None = None,
     dry_run: bool = False,
 ) -> Report:
     """Create a column process for each matched pair of columns, with the load process of its table as parent.
@@ -758,39 +772,34 @@ def create_column_lineage(
     """
     client = get_atlan_client()
     if loads is None:
-        pairs = match_tables(tables_in(postgres_assets), tables_in(snowflake_assets))
-        loads = _read_loads(client, [(pair.source, pair.target) for pair in pairs if pair.target])
-    sources, targets = columns_by_parent(postgres_assets), columns_by_parent(snowflake_assets)
-    wanted = plan_column_lineage(loads, sources, targets)
+        loads = _read_loads(client, match_tables(postgres_assets, snowflake_assets))
+    wanted = plan_column_lineage(loads, postgres_assets, snowflake_assets)
     present: dict[str, dict] = {}
-    for prefix in {load.partition("/load/")[0] for load in loads.values()}:
+    for prefix in sorted({load.partition("/load/")[0] for load in loads}):
         present |= read_present(client, "ColumnProcess", f"{prefix}/load/", PROCESS_ATTRIBUTES)
     outcomes = apply_changes(client, "Column processes", compare(wanted, present), dry_run)
-    return Report(outcomes, explain_unmatched_columns(loads, wanted, sources, targets))
+    return Report(outcomes, explain_unmatched_columns(loads, wanted, postgres_assets, snowflake_assets))
 
 
-def _read_loads(client: AtlanClient, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The load processes of the configured flow that Atlan holds for these pairs of tables."""
-    if not pairs:
-        return {}
-    settings = get_settings()
-    bucket = _find_bucket(client, settings.s3_bucket, settings.s3_bucket_arn)
-    if bucket is None:
-        raise PipelineError(
-            f"Atlan has no bucket {settings.s3_bucket_arn} yet: run integration_with_S3() and create_table_lineage() first."
-        )
-    source, target = pairs[0]
-    flow = Flow(connection_of(source), bucket["attributes"]["qualifiedName"], settings.s3_prefix, connection_of(target))
-    held = read_present(client, "Process", f"{flow.snowflake_connection}/{flow.marker}/load/", ())
-    loads = {pair: flow.load_of(*pair) for pair in pairs}
-    return {pair: load for pair, load in loads.items() if load in held}
+def _read_loads(client: AtlanClient, pairs: Sequence[TablePair]) -> dict[str, tuple[str, str]]:
+    """The load processes that Atlan holds for these pairs of tables, whatever bucket and prefix they are of."""
+    chains = {load_suffix(pair.source, pair.target): (pair.source, pair.target) for pair in pairs if pair.target}
+    loads = {}
+    for connection in sorted({connection_of(target) for _, target in chains.values()}):
+        for name in read_present(client, "Process", f"{connection}/{MARKER}/", ()):
+            suffix = name.partition("/load/")[2]
+            if suffix in chains:
+                loads[name] = chains[suffix]
+    if not loads:
+        raise PipelineError("Atlan has no load process of these tables (yet): run create_table_lineage() first.")
+    return loads
 
 
 def explain_unmatched_columns(
-    loads: Iterable[tuple[str, str]],
+    loads: Mapping[str, tuple[str, str]],
     wanted: Iterable[dict],
-    source_columns: Mapping[str, Sequence[AssetRow]],
-    target_columns: Mapping[str, Sequence[AssetRow]],
+    postgres_assets: Sequence[AssetRow],
+    snowflake_assets: Sequence[AssetRow],
 ) -> list[str]:
     """One sentence for each column of a complete chain that has no partner."""
     matched = {
@@ -799,12 +808,10 @@ def explain_unmatched_columns(
         for item in [*entity["attributes"]["inputs"], *entity["attributes"]["outputs"]]
     }
     told = []
-    for source, target in loads:
-        for side, columns in (
-            ("Snowflake", source_columns.get(source, [])),
-            ("PostgreSQL", target_columns.get(target, [])),
-        ):
-            told += [f"Column {row[0]} has no {side} column" for row in columns if row[0] not in matched]
+    for side, assets, position in (("Snowflake", postgres_assets, 0), ("PostgreSQL", snowflake_assets, 1)):
+        columns = columns_by_parent(assets)
+        for table in sorted({pair[position] for pair in loads.values()}):
+            told += [f"Column {row[0]} has no {side} column" for row in columns.get(table, []) if row[0] not in matched]
     return told
 
 
@@ -827,7 +834,10 @@ def run_pipeline(force_refresh: bool = False, dry_run: bool = False) -> Report:
     report.add(tables)
     report.add(create_column_lineage(postgres_assets, snowflake_assets, loads=tables.loads, dry_run=dry_run))
     if tables.loads and not dry_run:
-        read_back(min(source for source, _ in tables.loads))
+        try:
+            read_back(min(source for source, _ in tables.loads.values()))
+        except AtlanRequestError as error:
+            logger.warning("⚠️ The lineage cannot be read back: %s", error)
     summarise(report, dry_run)
     return report
 
@@ -868,7 +878,7 @@ def summarise(report: Report, dry_run: bool = False) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description="PostgreSQL → S3 → Snowflake lineage in Atlan, down to the column.",
+        description="PostgreSQL -> S3 -> Snowflake lineage in Atlan, down to the column.",
         epilog="Settings come from the environment and .env; README.md lists them. Exit code: 0 everything is in place, "
         "1 something failed, 2 a setting is wrong.",
     )
@@ -878,7 +888,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--cache-status", action="store_true", help="show both caches and end")
     parser.add_argument("--clear-cache", action="store_true", help="delete both caches and end")
-    parser.add_argument("--sandbox", action="store_true", help="use the embedded sandbox even if a tenant is set")
+    parser.add_argument(
+        "--sandbox", action="store_true", help="use the embedded sandbox and its sample, whatever tenant is set"
+    )
     return parser
 
 
@@ -887,7 +899,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(argv)
     if options.sandbox:
         # Set, but empty, they also win over .env.
-        os.environ.update(ATLAN_BASE_URL="", ATLAN_API_TOKEN="", ATLAN_API_KEY="")
+        os.environ.update(dict.fromkeys(TENANT_SETTINGS, ""))
     try:
         if options.clear_cache:
             clear_all_cache()
@@ -896,15 +908,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             return 1 if run_pipeline(options.force_refresh, options.dry_run).failed else 0
     except SettingsError as error:
-        print("\n".join(f"❌ {fault}" for fault in error.faults), file=sys.stderr)
+        for fault in error.faults:
+            say_error(fault)
         return 2
     except PipelineError as error:
-        print(f"❌ {error}", file=sys.stderr)
+        say_error(str(error))
         return 1
     except KeyboardInterrupt:
-        print(
-            "❌ Stopped; run it again to finish: what is written stays, and nothing is written twice.", file=sys.stderr
-        )
+        say_error("Stopped; run it again to finish: what is written stays, and nothing is written twice.")
         return 130
     return 0
 

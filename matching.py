@@ -1,22 +1,26 @@
 """Which S3 object carries which table, which table lands in which, and which columns are the same: pure functions.
 
-Names compare case-insensitively. Where two candidates fit and nothing tells them apart, there is no match and both
-are named: a missing edge in lineage beats a wrong one.
+A key is read in its parts. The file's name names the table, or the nearest folder that is no partition does; dates,
+counters and other marks that jobs add to a name are taken off where the whole name is no table. The schema decides
+between tables of one name. Names compare case-insensitively. Where two candidates fit and nothing tells them apart,
+there is no match and both are named: a missing edge in lineage beats a wrong one.
 """
 
 from __future__ import annotations
 
-import posixpath
+import functools
+import re
+import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 
 AssetRow = Sequence[str]
 """`[qualified_name, name, type_name]`, as the discovery returns it."""
 
 TABLE_TYPES = ("Table", "View", "MaterialisedView")
-DATA_EXTENSIONS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".avro", ".orc", ".xml"}
-COMPRESSIONS = {".gz", ".gzip", ".bz2", ".zst", ".snappy", ".lz4", ".deflate", ".br", ".xz", ".zip"}
+TARGET_TYPES = ("Table",)
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,31 @@ class TablePair:
     rivals: tuple[str, ...] = ()
 
 
+NOT_DATA = "not data"
+NO_TABLE = "names no table"
+AMBIGUOUS = "ambiguous"
+
+# =====================================================================================================================
+# Assets
+# =====================================================================================================================
+
+
 def parent_of(qualified_name: str, name: str) -> str:
     """The parent's qualified name: the own one less `/` and the name, which may itself hold slashes."""
     return qualified_name[: -len(name) - 1]
 
 
-def schema_of(row: AssetRow) -> str:
-    """The name of the schema that a table stands in, lower-case."""
-    return parent_of(row[0], row[1]).rpartition("/")[2].casefold()
+def places_of(assets: Iterable[AssetRow]) -> dict[str, tuple[str, str]]:
+    """The names of the database and the schema of each table, which may hold slashes where their own rows are given."""
+    rows = {row[0]: row for row in assets}
+    places = {}
+    for row in rows.values():
+        if row[2] not in ("Database", "Schema", "Column"):
+            schema = parent_of(row[0], row[1])
+            schema_name = rows[schema][1] if schema in rows else schema.rpartition("/")[2]
+            database = parent_of(schema, schema_name)
+            places[row[0]] = (rows[database][1] if database in rows else database.rpartition("/")[2], schema_name)
+    return places
 
 
 def tables_in(assets: Iterable[AssetRow], types: Iterable[str] = TABLE_TYPES) -> list[AssetRow]:
@@ -63,105 +84,513 @@ def columns_by_parent(assets: Iterable[AssetRow]) -> dict[str, list[AssetRow]]:
     return columns
 
 
+def fold(name: str) -> str:
+    """A name as it is compared: composed Unicode, without case."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+# =====================================================================================================================
+# The parts of a key
+# =====================================================================================================================
+
+DATA_EXTENSIONS = {
+    "csv", "tsv", "psv", "txt", "dat", "json", "jsonl", "ndjson", "parquet", "pq", "avro", "orc", "xml", "xlsx", "arrow",
+    "feather",
+}  # fmt: skip
+COMPRESSIONS = {
+    "gz",
+    "gzip",
+    "bz2",
+    "bzip2",
+    "zst",
+    "zstd",
+    "snappy",
+    "snz",
+    "lz4",
+    "lzo",
+    "deflate",
+    "br",
+    "xz",
+    "zip",
+    "z",
+}
+OTHER_EXTENSIONS = {
+    # checksums and signatures
+    "crc", "crc32", "md5", "sha", "sha1", "sha224", "sha256", "sha384", "sha512", "sig", "asc", "sum", "checksum",
+    # markers and manifests
+    "ok", "done", "success", "ready", "complete", "flag", "trg", "trigger", "ctl", "lock", "lck", "manifest", "inventory",
+    # partial, temporary and put aside
+    "partial", "part", "filepart", "crdownload", "tmp", "temp", "inprogress", "incomplete", "swp", "bak", "old", "orig",
+    "rej", "bad", "err", "error", "errors", "failed",
+    # logs, text, code and settings
+    "log", "out", "md", "rst", "html", "htm", "pdf", "doc", "docx", "png", "jpg", "jpeg", "gif", "svg", "py", "sh", "sql",
+    "ddl", "yml", "yaml", "toml", "ini", "conf", "cfg", "properties", "env", "schema", "avsc", "xsd", "proto", "jar",
+}  # fmt: skip
+# Names that mean the same in any landing zone: what tools write beside the data, and inside table formats.
+OTHER_NAMES = {"manifest", "checksums", "readme", "changelog"}
+FORMAT_FOLDERS = {
+    "_delta_log", "_delta_index", "_change_data", "_temporary", "_spark_metadata", "_symlink_format_manifest",
+    "_checkpoints", "_checkpoint", "_metadata", "__macosx",
+}  # fmt: skip
+# Words that say that a file is something else than its table's rows.
+OTHER_CONTENT = {
+    "archive", "archived", "backup", "bak", "old", "error", "errors", "rejected", "rejects", "reject", "bad", "failed",
+    "quarantine", "tmp", "temp", "sample", "test", "deleted", "tombstones", "schema", "metadata", "manifest", "log", "logs",
+    "checksum", "checksums", "quarantined", "invalid",
+}  # fmt: skip
+# Words that a job adds to a table's name without changing what the file holds.
+JOB_WORDS = (
+    r"full|incr|incremental|cdc|delta|snapshot|export|exported|extract|unload|dump|initial|load|fullload|latest|current"
+)
+# Words that name no table by themselves: files and folders called so belong to the folder around them.
+GENERIC_WORDS = (
+    r"data|dataset|datafile|part|parts|partition|export|exports|output|out|result|results|file|files|chunk|chunks|batch|"
+    r"batches|raw|run|task|job|attempt|csv|tsv|json|jsonl|ndjson|parquet|avro|orc|gz|gzip|snappy"
+)
+
+
+@dataclass(frozen=True)
+class KeyParts:
+    """A key taken apart: folder names from the outside in, and the possible names of the file, the longest first.
+
+    `names` is empty where the object is no data. A name may hold marks of jobs, which are taken off only later.
+    """
+
+    folders: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def parse_key(key: str) -> KeyParts:
+    """Take a key apart. What is no data is recognised here by extensions and names that tools give to such files."""
+    folders, file_name = tuple(part for part in key.split("/")[:-1] if part), key.rpartition("/")[2]
+    if not file_name or file_name.startswith(".") or file_name.endswith("_$folder$"):
+        return KeyParts(folders, ())
+    if any(part.startswith(".") or part.lower() in FORMAT_FOLDERS for part in folders):
+        return KeyParts(folders, ())
+    if "metadata" in (part.lower() for part in folders) and _is_iceberg_metadata(file_name):
+        return KeyParts(folders, ())
+    names, is_data = [file_name], False
+    while "." in names[-1]:
+        stem, _, extension = names[-1].rpartition(".")
+        extension = extension.lower()
+        if extension in OTHER_EXTENSIONS and not is_data:
+            return KeyParts(folders, ())
+        if not stem or extension not in COMPRESSIONS | (set() if is_data else DATA_EXTENSIONS):
+            break
+        is_data = is_data or extension in DATA_EXTENSIONS
+        names.append(stem)
+    last_word = re.split(r"[\W_]+", names[-1].lower())[-1]
+    is_table_format = file_name.lower().rpartition(".")[2] in ("csv", "tsv", "parquet", "avro", "orc", "gz")
+    if not is_table_format and (names[-1].lower() in OTHER_NAMES or last_word == "manifest"):
+        return KeyParts(folders, ())
+    return KeyParts(folders, tuple(names))
+
+
+def _is_iceberg_metadata(file_name: str) -> bool:
+    return bool(re.search(r"\.metadata\.json(\.gz)?$|^snap-.*\.avro$|-m\d+\.avro$|^version-hint", file_name.lower()))
+
+
+# =====================================================================================================================
+# Marks: what jobs add to names
+# =====================================================================================================================
+
+SEPARATOR = r"[-_. ,;=+()]"
+_TIME = r"(?:[-_tT ]?(?P<hour>\d\d)(?:[-_:h]?(?P<minute>\d\d)(?:[-_:m]?(?P<second>\d\d)(?:[-_.,]?\d{3,9}|\d)?)?)?)?(?:[zZ]|[+-]\d\d:?\d\d)?"
+# Year first, day first, month first, with and without separators, with and without a time.
+DATES = [
+    re.compile(rf"(?P<year>(?:19|20)\d\d)(?P<s>[-_./]?)(?P<month>\d\d)(?P=s)(?P<day>\d\d){_TIME}"),
+    re.compile(rf"(?P<day>\d\d)(?P<s>[-_./]?)(?P<month>\d\d)(?P=s)(?P<year>(?:19|20)\d\d){_TIME}"),
+    re.compile(rf"(?P<month>\d\d)(?P<s>[-_./]?)(?P<day>\d\d)(?P=s)(?P<year>(?:19|20)\d\d){_TIME}"),
+    re.compile(r"(?P<year>(?:19|20)\d\d)(?P<s>[-_./])(?P<month>\d{1,2})(?:(?P=s)(?P<day>\d{1,2}))?"),
+    re.compile(r"(?P<year>(?:19|20)\d\d)(?P<month>\d\d)"),
+    re.compile(
+        r"(?P<year>(?:19|20)\d\d)[-_]?(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*(?:[-_]?(?P<day>\d\d))?"
+    ),
+    re.compile(
+        r"(?P<day>\d\d)[-_]?(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-_]?(?P<year>(?:19|20)\d\d)"
+    ),
+]
+# Eight digits that are shaped like a date, or parted numbers that are, whether there is such a day or not.
+DATE_SHAPES = re.compile(
+    r"(?<!\d)(?:(?:19|20)\d{6}|\d{4}(?:19|20)\d\d|(?:19|20)\d\d([-_./])\d{1,2}\1\d{1,2}|\d{1,2}([-_./])\d{1,2}\2(?:19|20)\d\d)(?!\d)"
+)
+UUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
+MARKS = re.compile(
+    rf"(?:{UUID}"
+    r"|(?:part|chunk|batch|file|split|shard|slice|segment|seq|run|task|attempt|page|block|tid|p|c|r)[-_]?\d+"
+    r"|(?:19|20)\d\d-?[wq]\d{1,2}"
+    r"|load[0-9a-f]{8}"
+    r"|\d{1,5}[-_]?of[-_]?\d{1,5}"
+    r"|\d{1,5}|0\d{5,}|1\d{9}|1\d{12}|\d{15,}"
+    rf"|{JOB_WORDS})"
+)
+# A word that says nothing: a generic one, a single letter, or letters and digits mixed like a hash (`kx7q2`).
+ANONYMOUS = re.compile(rf"(?:{GENERIC_WORDS}|[^\W\d_]|(?=[a-z0-9]*\d[a-z])(?=[a-z0-9]*[a-z])[a-z0-9]{{5,}})")
+EXTRA_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+def is_real_date(text: str) -> bool:
+    """Whether the whole text is a date that the calendar has, in any usual order, with or without a time."""
+    return any(_is_real(found) for pattern in DATES if (found := pattern.fullmatch(text)))
+
+
+def _is_real(found: re.Match[str]) -> bool:
+    parts = found.groupdict()
+    month = EXTRA_MONTHS.index(parts["name"]) + 1 if parts.get("name") else int(parts["month"])
+    try:
+        date(int(parts["year"]), month, int(parts.get("day") or 1))
+    except ValueError:
+        return False
+    return (
+        int(parts.get("hour") or 0) < 25 and int(parts.get("minute") or 0) < 60 and int(parts.get("second") or 0) < 61
+    )
+
+
+def has_false_date(text: str) -> bool:
+    """Whether something in the text is shaped like a date that no calendar has: then nothing is sure about it."""
+    return any(not is_real_date(found.group()) for found in DATE_SHAPES.finditer(text))
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def stripped(name: str) -> tuple[str, ...]:
+    """What is left of a (folded) name when marks are taken off its ends, one after the other; the longest first.
+
+    The empty text is among them if the name is nothing but marks.
+    """
+    if has_false_date(name):
+        return ()
+    found: set[str] = set()
+    pending = [name]
+    while pending:
+        for rest in _without_one_mark(pending.pop()):
+            if rest not in found:
+                found.add(rest)
+                pending.append(rest)
+    return tuple(sorted(found, key=lambda rest: (-len(rest), rest)))
+
+
+def _without_one_mark(name: str) -> Iterator[str]:
+    """The name without one mark at its end or its start."""
+    for start in _boundaries(name):
+        mark, rest = name[start:].strip("-_. ,;=+()"), name[:start].rstrip("-_. ,;=+()")
+        if mark and _is_mark(mark) and (rest or start == 0):
+            yield rest
+    for end in _boundaries(name)[1:]:
+        mark, rest = name[:end].strip("-_. ,;=+()"), name[end:].lstrip("-_. ,;=+()")
+        if mark and rest and (_is_date_mark(mark) or re.fullmatch(UUID, mark)):
+            yield rest
+    glued = re.fullmatch(r"(.*[^\W\d_])(?:((?:19|20)\d{6}(?:\d{6})?)|\d{4}_part_\d\d+)", name)
+    if glued and (glued.group(2) is None or is_real_date(glued.group(2))):
+        yield glued.group(1)
+
+
+def _boundaries(name: str) -> list[int]:
+    return [0, *(found.start() for found in re.finditer(SEPARATOR + "+", name) if found.start())]
+
+
+def _is_mark(text: str) -> bool:
+    if _is_date_mark(text):
+        return True
+    return bool(MARKS.fullmatch(text)) and not _is_false_number(text)
+
+
+def _is_date_mark(text: str) -> bool:
+    return text[:1].isdigit() and is_real_date(text)
+
+
+def _is_false_number(text: str) -> bool:
+    """Numbers that read like a year and a month, or a date and an hour, that do not exist."""
+    return bool(re.fullmatch(r"(?:19|20)\d{4}|(?:19|20)\d{8}", text)) and not is_real_date(text)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def is_anonymous(name: str) -> bool:
+    """Whether a (folded) file or folder name says nothing about a table: marks and generic words only."""
+    if has_false_date(name):
+        return False
+    words = [word for word in re.split(SEPARATOR + "+", name) if word]
+    if all(ANONYMOUS.fullmatch(word) for word in words):
+        return True
+    rests = (name, *stripped(name))
+    return any(
+        not rest or all(ANONYMOUS.fullmatch(w) or MARKS.fullmatch(w) for w in re.split(SEPARATOR + "+", rest) if w)
+        for rest in rests
+    )
+
+
+def is_partition(folder: str) -> bool:
+    """Whether a (folded) folder name parts a dataset: `key=value`, a date, an hour, a counter, an id."""
+    return bool(re.fullmatch(r"[^=]+=.*", folder)) or "" in stripped(folder)
+
+
+def _says_other_content(name: str) -> bool:
+    return not OTHER_CONTENT.isdisjoint(re.split(SEPARATOR + "+", name))
+
+
+# =====================================================================================================================
+# Objects and tables
+# =====================================================================================================================
+
+
+@dataclass
+class TableIndex:
+    """Tables by every form in which a key can name them: alone, or with the schema (and database) before the name."""
+
+    by_name: dict[str, list[AssetRow]] = field(default_factory=lambda: defaultdict(list))
+    by_full_name: dict[str, list[AssetRow]] = field(default_factory=lambda: defaultdict(list))
+    places: dict[str, tuple[str, str]] = field(default_factory=dict)
+    schemas: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    longest_path: int = 1
+
+    @classmethod
+    def of(cls, assets: Iterable[AssetRow]) -> TableIndex:
+        assets = list(assets)
+        index = cls(places=places_of(assets))
+        for row in assets:
+            if row[0] not in index.places:
+                continue
+            database, schema = index.places[row[0]]
+            index.schemas[fold(schema)].add(row[0])
+            index.by_name[fold(row[1])].append(row)
+            index.longest_path = max(index.longest_path, row[1].count("/") + 1)
+            for separator in ".-_":
+                for front in ((schema,), (database, schema)):
+                    index.by_full_name[fold(separator.join((*front, row[1])))].append(row)
+        return index
+
+    def find(self, name: str) -> list[AssetRow]:
+        """The tables of this (folded) name; those that it names with their schema only where none has the plain name."""
+        return self.by_name.get(name) or self.by_full_name.get(name) or self._after_a_server(name)
+
+    def _after_a_server(self, name: str) -> list[AssetRow]:
+        """The tables of a name like `server.schema.table`, as topics and exports of whole databases have it."""
+        if name.count(".") < 2 or _says_other_content(name):
+            return []
+        return self.by_full_name.get(".".join(name.split(".")[-2:])) or []
+
+
 def match_s3_objects(keys: Iterable[str], tables: Iterable[AssetRow]) -> list[Verdict]:
-    """One verdict for each key, in their order: the file's name, less its extensions, is the table's name."""
-    by_name: dict[str, list[AssetRow]] = defaultdict(list)
-    for row in tables:
-        by_name[row[1].casefold()].append(row)
-    return [_match_key(key, by_name) for key in keys]
+    """One verdict for each key, in their order; their order and that of the tables changes none of them.
+
+    Rows of schemas and databases among the tables tell the names of these where they hold slashes.
+    """
+    index = TableIndex.of(tables)
+    return [_match_key(key, index) for key in keys]
 
 
-def _match_key(key: str, by_name: dict[str, list[AssetRow]]) -> Verdict:
-    folder, file_name = posixpath.split(key)
-    stem = _data_stem(file_name)
-    if stem is None:
-        return Verdict(key, None, "not data")
-    candidates = by_name.get(stem.casefold(), [])
-    exact = [row for row in candidates if row[1] == stem]
-    if len(candidates) > 1 and len(exact) == 1:
-        candidates = exact
+def _match_key(key: str, index: TableIndex) -> Verdict:
+    parts = parse_key(key)
+    if not parts.names:
+        return Verdict(key, None, NOT_DATA)
+    stem = fold(parts.names[-1])
+    anonymous = is_anonymous(stem)
+    by_file, rule, folders = _name_by_file(parts, index, anonymous)
+    if not by_file and stem.startswith("_"):
+        return Verdict(key, None, NOT_DATA)
+    by_folder, position, parted = _name_by_folder(parts.folders, index)
+    whole_name = rule == "file name" and not parted and any(_stands_in(row, folders, index) for row in by_file)
+    if by_file and by_folder and (parted or anonymous) and not whole_name and not _same_tables(by_file, by_folder):
+        # The file's name is one that files of any table have, or it stands inside another table's partitions.
+        return _ambiguous(key, [*by_file, *by_folder])
+    if by_file:
+        return _decide(key, by_file, rule, parts.names, folders, index)
+    if by_folder and parted and not anonymous and (others := _other_tables_in(stem, by_folder, index)):
+        return _ambiguous(key, [*by_folder, *others])
+    if by_folder and (anonymous or (parted and not _says_other_content(stem))):
+        return _decide(key, by_folder, "folder", (parts.folders[position],), parts.folders[:position], index)
+    return Verdict(key, None, NO_TABLE)
+
+
+def _name_by_file(parts: KeyParts, index: TableIndex, anonymous: bool) -> tuple[list[AssetRow], str, tuple[str, ...]]:
+    """The tables that the file's name names, by which rule, and the folders before that name."""
+    for count in range(min(index.longest_path, len(parts.folders) + 1), 1, -1):
+        folders = parts.folders[: len(parts.folders) - count + 1]
+        for name in parts.names:
+            found = index.by_name.get(fold("/".join((*parts.folders[len(folders) :], name))))
+            if found:
+                return found, "file name", folders
+    for name in parts.names:
+        found = index.find(fold(name))
+        if found:
+            return found, "file name", parts.folders
+    rest = [] if anonymous else _longest_stripped(fold(parts.names[-1]), index)
+    return rest, "file name without marks", parts.folders
+
+
+def _longest_stripped(name: str, index: TableIndex) -> list[AssetRow]:
+    """The tables named by the longest rest of a name; several rests of one length that name tables all count."""
+    found: list[AssetRow] = []
+    length = 0
+    for rest in stripped(name):
+        if len(rest) < length:
+            break
+        tables = index.find(rest) if rest else []
+        if tables:
+            length = len(rest)
+            found += tables
+    return found
+
+
+def _name_by_folder(folders: tuple[str, ...], index: TableIndex) -> tuple[list[AssetRow], int, bool]:
+    """The tables that the nearest folder names which is no partition, its position, and whether partitions follow it."""
+    parted = False
+    passed: list[AssetRow] = []
+    position = len(folders) - 1
+    if has_false_date("/".join(folders)):
+        return [], -1, False
+    while position >= 0:
+        folder = fold(folders[position])
+        named = re.fullmatch(r"(?:table|table_name|tablename|entity|stream|dataset)=(.+)", folder)
+        name = named.group(1) if named else _without_data_extension(folder)
+        found = index.find(name)
+        if found and is_anonymous(name):
+            # A folder such as `data` may be a table, or just a folder of the one around it.
+            passed += found
+        elif found:
+            return [*passed, *found], position, parted
+        elif not is_anonymous(name) and not is_partition(name):
+            rest = _longest_stripped(name, index)
+            return ([*passed, *rest], position, parted) if rest else (passed, position + 1, parted)
+        parted = parted or is_partition(name)
+        position -= 1
+    return passed, 0, parted
+
+
+def _without_data_extension(folder: str) -> str:
+    """Spark writes a folder where others write a file: `orders.parquet/part-…`."""
+    stem, _, extension = folder.rpartition(".")
+    return stem if stem and extension in DATA_EXTENSIONS else folder
+
+
+def _other_tables_in(stem: str, tables: list[AssetRow], index: TableIndex) -> list[AssetRow]:
+    """Other tables that a run of words in a name names: the file may be of that table, or made of it."""
+    words = re.split("(" + SEPARATOR + "+)", stem)
+    runs = (
+        "".join(words[start:end]) for start in range(0, len(words), 2) for end in range(start + 1, len(words) + 1, 2)
+    )
+    named = {row[0]: row for run in runs for row in index.by_name.get(run, [])}
+    return [row for row in named.values() if row[0] not in {table[0] for table in tables}]
+
+
+def _same_tables(left: list[AssetRow], right: list[AssetRow]) -> bool:
+    return {row[0] for row in left} == {row[0] for row in right}
+
+
+def _decide(
+    key: str, found: list[AssetRow], rule: str, names: Sequence[str], folders: Sequence[str], index: TableIndex
+) -> Verdict:
+    """One of the tables that a name names: by its schema, wherever the key tells it, then by the case of its name."""
+    candidates = list({row[0]: row for row in found}.values())
+    told = [_schema_evidence(row, names, folders, index) for row in candidates]
     if len(candidates) > 1:
-        folders = {part.casefold() for part in folder.split("/")}
-        candidates = [row for row in candidates if schema_of(row) in folders] or candidates
-    if not candidates:
-        return Verdict(key, None, "names no table")
-    if len(candidates) > 1:
-        return Verdict(key, None, "ambiguous", tuple(sorted(row[0] for row in candidates)))
-    return Verdict(key, candidates[0][0], "file name")
+        best = max(told)
+        candidates = [row for row, evidence in zip(candidates, told, strict=True) if evidence == best]
+    if len(candidates) > 1 and len({parent_of(row[0], row[1]) for row in candidates}) == 1:
+        exact = [row for row in candidates if any(row[1] in name for name in names)]
+        candidates = exact if len(exact) == 1 else candidates
+    if len(candidates) > 1 or _other_schema_told(candidates[0], folders, max(told), index):
+        return _ambiguous(key, candidates)
+    return Verdict(key, candidates[0][0], rule)
 
 
-def _data_stem(file_name: str) -> str | None:
-    """The file's name without its data and compression extensions; None for what is no data."""
-    if not file_name or file_name.startswith((".", "_")):
-        return None
-    stem, extension = posixpath.splitext(file_name)
-    if extension.lower() in COMPRESSIONS:
-        stem, extension = posixpath.splitext(stem)
-    if not extension:
-        return stem
-    return stem if extension.lower() in DATA_EXTENSIONS else None
+def _schema_evidence(row: AssetRow, names: Sequence[str], folders: Sequence[str], index: TableIndex) -> tuple[int, int]:
+    """How well a key tells a table's schema and database: in the name itself, or as a folder before it."""
+    database, schema = index.places[row[0]]
+    folded = [re.sub(r"^(schema|database|db)=|\.db$", "", fold(folder)) for folder in folders]
+    in_name = any(fold(f"{schema}{separator}{row[1]}") in fold(name) for name in names for separator in ".-_")
+    as_folder = 0
+    if fold(schema) in folded:
+        as_folder = 2 if schema in folders else 1
+    return (3 if in_name else as_folder, int(fold(database) in folded))
+
+
+def _stands_in(row: AssetRow, folders: Sequence[str], index: TableIndex) -> bool:
+    """Whether the folder next to the name is just the table's schema."""
+    return bool(folders) and folders[-1] == index.places[row[0]][1]
+
+
+def _other_schema_told(row: AssetRow, folders: Sequence[str], evidence: tuple[int, int], index: TableIndex) -> bool:
+    """Whether the folder around the table is another schema's name: then it is that schema's table, which is not there."""
+    if evidence > (0, 0):
+        return False
+    around = next((fold(folder) for folder in reversed(folders) if not is_partition(fold(folder))), "")
+    return around in index.schemas and row[0] not in index.schemas[around]
+
+
+def _ambiguous(key: str, candidates: Iterable[AssetRow]) -> Verdict:
+    return Verdict(key, None, AMBIGUOUS, tuple(sorted({row[0] for row in candidates})))
+
+
+# =====================================================================================================================
+# Tables and tables, columns and columns
+# =====================================================================================================================
 
 
 def match_tables(sources: Iterable[AssetRow], targets: Iterable[AssetRow]) -> list[TablePair]:
-    """Pair each source table with the target of its name; the same schema decides between several."""
+    """Pair each source table with the target of its name; the same schema decides between several.
+
+    Rows that are no tables may be among both; views are sources only.
+    """
+    source_rows, target_rows = list(sources), list(targets)
+    places = {**places_of(source_rows), **places_of(target_rows)}
+    schemas = {table: fold(schema) for table, (_, schema) in places.items()}
     by_name: dict[str, list[AssetRow]] = defaultdict(list)
-    for row in targets:
-        by_name[row[1].casefold()].append(row)
-    pairs = [_match_table(row, by_name) for row in sources]
+    for row in tables_in(target_rows, TARGET_TYPES):
+        by_name[fold(row[1])].append(row)
+    pairs = [_match_table(row, by_name.get(fold(row[1]), []), schemas) for row in tables_in(source_rows)]
     claims: dict[str, list[str]] = defaultdict(list)
     for pair in pairs:
         if pair.target:
             claims[pair.target].append(pair.source)
-    return [_settle(pair, claims) for pair in pairs]
+    return [_settle(pair, claims, schemas) for pair in pairs]
 
 
-def _match_table(source: AssetRow, by_name: dict[str, list[AssetRow]]) -> TablePair:
-    candidates = by_name.get(source[1].casefold(), [])
-    for decide in (lambda row: schema_of(row) == schema_of(source), lambda row: row[1] == source[1]):
-        if len(candidates) > 1:
-            candidates = [row for row in candidates if decide(row)] or candidates
+def _match_table(source: AssetRow, candidates: list[AssetRow], schemas: dict[str, str]) -> TablePair:
+    rule = "same name"
+    if len(candidates) > 1:
+        same_schema = [row for row in candidates if schemas[row[0]] == schemas[source[0]]]
+        candidates, rule = same_schema or candidates, "same name and schema" if same_schema else rule
+    if len(candidates) > 1:
+        same_case = [row for row in candidates if row[1] == source[1]]
+        one_schema = len({parent_of(row[0], row[1]) for row in candidates}) == 1
+        candidates = same_case if one_schema and same_case else candidates
     if not candidates:
         return TablePair(source[0], None, "no table of that name")
     if len(candidates) > 1:
-        return TablePair(source[0], None, "ambiguous", tuple(sorted(row[0] for row in candidates)))
-    return TablePair(source[0], candidates[0][0], "same name")
+        return TablePair(source[0], None, AMBIGUOUS, tuple(sorted(row[0] for row in candidates)))
+    return TablePair(source[0], candidates[0][0], rule)
 
 
-def _settle(pair: TablePair, claims: dict[str, list[str]]) -> TablePair:
+def _settle(pair: TablePair, claims: dict[str, list[str]], schemas: dict[str, str]) -> TablePair:
     """A target that several sources claim goes to the one in the schema of the same name, else to none."""
     rivals = claims.get(pair.target or "", [])
-    if len(rivals) < 2:
+    if len(rivals) < 2 or not pair.target:
         return pair
-    schema = _schema_name(pair.target or "")
-    fitting = [source for source in rivals if _schema_name(source) == schema]
-    if fitting == [pair.source]:
+    if [source for source in rivals if schemas[source] == schemas[pair.target]] == [pair.source]:
         return TablePair(pair.source, pair.target, "same name and schema")
-    return TablePair(pair.source, None, "ambiguous", tuple(sorted(set(rivals) - {pair.source})))
-
-
-def _schema_name(table_qualified_name: str) -> str:
-    return table_qualified_name.rpartition("/")[0].rpartition("/")[2].casefold()
+    return TablePair(pair.source, None, AMBIGUOUS, tuple(sorted(set(rivals) - {pair.source})))
 
 
 def match_columns(sources: Iterable[AssetRow], targets: Iterable[AssetRow]) -> list[tuple[AssetRow, AssetRow]]:
-    """Pairs of columns with the same name (the same case first); one column is in at most one pair."""
-    left = list(targets)
-    pairs = []
-    remaining = []
-    by_exact_name = {row[1]: row for row in left}
-    for source in sources:
-        target = by_exact_name.pop(source[1], None)
-        if target:
-            pairs.append((source, target))
-        else:
-            remaining.append(source)
-    by_folded_name: dict[str, list[AssetRow]] = defaultdict(list)
-    for row in by_exact_name.values():
-        by_folded_name[row[1].casefold()].append(row)
-    wanted: dict[str, list[AssetRow]] = defaultdict(list)
-    for source in remaining:
-        wanted[source[1].casefold()].append(source)
-    for name, candidates in wanted.items():
-        if len(candidates) == 1 and len(by_folded_name.get(name, [])) == 1:
-            pairs.append((candidates[0], by_folded_name[name][0]))
+    """Pairs of columns: the same name, then the same name in any case, then the same letters and digits.
+
+    Each rule takes only pairs that are unambiguous under it; one column is in at most one pair.
+    """
+    left, right = list(sources), list(targets)
+    pairs: list[tuple[AssetRow, AssetRow]] = []
+    for form in (str, fold, letters_and_digits):
+        by_form: dict[str, list[list[AssetRow]]] = defaultdict(lambda: [[], []])
+        for side, rows in enumerate((left, right)):
+            for row in rows:
+                by_form[form(row[1])][side].append(row)
+        found = [(own[0], other[0]) for own, other in by_form.values() if len(own) == 1 and len(other) == 1]
+        pairs += found
+        taken = {row[0] for pair in found for row in pair}
+        left = [row for row in left if row[0] not in taken]
+        right = [row for row in right if row[0] not in taken]
     return sorted(pairs, key=lambda pair: pair[0][0])
+
+
+def letters_and_digits(name: str) -> str:
+    """`CUSTOMER_ID` and `CustomerId` alike; a name without any letter or digit stays as it is."""
+    return "".join(character for character in fold(name) if character.isalnum()) or name

@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import ipaddress
 import json
+import os
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -41,30 +43,30 @@ class S3Error(PipelineError):
 @functools.cache
 def _start_sandbox() -> Tenant:
     """Start the embedded tenant; it ends with the interpreter."""
+    running = contextlib.ExitStack()
     try:
         import sandbox
         from sandbox.catalog import FolderInUse
         from sandbox.seed import InventoryError
         from sandbox.storage import StorageError
+
+        tenant = running.enter_context(sandbox.start(SANDBOX_FOLDER))
     except ImportError as error:
         raise SettingsError(
             [
                 f"The sandbox needs a package that is not installed ({error.name}): run `pip install -r "
                 "requirements-dev.txt`, or set ATLAN_BASE_URL and ATLAN_API_TOKEN to use your tenant."
             ]
-        ) from error
-    running = contextlib.ExitStack()
-    try:
-        tenant = running.enter_context(sandbox.start(SANDBOX_FOLDER))
-    except FolderInUse as error:
+        ) from None
+    except FolderInUse:
         raise SettingsError(
             [
                 f"{SANDBOX_FOLDER} is in use by another sandbox: stop it, or point .env to it with the lines that "
                 "`python -m sandbox` printed."
             ]
-        ) from error
+        ) from None
     except (InventoryError, StorageError, OSError) as error:
-        raise PipelineError(f"The sandbox did not start: {error}") from error
+        raise PipelineError(f"The sandbox did not start: {error}.") from None
     atexit.register(running.close)
     return tenant
 
@@ -85,12 +87,21 @@ def _make_atlan_client(base_url: str, api_token: str) -> AtlanClient:
     from pyatlan.client.atlan import AtlanClient
 
     # pyatlan ignores NO_PROXY, so a proxy must be kept away from this machine's own addresses here.
-    local = {"proxy": None} if urlsplit(base_url).hostname in ("127.0.0.1", "::1") else {}
+    local = {"proxy": None} if _is_local(base_url) else {}
     client = AtlanClient(
         base_url=base_url, api_key=api_token, connect_timeout=10, read_timeout=120, retry=Retry(total=0), **local
     )
     client._session._transport = PatientTransport(client._session._transport, httpx.TransportError)  # type: ignore[assignment]
     return client
+
+
+def _is_local(url: str) -> bool:
+    """Whether an address is on this machine, where no proxy is of use."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class PatientTransport:
@@ -127,6 +138,9 @@ class PatientTransport:
                 waited += pause
             elif tries < self.TRIES.get(response.status_code, 1):
                 time.sleep(_backoff(tries))
+            elif response.status_code == 503:
+                # pyatlan would go on with no answer at all.
+                raise AtlanRequestError("Atlan is not available (503): try again later.", 503)
             else:
                 return response
 
@@ -158,14 +172,24 @@ def call_atlan(client: AtlanClient, api: Any, body: dict | None = None, query: d
         parameters = client._create_params(api, query, body)
         response = client._session.request(api.method.value, client._create_path(api), **parameters, timeout=120)
     if response.status_code != api.expected_status:
-        raise AtlanRequestError(_explain_refusal(response.status_code, _message_in(response)), response.status_code)
+        message = _message_in(response).replace(str(client.api_key), "***")
+        raise AtlanRequestError(_explain_refusal(response.status_code, message), response.status_code)
+    answer = _json_of(response)
+    if not isinstance(answer, dict):
+        raise _not_atlan(client)
+    return answer
+
+
+def _json_of(response: Any) -> Any:
     try:
         return response.json()
     except ValueError:
-        address = urlsplit(str(client.base_url)).netloc
-        raise AtlanRequestError(
-            f"{address} answered with something that is not Atlan's JSON: check ATLAN_BASE_URL.", None
-        ) from None
+        return None
+
+
+def _not_atlan(client: AtlanClient) -> AtlanRequestError:
+    address = urlsplit(str(client.base_url)).netloc
+    return AtlanRequestError(f"{address} answered with something that is not Atlan's JSON: check ATLAN_BASE_URL.", None)
 
 
 @contextlib.contextmanager
@@ -178,18 +202,22 @@ def telling_atlan_errors(client: AtlanClient) -> Iterator[None]:
         yield
     except AtlanError as error:
         status = int(error.error_code.http_error_code)
-        raise AtlanRequestError(_explain_refusal(status, " ".join(str(error.args[0]).split())[:500]), status) from None
+        message = " ".join(str(error.args[0]).split())[:500].replace(str(client.api_key), "***")
+        raise AtlanRequestError(_explain_refusal(status, message), status) from None
     except httpx.HTTPError as error:
         address = urlsplit(str(client.base_url)).netloc
         raise AtlanRequestError(
             f"Atlan does not answer at {address} ({type(error).__name__}): check ATLAN_BASE_URL and the network.", None
         ) from None
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError):
+        # What pyatlan's models raise for an answer of another shape.
+        raise _not_atlan(client) from None
 
 
 def _message_in(response: Any) -> str:
     """The server's own words in an error answer: Atlas' errorMessage, a gateway's message, or the start of the text."""
-    with contextlib.suppress(ValueError, AttributeError):
-        body = response.json()
+    body = _json_of(response)
+    if isinstance(body, dict):
         causes = " ".join(str(cause.get("errorMessage")) for cause in body.get("causes") or [])
         words = body.get("errorMessage") or body.get("message")
         if words:
@@ -256,30 +284,45 @@ def make_s3_client(settings: Settings) -> Any:
     import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
 
     options: dict[str, Any] = {
         "connect_timeout": 10,
         "read_timeout": 60,
         "retries": {"mode": "standard", "total_max_attempts": 4},
     }
+    place: dict[str, Any] = {}
     if settings.sandbox:
-        endpoint = _start_sandbox().s3_endpoint_url
-        return boto3.client(
-            "s3", endpoint_url=endpoint, region_name="us-east-1", config=Config(signature_version=UNSIGNED, **options)
-        )
-    session = boto3.Session()
-    if session.get_credentials() is None:
-        options["signature_version"] = UNSIGNED
-    return session.client("s3", config=Config(**options))
+        place = {"endpoint_url": _start_sandbox().s3_endpoint_url, "region_name": "us-east-1"}
+    endpoint = (
+        place.get("endpoint_url") or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+    )
+    if _is_local(endpoint):
+        options["proxies"] = {}
+    try:
+        session = boto3.Session()
+        if settings.sandbox or session.get_credentials() is None:
+            options["signature_version"] = UNSIGNED
+        return session.client("s3", config=Config(**options), **place)
+    except ValueError as error:
+        raise S3Error(
+            f"AWS_ENDPOINT_URL_S3 is no web address ({error}): write it like http://127.0.0.1:9000."
+        ) from None
+    except BotoCoreError as error:
+        raise S3Error(f"The AWS settings cannot be used: {' '.join(str(error).split())}.") from None
 
 
-def explain_s3_refusal(error: Any, bucket: str) -> str:
+def explain_s3_refusal(error: Any, bucket: str, client: Any) -> str:
+    from botocore import UNSIGNED
+
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if code in ("NoSuchBucket", "404"):
         return f"There is no bucket named {bucket}: check S3_BUCKET_NAME (and AWS_ENDPOINT_URL_S3, if it is no AWS bucket)."
     if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"):
         return f"S3 does not accept the AWS credentials ({code}): renew them, or check AWS_PROFILE."
+    if client.meta.config.signature_version is UNSIGNED and status in (400, 401, 403):
+        return f"Listing the bucket {bucket} is denied to requests without AWS credentials: set up credentials, or AWS_PROFILE."
     if code in ("AccessDenied", "AllAccessDisabled", "Forbidden", "403") or status == 403:
         return f"Listing the bucket {bucket} is denied: give the AWS credentials the right s3:ListBucket on it."
     return f"The bucket {bucket} cannot be listed: S3 answered {code or status}."

@@ -71,52 +71,51 @@ class Flow:
         parts = (self.postgres_connection, self.bucket, self.prefix, self.snowflake_connection)
         return f"{MARKER}/{_digest(*parts)}"
 
-    def process_id(self, direction: str, table: str, *connects: str) -> str:
-        """A stable id: readable, and told apart by the tables that it connects. It does not hold today's files."""
-        return f"{self.marker}/{direction}/{table.removeprefix(connection_of(table) + '/')}/{_digest(*connects)}"
 
-    def load_of(self, source: str, target: str) -> str:
-        """The qualified name of the load process between two tables."""
-        return f"{self.snowflake_connection}/{self.process_id('load', target, source, target)}"
+def load_suffix(source: str, target: str) -> str:
+    """How the id of the load process between two tables ends in every flow, after `/load/`."""
+    return f"{target.removeprefix(connection_of(target) + '/')}/{_digest(source, target)}"
 
 
-def make_extract(flow: Flow, source: AssetRow, objects: Sequence[Mapping[str, Any]]) -> dict:
+def make_extract(flow: Flow, source: AssetRow, place: Sequence[str], objects: Sequence[Mapping[str, Any]]) -> dict:
     """The process that writes a PostgreSQL table into its objects; the source's connection runs it."""
     files = _describe_objects(objects)
     return _process(
         connection=flow.postgres_connection,
-        process_id=flow.process_id("extract", source[0], source[0]),
+        process_id=f"{flow.marker}/extract/{source[0].removeprefix(flow.postgres_connection + '/')}/{_digest(source[0])}",
         name=f"{source[1]} → {files}",
         description=f"Exports {source[1]} to {files}. Recorded by Delta Arc from the names of the table and the objects.",
-        sql=f"-- Not from a query log: what the names of the objects tell\nCOPY {_sql_name(source[0])} TO '{files}'",
+        sql=f"-- Not from a query log: what the names of the objects tell\nCOPY {_sql_name(source, place)} TO {_sql_text(files)}",
         inputs=[_reference(source[2], source[0])],
         outputs=[_reference("S3Object", item["qualified_name"]) for item in objects],
     )
 
 
-def make_load(flow: Flow, source: AssetRow, objects: Sequence[Mapping[str, Any]], target: AssetRow) -> dict:
+def make_load(
+    flow: Flow, source: AssetRow, objects: Sequence[Mapping[str, Any]], target: AssetRow, place: Sequence[str]
+) -> dict:
     """The process that loads a table's objects into its Snowflake table; the target's connection runs it."""
     files = _describe_objects(objects)
     return _process(
         connection=flow.snowflake_connection,
-        process_id=flow.process_id("load", target[0], source[0], target[0]),
+        process_id=f"{flow.marker}/load/{load_suffix(source[0], target[0])}",
         name=f"{files} → {target[1]}",
         description=f"Loads {files} into {target[1]}. Recorded by Delta Arc from the names of the objects and the table.",
-        sql=f"-- Not from a query log: what the names of the objects tell\nCOPY INTO {_sql_name(target[0])} FROM '{files}'",
+        sql=f"-- Not from a query log: what the names of the objects tell\nCOPY INTO {_sql_name(target, place)} FROM {_sql_text(files)}",
         inputs=[_reference("S3Object", item["qualified_name"]) for item in objects],
         outputs=[_reference(target[2], target[0])],
     )
 
 
-def make_column_process(process: str, source: str, left: AssetRow, target: str, right: AssetRow) -> dict:
+def make_column_process(process: str, source: AssetRow, left: AssetRow, target: AssetRow, right: AssetRow) -> dict:
+    """The way of one column, below the load process of its table."""
     connection = connection_of(process)
-    name = f"{last_name(source)}.{left[1]} → {last_name(target)}.{right[1]}"
+    name = f"{source[1]}.{left[1]} → {target[1]}.{right[1]}"
     return _process(
         connection=connection,
         process_id=f"{process.removeprefix(f'{connection}/')}/column/{right[1]}",
         name=name,
         description=f"Carries {name}. Recorded by Delta Arc from the names of the columns.",
-        sql=None,
         inputs=[_reference("Column", left[0])],
         outputs=[_reference("Column", right[0])],
         type_name="ColumnProcess",
@@ -140,8 +139,7 @@ def _entity(type_name: str, connection: str, qualified_name: str, name: str, **a
 
 
 def _process(connection: str, process_id: str, type_name: str = "Process", **attributes: Any) -> dict:
-    given = {name: value for name, value in attributes.items() if value is not None}
-    return _entity(type_name, connection, f"{connection}/{process_id}", **given)
+    return _entity(type_name, connection, f"{connection}/{process_id}", **attributes)
 
 
 def _digest(*parts: str) -> str:
@@ -161,9 +159,12 @@ def last_name(qualified_name: str) -> str:
     return qualified_name.rpartition("/")[2]
 
 
-def _sql_name(qualified_name: str) -> str:
-    parts = qualified_name.removeprefix(connection_of(qualified_name) + "/").split("/")
-    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+def _sql_name(table: AssetRow, place: Sequence[str]) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in (*place, table[1]))
+
+
+def _sql_text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _describe_objects(objects: Sequence[Mapping[str, Any]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -54,17 +56,32 @@ SANDBOX_DEFAULTS = {
     "POSTGRES_CACHE_FILE": str(SANDBOX_FOLDER / "postgres_assets_cache.json"),
     "SNOWFLAKE_CACHE_FILE": str(SANDBOX_FOLDER / "snowflake_assets_cache.json"),
 }
+# What belongs to one tenant and means nothing to another.
+TENANT_SETTINGS = (
+    "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", *SANDBOX_DEFAULTS,
+)  # fmt: skip
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 def get_settings() -> Settings:
-    """Read the environment and `.env` in the current folder (the environment wins); raises `SettingsError`."""
-    from dotenv import load_dotenv
-
-    load_dotenv(Path(".env"))
-    settings = read_settings(os.environ)
+    """Read `.env` in the current folder and the environment, which wins; raises `SettingsError`."""
+    in_file = _read_env_file()
+    for name, value in in_file.items():
+        if name.startswith("AWS_"):
+            os.environ.setdefault(name, value)  # boto3 looks there
+    settings = read_settings({**in_file, **os.environ})
     configure_logging(settings.log_level, settings.api_token)
     return settings
+
+
+def _read_env_file() -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    logging.getLogger("dotenv").setLevel(logging.CRITICAL)
+    try:
+        return {name: value or "" for name, value in dotenv_values(Path(".env")).items()}
+    except (OSError, ValueError) as error:
+        raise SettingsError([f".env cannot be read ({type(error).__name__}): save it as UTF-8 text."]) from None
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -82,6 +99,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             faults.append("ATLAN_API_TOKEN is not set: put an API token from Atlan's Admin > API tokens into .env.")
         elif _is_placeholder(api_token):
             faults.append("ATLAN_API_TOKEN still has the placeholder of .env.example: put your API token there.")
+        elif not re.fullmatch(r"[!-~]+", api_token):
+            faults.append("ATLAN_API_TOKEN has characters that no token has (quotes or spaces): copy it again.")
     required = {}
     for name, what in (
         ("POSTGRES_CONNECTION_NAME", "the name of the PostgreSQL connection in Atlan"),
@@ -93,8 +112,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             faults.append(f"{name} is not set: put {what} into .env.")
         elif _is_placeholder(required[name]):
             faults.append(f"{name} still has the placeholder of .env.example: put {what} there.")
-    bucket_arn = values.get("S3_BUCKET_ARN") or f"arn:aws:s3:::{required['S3_BUCKET_NAME']}"
-    if not re.fullmatch(r"arn:[a-z-]+:s3:\S*:\S+", bucket_arn) or _is_placeholder(bucket_arn.rpartition(":")[2]):
+    bucket = required["S3_BUCKET_NAME"]
+    if bucket and not _is_placeholder(bucket) and not re.fullmatch(r"[\w.-]{1,255}", bucket, re.ASCII):
+        faults.append(f"S3_BUCKET_NAME is no name of a bucket ({bucket}): use the name without s3:// and folders.")
+    bucket_arn = values.get("S3_BUCKET_ARN") or f"arn:aws:s3:::{bucket}"
+    if "S3_BUCKET_ARN" in values and not re.fullmatch(r"arn:[a-z-]+:s3:[^\s:]*:[^\s:]*:[^\s:]+", bucket_arn):
         faults.append(f"S3_BUCKET_ARN is no ARN of a bucket ({bucket_arn}): write it as arn:aws:s3:::<bucket>.")
     log_level = values.get("LOG_LEVEL", "INFO").upper()
     if log_level not in LOG_LEVELS:
@@ -129,17 +151,26 @@ def _check_base_url(base_url: str, faults: list[str]) -> str:
         return ""
     try:
         parts = urlsplit(base_url)
-        host, port = parts.hostname or "", parts.port
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
     except ValueError:
-        parts, host, port = urlsplit(""), "", None
-    if parts.scheme not in ("http", "https") or not host:
-        faults.append(f"ATLAN_BASE_URL is no web address ({base_url}): write it like https://acme.atlan.com.")
+        scheme, host, port = "", "", None
+    address = _ip_address(host)
+    is_name = host == "localhost" or re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host)
+    if scheme not in ("http", "https") or not (address or is_name):
+        # The value is not shown: it may be a token in the wrong line.
+        faults.append("ATLAN_BASE_URL is no web address of a tenant: write it like https://acme.atlan.com.")
         return ""
-    loopback = host in ("localhost", "::1") or host.startswith("127.")
-    if parts.scheme == "http" and not loopback:
-        faults.append(f"ATLAN_BASE_URL would send the token unencrypted ({base_url}): use https://{host}.")
+    if scheme == "http" and not (host == "localhost" or (address and address.is_loopback)):
+        faults.append(f"ATLAN_BASE_URL would send the token unencrypted (http://{host}): use https://{host}.")
     host = "127.0.0.1" if host == "localhost" else f"[{host}]" if ":" in host else host  # pyatlan refuses localhost
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
+    return f"{scheme}://{host}{f':{port}' if port else ''}"
+
+
+def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def _check_hours(text: str, faults: list[str]) -> float:

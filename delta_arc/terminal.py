@@ -13,26 +13,32 @@ PLAIN_MARKS = {"✅": "[ok]", "⚠️": "[!]", "❌": "[error]", "📊": "[i]", 
                "🔗": "[link]", "🏖️": "[sandbox]", "→": "->", "…": "..."}  # fmt: skip
 
 
-class _PlainTerminalFormatter(logging.Formatter):
-    """Log lines without emoji where the output can't show them, and never with a token in them."""
+def plain(text: str, stream: Any) -> str:
+    """The text as the stream can show it: with words for emoji where its encoding has none."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+        return text
+    except UnicodeEncodeError:
+        for mark, word in PLAIN_MARKS.items():
+            text = text.replace(mark, word)
+        return text.encode(encoding, "replace").decode(encoding)
 
-    secret = ""
 
-    def __init__(self, stream: Any) -> None:
+def say_error(text: str) -> None:
+    print(plain(f"❌ {text}", sys.stderr), file=sys.stderr)
+
+
+class _Formatter(logging.Formatter):
+    """Log lines as the terminal can show them, and never with the secret in them."""
+
+    def __init__(self, secret: str) -> None:
         super().__init__("%(message)s")
-        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+        self._secret = secret
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        if self.secret:
-            text = text.replace(self.secret, "***")
-        try:
-            text.encode(self._encoding)
-        except UnicodeEncodeError:
-            for mark, plain in PLAIN_MARKS.items():
-                text = text.replace(mark, plain)
-            text = text.encode(self._encoding, "replace").decode(self._encoding)
-        return text
+        return plain(text.replace(self._secret, "***") if self._secret else text, sys.stdout)
 
 
 class _StdoutHandler(logging.StreamHandler):
@@ -53,9 +59,7 @@ def configure_logging(level: str, secret: str) -> None:
     if not logger.handlers:
         logger.addHandler(_StdoutHandler())
         logger.propagate = False
-    formatter = _PlainTerminalFormatter(sys.stdout)
-    formatter.secret = secret
-    logger.handlers[0].setFormatter(formatter)
+    logger.handlers[0].setFormatter(_Formatter(secret))
     # pyatlan's debug log has the request headers, token included.
     for name in ("pyatlan", "httpx", "httpcore", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

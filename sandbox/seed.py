@@ -35,10 +35,10 @@ class InventoryError(Exception):
 def fill_catalog(catalog: Catalog, inventories: Iterable[Path] = INVENTORY_FILES) -> None:
     """Create the connections and assets that the inventory files list. Each file is a cache file of main.py."""
     for path in inventories:
-        name, rows = _read_inventory(path)
+        rows = _read_inventory(path)
         if not rows:
             continue
-        entities = [_connection(name_root(rows[0][0]), name), *_assets(rows)]
+        entities = [_connection(name_root(rows[0][0])), *_assets(rows)]
         for start in range(0, len(entities), 5000):
             save(catalog, entities[start : start + 5000], SaveOptions(), USER["username"])  # type: ignore[arg-type]
 
@@ -50,24 +50,22 @@ def fill_buckets(folder: Path) -> None:
         shutil.copytree(SAMPLE_BUCKETS, folder, dirs_exist_ok=True)
 
 
-def _read_inventory(path: Path) -> tuple[str | None, list[list[str]]]:
-    """The connection's name, where the file tells it, and the rows."""
+def _read_inventory(path: Path) -> list[list[str]]:
     try:
-        inventory = json.loads(path.read_text(encoding="utf-8"))
-        rows = [row for row in inventory["data"] if row[:2] != ["qualified_name", "asset_name"] and len(row) == 3]
-        return (inventory.get("source") or {}).get("name"), rows
+        rows = json.loads(path.read_text(encoding="utf-8"))["data"]
+        return [row for row in rows if row[:2] != ["qualified_name", "asset_name"] and len(row) == 3]
     except FileNotFoundError:
-        return None, []
+        return []
     except (ValueError, KeyError, TypeError) as error:
         raise InventoryError(f"{path} is no inventory file: {error}") from error
 
 
-def _connection(qualified_name: str, name: str | None) -> dict:
+def _connection(qualified_name: str) -> dict:
     connector = qualified_name.split("/")[1]
     return {
         "typeName": "Connection",
         "attributes": {
-            "name": name or CONNECTION_NAMES.get(connector, connector),
+            "name": CONNECTION_NAMES.get(connector, connector),
             "qualifiedName": qualified_name,
             "connectorName": connector,
             "category": "warehouse" if connector == "snowflake" else "database",

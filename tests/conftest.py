@@ -87,10 +87,30 @@ def fresh_world(tmp_path: Path, connect: Callable[[World], None]) -> Iterator[Ca
         yield start
 
 
+@pytest.fixture(scope="session")
+def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with start_world(tmp_path_factory.mktemp("tenant")) as world:
+        yield world
+
+
 @pytest.fixture
-def world(fresh_world: Callable[..., World]) -> World:
-    """A tenant with the sample's assets and files."""
-    return fresh_world()
+def world(_world: World, connect: Callable[[World], None]) -> World:
+    """A tenant as it is when it is new, with the sample's assets and files."""
+    _world.renew()
+    connect(_world)
+    return _world
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict]:
+    """What a run that nothing disturbs leaves in a new tenant."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with start_world(folder / "tenant") as world, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, value in settings_of(world).items():
+            patch.setenv(name, value)
+        assert main.main([]) == 0
+        return world.state()
 
 
 @pytest.fixture

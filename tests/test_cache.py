@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world import POSTGRES, Run, World, python, start_world
+from world import POSTGRES, Run, World, python
 
 import main
 
@@ -100,16 +100,8 @@ DAMAGED: dict[str, bytes] = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def reading_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One tenant for the tests that only read from it."""
-    with start_world(tmp_path_factory.mktemp("tenant")) as world:
-        yield world
-
-
 @pytest.fixture(params=[*DAMAGED, "a folder"])
-def damaged(request: pytest.FixtureRequest, reading_world: World, connect: Callable[[World], None]) -> str:
-    connect(reading_world)
+def damaged(request: pytest.FixtureRequest, world: World) -> str:
     if request.param in DAMAGED:
         Path(FILE).write_bytes(DAMAGED[request.param])
     else:

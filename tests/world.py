@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +17,7 @@ from typing import Any
 import httpx
 
 import sandbox
+from sandbox.seed import fill_buckets
 
 ROOT = Path(__file__).resolve().parent.parent
 POSTGRES = "default/postgres/1757530687"
@@ -23,10 +26,11 @@ SCHEMA = "FOOD_BEVERAGE/SALES_ORDERS"
 BUCKET = "atlan-tech-challenge"
 PREFIX = "2025/csa-tech-challenge-ary/"
 TABLES = ("CATEGORIES", "CUSTOMERS", "EMPLOYEES", "ORDERDETAILS", "ORDERS", "PRODUCTS", "SHIPPERS", "SUPPLIERS")
+BULK = "/api/meta/entity/bulk"
 WRITTEN_TYPES = ("S3Bucket", "S3Object", "Process", "ColumnProcess")
 COMPARED = ("name", "description", "sql", "connectorName", "connectionQualifiedName", "awsArn", "s3BucketName",
             "s3BucketQualifiedName", "s3ObjectKey", "s3ObjectSize", "s3ETag", "s3ObjectCount", "bucket", "inputs",
-            "outputs", "process")  # fmt: skip
+            "outputs", "process", "userDescription", "certificateStatus", "ownerUsers")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,13 @@ class World:
         """Forget counters, faults and pace."""
         self.http.post("/_sandbox/reset", json={})
 
+    def renew(self) -> None:
+        """Bring the sample's assets and files back, and forget all else."""
+        self.http.post("/_sandbox/reset", json={"catalog": True}).raise_for_status()
+        for bucket in self.tenant.buckets.iterdir():
+            shutil.rmtree(bucket)
+        fill_buckets(self.tenant.buckets)
+
     def requests(self) -> dict[str, Any]:
         return self.http.get("/_sandbox/requests").json()
 
@@ -64,8 +75,9 @@ class World:
         return self._post("/api/meta/search/indexsearch", body).get("entities", [])
 
     def state(self) -> dict[tuple[str, str], dict]:
-        """What a run writes, without what differs between two tenants: guids, times and the S3 connection's number."""
+        """What a run writes, without what differs between two tenants: guids, times, and what the S3 connection's number is part of."""
         told = json.dumps([_plain(asset) for asset in self.assets(*WRITTEN_TYPES)])
+        told = re.sub(r"\b[0-9a-f]{12}\b", "digest", told)
         for connection in self.assets("Connection"):
             if connection["attributes"]["connectorName"] == "s3":
                 told = told.replace(connection["attributes"]["qualifiedName"], "default/s3/0")
@@ -80,6 +92,12 @@ class World:
     def save(self, *entities: dict) -> None:
         """Write assets as another program would."""
         self._post("/api/meta/entity/bulk", {"entities": [*entities]})
+
+    def archive(self, *assets: dict) -> None:
+        """Soft-delete assets, as a person would."""
+        guids = "&".join(f"guid={asset['guid']}" for asset in assets)
+        headers = {"Authorization": f"Bearer {self.tenant.api_token}"}
+        self.http.delete(f"{BULK}?deleteType=SOFT&{guids}", headers=headers).raise_for_status()
 
     def _post(self, path: str, body: dict) -> dict:
         headers = {"Authorization": f"Bearer {self.tenant.api_token}"}

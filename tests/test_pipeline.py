@@ -1,0 +1,315 @@
+"""The pipeline against a tenant: what it writes, what it reads back, and what it leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from world import BUCKET, POSTGRES, PREFIX, SCHEMA, SNOWFLAKE, TABLES, WRITTEN_TYPES, Run, World, write_inventory
+
+import main
+from delta_arc.settings import PipelineError
+from matching import match_tables
+
+S3 = "default/s3/1700000000"
+ARN = f"arn:aws:s3:::{BUCKET}"
+
+
+def connection(qualified_name: str, name: str) -> dict:
+    attributes = {"name": name, "qualifiedName": qualified_name, "connectorName": qualified_name.split("/")[1]}
+    return {"typeName": "Connection", "attributes": attributes}
+
+
+def downstream(qualified_name: str) -> list[Any]:
+    """What pyatlan's lineage call reaches from a table, in its order."""
+    from pyatlan.model.assets import Table
+    from pyatlan.model.lineage import FluentLineage
+
+    client = main.get_atlan_client()
+    table = client.asset.get_by_qualified_name(qualified_name, Table)
+    request = FluentLineage(starting_guid=table.guid, includes_on_results=["name", "qualifiedName"]).request
+    return list(client.asset.get_lineage_list(request))
+
+
+# A run
+
+
+def test_a_first_run_connects_everything(world: World, run: Callable[..., Run]) -> None:
+    ended = run()
+    assert ended.code == 0
+    assert ended.err == ""
+    assert "66 created, 0 updated, 0 unchanged, 0 failed, 0 unmatched" in ended.out
+    assert "CATEGORIES (Table) → CATEGORIES.csv (S3Object) → CATEGORIES (Table)" in ended.out
+    for table in TABLES:
+        reached = downstream(f"{POSTGRES}/{SCHEMA}/{table}")
+        assert [asset.type_name for asset in reached] == ["Process", "S3Object", "Process", "Table"]
+        assert reached[1].name == f"{table}.csv"
+        assert reached[3].qualified_name == f"{SNOWFLAKE}/{SCHEMA}/{table}"
+    assert (world.count("Process"), world.count("ColumnProcess")) == (16, 41)
+    assert (world.count("S3Bucket"), world.count("S3Object")) == (1, 8)
+    assert world.assets("S3Bucket")[0]["attributes"]["s3ObjectCount"] == 8
+
+
+def test_column_processes_have_their_load_process_as_parent(world: World, run: Callable[..., Run]) -> None:
+    run()
+    state = world.state()
+    columns = {name: held for (kind, name), held in state.items() if kind == "ColumnProcess"}
+    assert len(columns) == 41
+    for name, column in columns.items():
+        load = state["Process", column["process"]]
+        (target,), (left,), (right,) = load["outputs"], column["inputs"], column["outputs"]
+        assert name.startswith(f"{column['process']}/column/")
+        assert target.startswith(SNOWFLAKE)
+        assert right.rpartition("/")[0] == target
+        assert left == right.replace(SNOWFLAKE, POSTGRES)
+
+
+def test_everything_on_the_way_has_lineage(world: World, run: Callable[..., Run]) -> None:
+    from pyatlan.model.assets import Asset
+    from pyatlan.model.fluent_search import FluentSearch
+
+    run()
+    client = main.get_atlan_client()
+    for type_name, count in (("Table", 16), ("S3Object", 8), ("Column", 82), ("Schema", 0)):
+        search = FluentSearch().where(Asset.TYPE_NAME.eq(type_name)).where(Asset.HAS_LINEAGE.eq(True))
+        assert search.count(client) == count
+
+
+def test_a_second_run_finds_all_unchanged(world: World, run: Callable[..., Run]) -> None:
+    run()
+    ended = run()
+    assert ended.code == 0
+    assert "0 created, 0 updated, 66 unchanged, 0 failed, 0 unmatched" in ended.out
+
+
+def test_one_more_file_changes_one_chain(world: World, run: Callable[..., Run]) -> None:
+    run()
+    before = world.state()
+    (world.files / "archive").mkdir()
+    (world.files / "archive" / "orders.json").write_text("{}")
+    (world.files / "notes.md").write_text("no data")
+    ended = run()
+    assert ended.code == 0
+    assert "2 created, 3 updated, 63 unchanged, 0 failed, 1 unmatched" in ended.out
+    assert "notes.md matches no table" in ended.out
+    after = world.state()
+    changed = {key for key in before if before[key] != after[key]}
+    assert {kind for kind, _ in changed} == {"S3Bucket", "Process"}
+    assert len([name for kind, name in changed if kind == "Process" and "/ORDERS/" in name]) == 2
+    assert len(changed) == 3
+    assert {name.rpartition("/")[2] for _, name in after.keys() - before.keys()} == {"orders.json", "notes.md"}
+    reached = downstream(f"{POSTGRES}/{SCHEMA}/ORDERS")
+    assert [asset.type_name for asset in reached] == ["Process", "S3Object", "S3Object", "Process", "Table"]
+
+
+def test_a_file_that_is_gone_leaves_the_chain(world: World, run: Callable[..., Run]) -> None:
+    (world.files / "ORDERS.json").write_text("{}")
+    run()
+    (world.files / "ORDERS.json").unlink()
+    assert run().code == 0
+    reached = downstream(f"{POSTGRES}/{SCHEMA}/ORDERS")
+    assert [asset.name for asset in reached if asset.type_name == "S3Object"] == ["ORDERS.csv"]
+
+
+def test_what_was_archived_is_brought_back(world: World, run: Callable[..., Run]) -> None:
+    run()
+    before = world.state()
+    world.archive(*world.assets(*WRITTEN_TYPES))
+    assert world.state() == {}
+    assert run().code == 0
+    assert world.state() == before
+
+
+def test_what_people_edit_survives(world: World, run: Callable[..., Run]) -> None:
+    run()
+    edited = {
+        "description": "Ours",
+        "userDescription": "By hand",
+        "certificateStatus": "VERIFIED",
+        "ownerUsers": ["me"],
+    }
+    written = world.assets(*WRITTEN_TYPES)
+    world.save(
+        *(
+            {"typeName": asset["typeName"], "guid": asset["guid"], "attributes": {**_names(asset), **edited}}
+            for asset in written
+        )
+    )
+    for table in TABLES:
+        (world.files / f"{table}.csv").write_text("changed\n")
+        (world.files / f"{table}.json").write_text("{}")
+    ended = run()
+    assert ended.code == 0
+    assert "8 created, 25 updated, 41 unchanged" in ended.out
+    state = world.state()
+    assert len(state) == len(written) + 8
+    untouched = [name for (_, name), held in state.items() if {key: held.get(key) for key in edited} != edited]
+    assert {name.rpartition(".")[2] for name in untouched} == {"json"}
+
+
+def _names(asset: dict) -> dict[str, str]:
+    return {name: asset["attributes"][name] for name in ("name", "qualifiedName")}
+
+
+# Connections and buckets
+
+
+def test_an_unknown_connection_is_told_with_those_that_exist(
+    world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.save(connection("default/postgres/1700000001", "postgres-crm"))
+    monkeypatch.setenv("POSTGRES_CONNECTION_NAME", "postgres-typo")
+    ended = run()
+    assert ended.code == 1
+    for told in ("postgres-typo", "postgres-ary", POSTGRES, "postgres-crm", "default/postgres/1700000001"):
+        assert told in ended.err
+    assert "snowflake-ary" not in ended.err
+    with pytest.raises(PipelineError, match="snowflake-ary"):
+        main.get_connection_qualified_name("postgres-ary", "snowflake")
+
+
+def test_an_ambiguous_connection_is_told_and_a_qualified_name_helps(
+    world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyatlan.model.enums import AtlanConnectorType
+
+    world.save(connection("default/postgres/1700000001", "postgres-ary"))
+    with pytest.raises(PipelineError) as raised:
+        main.get_connection_qualified_name("postgres-ary", AtlanConnectorType.POSTGRES)
+    for told in (POSTGRES, "default/postgres/1700000001", "qualified name"):
+        assert told in str(raised.value)
+    assert run().code == 1
+    monkeypatch.setenv("POSTGRES_CONNECTION_NAME", POSTGRES)
+    monkeypatch.setenv("SNOWFLAKE_CONNECTION_NAME", SNOWFLAKE)
+    assert "66 created" in run().out
+
+
+@pytest.mark.parametrize("name", [BUCKET, "Landing zone"])
+def test_a_bucket_that_another_connection_has_is_used(name: str, world: World, run: Callable[..., Run]) -> None:
+    attributes = {"qualifiedName": f"{S3}/{ARN}", "name": name, "awsArn": ARN, "connectorName": "s3",
+                  "connectionQualifiedName": S3, "userDescription": "Crawled"}  # fmt: skip
+    world.save(connection(S3, "crawled-s3"), {"typeName": "S3Bucket", "attributes": attributes})
+    assert run().code == 0
+    assert world.count("Connection") == 3
+    (bucket,) = world.assets("S3Bucket")
+    assert bucket["attributes"]["name"] == name
+    assert all(item["attributes"]["qualifiedName"].startswith(f"{S3}/{ARN}/") for item in world.assets("S3Object"))
+    assert "66 unchanged" in run().out
+
+
+def test_the_s3_connection_belongs_to_this_user_and_all_admins(
+    world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyatlan.model.assets import Connection
+    from pyatlan.model.enums import AtlanConnectorType
+
+    monkeypatch.setenv("S3_CONNECTION_NAME", "landing zone")
+    run()
+    client = main.get_atlan_client()
+    (found,) = client.asset.find_connections_by_name("landing zone", AtlanConnectorType.S3)
+    made = client.asset.get_by_guid(found.guid, Connection)
+    assert made.admin_users == {client.user.get_current().username}
+    assert made.admin_roles == {client.role_cache.get_id_for_name("$admin")}
+
+
+# One function at a time
+
+
+def test_the_steps_one_by_one(world: World, undisturbed: dict) -> None:
+    postgres, snowflake = main.find_postgres_assets(), main.find_snowflake_assets()
+    assert len(postgres) == len(snowflake) == 51
+    assert [f"{POSTGRES}/{SCHEMA}/ORDERS", "ORDERS", "Table"] in postgres
+    assert sorted({row[2] for row in snowflake}) == ["Column", "Database", "Schema", "Table"]
+    s3 = main.integration_with_S3()
+    assert s3["object_count"] == len(s3["s3_objects"]) == 8
+    assert s3["bucket_qualified_name"] == f"{s3['connection_qualified_name']}/{ARN}"
+    tables = main.create_table_lineage(postgres, s3["s3_objects"], snowflake)
+    assert tables.count("created") == 16
+    columns = main.create_column_lineage(postgres, snowflake)
+    assert columns.count("created") == 41
+    assert world.state() == undisturbed
+    assert main.create_column_lineage(postgres, snowflake).count("unchanged") == 41
+
+
+@pytest.mark.parametrize("arguments", [(None, None, "2025/"), (BUCKET, "arn:aws:s3:::other-2", PREFIX)])
+def test_columns_find_the_loads_of_another_prefix_or_bucket(arguments: tuple, world: World) -> None:
+    postgres, snowflake = main.find_postgres_assets(), main.find_snowflake_assets()
+    s3 = main.integration_with_S3(*arguments)
+    assert s3["object_count"] == 8
+    assert main.create_table_lineage(postgres, s3["s3_objects"], snowflake).count("created") == 16
+    assert main.create_column_lineage(postgres, snowflake).count("created") == 41
+
+
+def test_columns_before_their_tables_are_told(world: World) -> None:
+    postgres, snowflake = main.find_postgres_assets(), main.find_snowflake_assets()
+    with pytest.raises(PipelineError, match="create_table_lineage"):
+        main.create_column_lineage(postgres, snowflake)
+    assert world.count("ColumnProcess") == 0
+
+
+# Names
+
+
+def test_odd_names_are_connected(tmp_path: Path, fresh_world: Callable[..., World], run: Callable[..., Run]) -> None:
+    tables = ['O"Brien', "L'été", "MÜŞTERİ", "日本", "with space", "100%", "a&b=c#d"]
+    columns = ["NET/GROSS", 'a"b', "x'y", "ÜNİT", "id"]
+    schema = ("FOOD & CO/EU", "SALES/EU")
+    world = fresh_world(
+        *(
+            write_inventory(tmp_path / f"{number}.json", side, {(*schema, table): columns for table in tables})
+            for number, side in enumerate((POSTGRES, SNOWFLAKE))
+        )
+    )
+    for path in world.files.iterdir():
+        path.unlink()
+    for table in tables:
+        (world.files / f"{table}.csv").write_text("id\n")
+    ended = run()
+    assert ended.code == 0
+    assert "0 unmatched" in ended.out
+    assert (world.count("Process"), world.count("ColumnProcess")) == (14, 35)
+    for table in tables:
+        reached = downstream(f"{POSTGRES}/{'/'.join(schema)}/{table}")
+        assert [asset.type_name for asset in reached] == ["Process", "S3Object", "Process", "Table"]
+        assert reached[-1].name == table
+    names = {asset["attributes"]["name"] for asset in world.assets("ColumnProcess")}
+    assert names == {f"{table}.{column} → {table}.{column}" for table in tables for column in columns}
+    assert "unchanged" in run().out
+
+
+def test_names_match_in_any_case(tmp_path: Path, fresh_world: Callable[..., World], run: Callable[..., Run]) -> None:
+    world = fresh_world(
+        write_inventory(tmp_path / "p.json", POSTGRES, {("shop", "public", "orders"): ["id", "total", "only_here"]}),
+        write_inventory(tmp_path / "s.json", SNOWFLAKE, {("SHOP", "PUBLIC", "ORDERS"): ["TOTAL", "ID", "ONLY_THERE"]}),
+    )
+    assert run().code == 0
+    assert (world.count("Process"), world.count("ColumnProcess")) == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["ORDERS", "IN/OUT"])
+def test_the_schema_decides_between_tables_of_one_name(name: str) -> None:
+    sources = [[f"{POSTGRES}/D/{schema}/{name}", name, "Table"] for schema in ("A", "B", "C")]
+    targets = [[f"{SNOWFLAKE}/D/B/{name}", name, "Table"]]
+    matched = [pair.source for pair in match_tables(sources, targets) if pair.target]
+    assert matched == [f"{POSTGRES}/D/B/{name}"]
+
+
+def test_more_assets_and_keys_than_a_page(
+    tmp_path: Path, fresh_world: Callable[..., World], run: Callable[..., Run]
+) -> None:
+    tables = {("SHOP", "SALES", f"T{number:03}"): ["ID", "TOTAL"] for number in range(510)}
+    world = fresh_world(
+        write_inventory(tmp_path / "p.json", POSTGRES, tables), write_inventory(tmp_path / "s.json", SNOWFLAKE, tables)
+    )
+    for *_, table in tables:
+        (world.files / f"{table}.csv").touch()
+    ended = run()
+    assert ended.code == 0
+    assert "📊 PostgreSQL assets: 100\n" in ended.out
+    assert "📊 PostgreSQL assets: 1500\n" in ended.out
+    assert (world.count("S3Object"), world.count("Process"), world.count("ColumnProcess")) == (518, 1020, 1020)
+    world.forget()
+    assert "0 created, 0 updated, 2559 unchanged" in run("--force-refresh").out
+    assert world.requests()["writes"] == 0

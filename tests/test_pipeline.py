@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from world import BUCKET, POSTGRES, PREFIX, SCHEMA, SNOWFLAKE, TABLES, WRITTEN_TYPES, Run, World, write_inventory
+from world import (
+    BUCKET,
+    POSTGRES,
+    PREFIX,
+    SCHEMA,
+    SNOWFLAKE,
+    TABLES,
+    WRITTEN_TYPES,
+    Run,
+    World,
+    downstream,
+    write_inventory,
+)
 
 import main
 from delta_arc.settings import PipelineError
-from matching import match_tables
 
 S3 = "default/s3/1700000000"
 ARN = f"arn:aws:s3:::{BUCKET}"
@@ -20,17 +30,6 @@ ARN = f"arn:aws:s3:::{BUCKET}"
 def connection(qualified_name: str, name: str) -> dict:
     attributes = {"name": name, "qualifiedName": qualified_name, "connectorName": qualified_name.split("/")[1]}
     return {"typeName": "Connection", "attributes": attributes}
-
-
-def downstream(qualified_name: str) -> list[Any]:
-    """What pyatlan's lineage call reaches from a table, in its order."""
-    from pyatlan.model.assets import Table
-    from pyatlan.model.lineage import FluentLineage
-
-    client = main.get_atlan_client()
-    table = client.asset.get_by_qualified_name(qualified_name, Table)
-    request = FluentLineage(starting_guid=table.guid, includes_on_results=["name", "qualifiedName"]).request
-    return list(client.asset.get_lineage_list(request))
 
 
 # A run
@@ -214,7 +213,50 @@ def test_the_s3_connection_belongs_to_this_user_and_all_admins(
     assert made.admin_roles == {client.role_cache.get_id_for_name("$admin")}
 
 
+def test_a_connection_that_people_renamed_is_used_as_it_is(
+    world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known by its qualified name, which is made from the name that it was given first."""
+    run()
+    (made,) = [asset for asset in world.assets("Connection") if asset["attributes"]["connectorName"] == "s3"]
+    renamed = {**_names(made), "name": "Landing zone", "adminUsers": ["steward"]}
+    world.save({"typeName": "Connection", "guid": made["guid"], "attributes": renamed})
+    world.files.parent.parent.rename(world.tenant.buckets / "second")
+    monkeypatch.setenv("S3_BUCKET_NAME", "second")
+    assert run().code == 0
+    assert {bucket["attributes"]["name"] for bucket in world.assets("S3Bucket")} == {BUCKET, "second"}
+    held = {asset["attributes"]["name"]: asset["attributes"] for asset in world.assets("Connection")}
+    assert len(held) == 3
+    assert held["Landing zone"]["adminUsers"] == ["steward"]
+
+
+def test_the_bucket_counts_all_its_objects(world: World, run: Callable[..., Run]) -> None:
+    (world.tenant.buckets / BUCKET / "elsewhere.csv").write_text("outside the prefix")
+    assert run().code == 0
+    assert world.count("S3Object") == 8
+    assert world.assets("S3Bucket")[0]["attributes"]["s3ObjectCount"] == 9
+
+
 # One function at a time
+
+
+def test_every_kind_of_asset_is_found_but_lineage(world: World, run: Callable[..., Run]) -> None:
+    run()
+    attributes = {"connectorName": "postgres", "connectionQualifiedName": POSTGRES, "definition": "-- none"}
+    kinds = ("View", "MaterialisedView", "Procedure", "Function", "Table")
+    made = [[f"{POSTGRES}/{SCHEMA}/odd/{kind}", f"odd/{kind}", kind] for kind in kinds]
+    world.save(
+        *(
+            {"typeName": kind, "attributes": {**attributes, "name": name, "qualifiedName": qualified_name}}
+            for qualified_name, name, kind in made
+        ),
+        connection(f"{POSTGRES}0", "postgres-ary-2"),
+    )
+    found = main.find_postgres_assets(force_refresh=True)
+    assert len(found) == 51 + len(made)
+    assert all(row in found for row in made)
+    world.archive(*world.assets("View"))
+    assert len(main.find_postgres_assets(force_refresh=True)) == 51 + len(made) - 1
 
 
 def test_the_steps_one_by_one(world: World, undisturbed: dict) -> None:
@@ -249,51 +291,7 @@ def test_columns_before_their_tables_are_told(world: World) -> None:
     assert world.count("ColumnProcess") == 0
 
 
-# Names
-
-
-def test_odd_names_are_connected(tmp_path: Path, fresh_world: Callable[..., World], run: Callable[..., Run]) -> None:
-    tables = ['O"Brien', "L'été", "MÜŞTERİ", "日本", "with space", "100%", "a&b=c#d"]
-    columns = ["NET/GROSS", 'a"b', "x'y", "ÜNİT", "id"]
-    schema = ("FOOD & CO/EU", "SALES/EU")
-    world = fresh_world(
-        *(
-            write_inventory(tmp_path / f"{number}.json", side, {(*schema, table): columns for table in tables})
-            for number, side in enumerate((POSTGRES, SNOWFLAKE))
-        )
-    )
-    for path in world.files.iterdir():
-        path.unlink()
-    for table in tables:
-        (world.files / f"{table}.csv").write_text("id\n")
-    ended = run()
-    assert ended.code == 0
-    assert "0 unmatched" in ended.out
-    assert (world.count("Process"), world.count("ColumnProcess")) == (14, 35)
-    for table in tables:
-        reached = downstream(f"{POSTGRES}/{'/'.join(schema)}/{table}")
-        assert [asset.type_name for asset in reached] == ["Process", "S3Object", "Process", "Table"]
-        assert reached[-1].name == table
-    names = {asset["attributes"]["name"] for asset in world.assets("ColumnProcess")}
-    assert names == {f"{table}.{column} → {table}.{column}" for table in tables for column in columns}
-    assert "unchanged" in run().out
-
-
-def test_names_match_in_any_case(tmp_path: Path, fresh_world: Callable[..., World], run: Callable[..., Run]) -> None:
-    world = fresh_world(
-        write_inventory(tmp_path / "p.json", POSTGRES, {("shop", "public", "orders"): ["id", "total", "only_here"]}),
-        write_inventory(tmp_path / "s.json", SNOWFLAKE, {("SHOP", "PUBLIC", "ORDERS"): ["TOTAL", "ID", "ONLY_THERE"]}),
-    )
-    assert run().code == 0
-    assert (world.count("Process"), world.count("ColumnProcess")) == (2, 2)
-
-
-@pytest.mark.parametrize("name", ["ORDERS", "IN/OUT"])
-def test_the_schema_decides_between_tables_of_one_name(name: str) -> None:
-    sources = [[f"{POSTGRES}/D/{schema}/{name}", name, "Table"] for schema in ("A", "B", "C")]
-    targets = [[f"{SNOWFLAKE}/D/B/{name}", name, "Table"]]
-    matched = [pair.source for pair in match_tables(sources, targets) if pair.target]
-    assert matched == [f"{POSTGRES}/D/B/{name}"]
+# Size
 
 
 def test_more_assets_and_keys_than_a_page(

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+import main
 import sandbox
 from sandbox.seed import fill_buckets
 
@@ -30,7 +31,7 @@ BULK = "/api/meta/entity/bulk"
 WRITTEN_TYPES = ("S3Bucket", "S3Object", "Process", "ColumnProcess")
 COMPARED = ("name", "description", "sql", "connectorName", "connectionQualifiedName", "awsArn", "s3BucketName",
             "s3BucketQualifiedName", "s3ObjectKey", "s3ObjectSize", "s3ETag", "s3ObjectCount", "bucket", "inputs",
-            "outputs", "process", "userDescription", "certificateStatus", "ownerUsers")  # fmt: skip
+            "outputs", "process", "userDescription", "certificateStatus", "ownerUsers", "adminUsers")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,17 @@ def settings_of(world: World) -> dict[str, str]:
         "S3_PREFIX": PREFIX,
         "AWS_ENDPOINT_URL_S3": world.tenant.s3_endpoint_url,
     }
+
+
+def downstream(qualified_name: str) -> list[Any]:
+    """What pyatlan's lineage call reaches from a table, in its order."""
+    from pyatlan.model.assets import Table
+    from pyatlan.model.lineage import FluentLineage
+
+    client = main.get_atlan_client()
+    table = client.asset.get_by_qualified_name(qualified_name, Table)
+    request = FluentLineage(starting_guid=table.guid, includes_on_results=["name", "qualifiedName"]).request
+    return list(client.asset.get_lineage_list(request))
 
 
 def write_inventory(path: Path, connection: str, tables: dict[tuple[str, str, str], Iterable[str]]) -> Path:

@@ -44,18 +44,22 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     """An empty current folder, and an environment without settings, AWS credentials or proxies."""
     folder = tmp_path / "run"
     folder.mkdir()
-    monkeypatch.chdir(folder)
-    for name in SETTINGS:
-        # Set first, so that what .env brings in during the test is taken away after it, too.
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
-    _forget_clients()
-    terminal.configure_logging("INFO", "")
+    _isolate(folder, monkeypatch)
     yield folder
     _forget_clients()
+
+
+def _isolate(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.chdir(folder)
+    for name in SETTINGS:
+        # Set first, so that what .env brings in during the test is taken away after it, too.
+        patch.setenv(name, "")
+        patch.delenv(name)
+    patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    patch.setenv("AWS_CONFIG_FILE", str(folder.parent / "no-config"))
+    patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder.parent / "no-credentials"))
+    _forget_clients()
+    terminal.configure_logging("INFO", "")
 
 
 def _forget_clients() -> None:
@@ -106,7 +110,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str
     """What a run that nothing disturbs leaves in a new tenant."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with start_world(folder / "tenant") as world, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+        _isolate(folder, patch)
         for name, value in settings_of(world).items():
             patch.setenv(name, value)
         assert main.main([]) == 0

@@ -70,6 +70,8 @@ def test_a_name_that_is_no_text_does_not_end_the_run(empty_folder: Path) -> None
 # Damage
 
 GOOD = json.dumps({"timestamp": STAMP, "data": ROWS})
+WRONG_DATA: list[object] = [None, 5, "", "abc", {}, {"abc": 1}, ["abc"], [None], [[]], [["a", "b"]], [["a", "b", 3]],
+                            [["a", "b", "c", "d"]], [{"a": 1, "b": 2, "c": 3}]]  # fmt: skip
 DAMAGED: dict[str, bytes] = {
     "empty": b"",
     "truncated": GOOD[: len(GOOD) // 2].encode(),
@@ -88,16 +90,12 @@ DAMAGED: dict[str, bytes] = {
         f"time is {value!r}": json.dumps({"timestamp": value, "data": ROWS}).encode()
         for value in (None, 5, "", "yesterday", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00")
     },
-    **{
-        f"data is {value!r}": json.dumps({"timestamp": STAMP, "data": value}).encode()
-        for value in (None, 5, "", "abc", {}, {"abc": 1}, ["abc"], [None], [[]], [["a", "b"]], [["a", "b", 3]],
-                      [["a", "b", "c", "d"]], [{"a": 1, "b": 2, "c": 3}])
-    },
+    **{f"data is {value!r}": json.dumps({"timestamp": STAMP, "data": value}).encode() for value in WRONG_DATA},
     **{
         f"source is {value!r}": json.dumps({"timestamp": STAMP, "source": value, "data": ROWS}).encode()
         for value in ("tenant", 5, ["tenant"])
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture(params=[*DAMAGED, "a folder"])

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import urlsplit
 
 import pytest
 from world import ROOT, Run, python, start_world
@@ -124,6 +123,6 @@ print(_start_sandbox().base_url, _start_sandbox().s3_endpoint_url)
     *_, count, addresses = ended.stdout.splitlines()
     assert count == "51"
     for address in addresses.split():
-        parts = urlsplit(address)
+        host, _, port = address.removeprefix("http://").partition(":")
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((parts.hostname, parts.port), timeout=5)
+            socket.create_connection((host, int(port)), timeout=5)

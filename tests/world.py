@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,7 @@ def downstream(qualified_name: str) -> list[Any]:
     return list(client.asset.get_lineage_list(request))
 
 
-def write_inventory(path: Path, connection: str, tables: dict[tuple[str, str, str], Iterable[str]]) -> Path:
+def write_inventory(path: Path, connection: str, tables: Mapping[tuple[str, str, str], Iterable[str]]) -> Path:
     """An inventory to fill a tenant from: the columns by (database, schema, table)."""
     rows: dict[str, list[str]] = {}
     for names, columns in tables.items():

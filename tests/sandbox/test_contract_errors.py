@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from helpers import error_code, names, new_stack, process_between, raw, save, table_entity, unique, within
+from helpers import VERTICA, error_code, names, new_stack, process_between, raw, save, table_entity, unique, within
 from pyatlan.client.atlan import AtlanClient
 from pyatlan.errors import AuthenticationError, InvalidRequestError, NotFoundError
 from pyatlan.model.assets import AtlasGlossary, Connection, Database, Process, Schema, Table, View
@@ -236,4 +236,4 @@ def test_process_needs_inputs_and_outputs_in_the_client():
 def test_unknown_admins_are_refused(atlan):
     for admins in ({"admin_roles": [NOBODY]}, {"admin_users": [unique("user")]}, {"admin_groups": [unique("group")]}):
         with pytest.raises(ValueError, match="not found"):
-            Connection.creator(client=atlan, name="c", connector_type="vertica", **admins)
+            Connection.creator(client=atlan, name="c", connector_type=VERTICA, **admins)

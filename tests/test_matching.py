@@ -1,0 +1,229 @@
+"""Matching: landing zones as tools write them, traps, and what must hold for any keys and tables."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from matching import match_columns, match_s3_objects, match_tables
+
+LANDING_ZONES = json.loads((Path(__file__).parent / "landing_zones.json").read_text(encoding="utf-8"))["cases"]
+CONNECTION = "default/postgres/1"
+UUID = "2dd664f9-d2c4-4ffe-878f-c6c70c1fb0cb"
+
+ORDERS = {
+    # tools
+    "topics/dbserver1.public.orders/partition=0/dbserver1.public.orders+0+0000000000.avro": "public.orders",
+    "topics/orders/year=2025/month=09/day=21/orders+0+0000000123.json": "public.orders",
+    f"orders/2025/09/21/10/orders-stream-1-2025-09-21-10-00-00-{UUID}": "public.orders",
+    "dataset/orders/1726925134.123.0.parquet": "public.orders",
+    "public-orders/20250921T101530.csv": "public.orders",
+    "orders/run-1726925134-part-r-00000.snappy.parquet": "public.orders",
+    "orders/orders-000000000000.csv": "public.orders",
+    "unload/orders_0000_part_00.gz": "public.orders",
+    "unload/orders0000_part_00": "public.orders",
+    "unload/orders_manifest": None,
+    "orders/data_01b2c3d4-0000-1111-2222-333344445555_006_1_0.snappy.parquet": "public.orders",
+    f"orders/20250921_101530_00012_kx7q2_{UUID}": "public.orders",
+    "warehouse/sales.db/orders/000000_0": "public.orders",
+    "lake/orders/_delta_log/00000000000000000000.json": None,
+    f"warehouse/db/orders/data/00000-0-{UUID}-00001.parquet": "public.orders",
+    "warehouse/db/orders/metadata/v1.metadata.json": None,
+    "warehouse/db/orders/metadata/snap-123-1-abc.avro": None,
+    "orders/.hoodie/20250921.commit": None,
+    f"export-id/mydb/mydb.public.orders/1/part-00000-{UUID}-c000.gz.parquet": "public.orders",
+    "export-id/export_tables_info_x_from_1_to_2.json": None,
+    "dbo.orders__ct/20250921-101010.csv.gz": None,
+    "s3-inventory/bucket/daily/data/abc.csv.gz": None,
+    # dates and other marks
+    "20250921_orders.csv": "public.orders",
+    "x/orders (2).csv": "public.orders",
+    "ORDERS_2025-09-21T10-15-30Z.json": "public.orders",
+    "orders_2025W38.csv": "public.orders",
+    "public.orders_2025_09.csv": "public.orders",
+    "orders_31-12-2025.csv": "public.orders",
+    "orders_12312025.csv": "public.orders",
+    "orders-2025.09.21.csv": "public.orders",
+    "orders_21Sep2025.csv": "public.orders",
+    "orders20250921.csv": "public.orders",
+    "orders_1726925134123.json": "public.orders",
+    "orders_incremental_20250921_0001.csv.gz": "public.orders",
+    "orders_1of3.csv": "public.orders",
+    "orders_2025_09_31.csv": None,
+    "orders_20251301.csv": None,
+    "orders/2025/13/45/part-0.csv": None,
+    # what is not the table's rows, or not that table
+    "x/orders - Copy.csv": None,
+    "orders_v2.csv": None,
+    "dim_orders.csv": None,
+    "users_orders.csv": None,
+    "preorders.csv": None,
+    "orders2.csv": None,
+    "orders_sample.csv": None,
+    "orders_deleted.csv": None,
+    "orders_history_20250921.csv": None,
+    "backup.public.orders.csv": None,
+    "orders/archive/part-0.csv": None,
+    "orders/eu/part-1.csv": None,
+    "orders/dt=1/users.csv": None,
+    "orders/load_date=2025-09-21/users_dim.parquet": None,
+    "orders.csv.tmp": None,
+    "orders.sql.gz": None,
+    "orders/_committed_123": None,
+    # folders
+    "orders.csv/part-00000": "public.orders",
+    "orders/region=eu/part-1.csv": "public.orders",
+    "orders/snapshot_date=2025-09-21/anything-here.parquet": "public.orders",
+    "users/orders.csv": "public.orders",
+}
+ZONES: list[tuple[list[str], Mapping[str, str | None]]] = [
+    (["public.orders", "public.users"], ORDERS),
+    (
+        ["public.data", "public.orders"],
+        {
+            "orders/data.csv": None,
+            "in/data.csv": "public.data",
+            "orders/data_0_0_0.csv": "public.orders",
+            "data/orders/part-0.csv": "public.orders",
+        },
+    ),
+    (["s.Orders", "s.orders"], {"x/Orders.csv": "s.Orders", "x/orders.csv": "s.orders", "x/ORDERS.csv": None}),
+    (["hr.people", "sales.customers"], {"hr/customers.csv": None, "sales/customers.csv": "sales.customers"}),
+    (
+        ["p.orders", "s.orders"],
+        {
+            "p/2025/s/orders.csv": None,
+            "p_orders.csv": "p.orders",
+            "s-orders-20250921.csv": "s.orders",
+            "p.orders/part-0.csv": "p.orders",
+            "schema=p/table=orders/part-0.csv": "p.orders",
+            "S/ORDERS/2025-09-21.csv": "s.orders",
+        },
+    ),
+    (['x.naïve "t" é'], {'a/NAI\u0308VE "T" E\u0301.csv': 'x.naïve "t" é'}),
+    (["a.b/c"], {"in/b/c.csv": "a.b/c", "in/c.csv": None}),
+]
+
+
+def row(table: str) -> list[str]:
+    schema, _, name = table.partition(".")
+    return [f"{CONNECTION}/DB/{schema}/{name}", name, "Table"]
+
+
+def qualified(table: str | None) -> str | None:
+    return row(table)[0] if table else None
+
+
+CASES = [(case["tables"], key, table) for case in LANDING_ZONES for key, table in case["keys"].items()]
+CASES += [(tables, key, table) for tables, keys in ZONES for key, table in keys.items()]
+
+
+@pytest.mark.parametrize(("tables", "key", "table"), CASES, ids=[key for _, key, _ in CASES])
+def test_landing_zones(tables: list[str], key: str, table: str | None) -> None:
+    (verdict,) = match_s3_objects([key], [row(name) for name in tables])
+    assert verdict.table_qualified_name == qualified(table), verdict
+
+
+def test_an_ambiguous_verdict_names_the_rivals() -> None:
+    tables = [row("prod.customers"), row("staging.customers"), row("prod.orders")]
+    (verdict,) = match_s3_objects(["exports/customers.csv"], tables)
+    assert (verdict.rule, verdict.rivals) == ("ambiguous", (tables[0][0], tables[1][0]))
+
+
+# Properties
+
+WORDS = ["orders", "Orders", "customers", "part", "data", "2024", "20250101", "orders_2024", "x", "sales", "prod", "a b",
+         "é", "order_items", "_t", "load", "manifest", "archive", "log", "part-1", "o.p", "test"]  # fmt: skip
+word = st.sampled_from(WORDS)
+odd = st.text(alphabet="abAB01_-. é\"'", min_size=1, max_size=8).filter(lambda text: text.strip(". ") == text)
+name = st.one_of(word, odd, st.builds("{}_{}".format, word, word))
+table = st.builds("{}.{}".format, st.sampled_from(["public", "prod", "staging", "Sales"]), name).map(row)
+tables = st.lists(table, min_size=1, max_size=8, unique_by=lambda item: item[0])
+folder = st.one_of(word, st.sampled_from(["dt=2024-01-01", "2025", "09", "21", "exports", "public", "staging"]))
+file_name = st.one_of(name, st.sampled_from(["part-00000", "LOAD00000001", "data_0_0_0", "orders_20250921"]))
+extension = st.sampled_from(["", ".csv", ".csv.gz", ".parquet", ".sha256"])
+key = st.builds(
+    lambda folders, last, end: "/".join([*folders, last]) + end, st.lists(folder, max_size=4), file_name, extension
+)
+keys = st.lists(key, min_size=1, max_size=6, unique=True)
+many = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@many
+@given(tables, keys, st.randoms())
+def test_order_changes_nothing_and_a_verdict_is_one_of_the_tables(
+    tables: list, keys: list, chance: random.Random
+) -> None:
+    verdicts = {verdict.key: verdict for verdict in match_s3_objects(keys, tables)}
+    assert list(verdicts) == keys
+    chance.shuffle(tables)
+    chance.shuffle(keys)
+    assert {verdict.key: verdict for verdict in match_s3_objects(keys, tables)} == verdicts
+    names = {item[0] for item in tables}
+    for verdict in verdicts.values():
+        assert {verdict.table_qualified_name, *verdict.rivals} <= {*names, None}
+
+
+@many
+@given(tables, keys, table)
+def test_another_table_takes_keys_for_itself_or_makes_them_ambiguous(tables: list, keys: list, other: list) -> None:
+    assume(other[0] not in {item[0] for item in tables})
+    pairs = zip(match_s3_objects(keys, tables), match_s3_objects(keys, [*tables, other]), strict=True)
+    for before, after in pairs:
+        assert after == before or after.rule == "ambiguous" or after.table_qualified_name == other[0]
+
+
+@many
+@given(tables)
+def test_its_own_key_returns_the_table(tables: list) -> None:
+    for qualified_name, *_ in tables:
+        for key in (qualified_name.removeprefix(f"{CONNECTION}/"), qualified_name.removeprefix(f"{CONNECTION}/DB/")):
+            assert match_s3_objects([f"{key}.csv"], tables)[0].table_qualified_name == qualified_name
+
+
+# Tables and columns
+
+
+def test_tables_pair_by_name_then_schema_and_never_by_guess() -> None:
+    sources = [row(name) for name in ("a.orders", "b.orders", "a.users", "a.events", "c.events", "a.lonely")]
+    targets = [row(name) for name in ("A.ORDERS", "B.ORDERS", "raw.USERS", "x.EVENTS")]
+    pairs = {pair.source: pair for pair in match_tables(sources, targets)}
+    assert pairs[sources[0][0]].target == targets[0][0]
+    assert pairs[sources[1][0]].target == targets[1][0]
+    assert pairs[sources[2][0]].target == targets[2][0]
+    assert [(pairs[sources[n][0]].target, pairs[sources[n][0]].rule) for n in (3, 4)] == [(None, "ambiguous")] * 2
+    assert pairs[sources[3][0]].rivals == (sources[4][0],)
+    assert pairs[sources[5][0]].rule == "no table of that name"
+
+
+def test_a_view_is_a_source_but_no_target() -> None:
+    view = [*row("s.v")[:2], "View"]
+    assert match_tables([view], [row("s.v")])[0].target
+    assert match_tables([row("s.v")], [view])[0].target is None
+
+
+def columns(*names: str) -> list[list[str]]:
+    return [[f"{CONNECTION}/DB/s/t/{name}", name, "Column"] for name in names]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "pairs"),
+    [
+        (["ID", "id"], ["id", "ID"], {"ID": "ID", "id": "id"}),
+        (["id"], ["ID"], {"id": "ID"}),
+        (["CUSTOMER_ID"], ["CustomerId"], {"CUSTOMER_ID": "CustomerId"}),
+        (["customer_id", "CUSTOMERID"], ["CustomerId"], {"CUSTOMERID": "CustomerId"}),
+        (["a_b", "ab_"], ["A-B"], {}),
+        (["Id", "iD"], ["ID"], {}),
+        (["été"], ["ÉTÉ"], {"été": "ÉTÉ"}),
+    ],
+)
+def test_columns(left: list[str], right: list[str], pairs: dict[str, str]) -> None:
+    found = match_columns(columns(*left), columns(*right))
+    assert {own[1]: other[1] for own, other in found} == pairs

@@ -317,19 +317,13 @@ def list_s3_bucket_objects(bucket_name: str | None = None, prefix: str | None = 
 
     Folder markers (keys that end in `/`) are left out. Raises `S3Error` where the bucket cannot be listed.
     """
-    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
-
     settings = get_settings()
     bucket = bucket_name or settings.s3_bucket
     prefix = settings.s3_prefix if prefix is None else prefix
     objects: list[dict[str, Any]] = []
     progress = Progress(f"Objects in {bucket}")
-    client = make_s3_client(settings)
     try:
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            if "Name" not in page:
-                raise S3Error("What answers as S3 is no S3 server: check AWS_ENDPOINT_URL_S3.")
-            listed = [item for item in page.get("Contents", []) if not item["Key"].endswith("/")]
+        for listed in _list_pages(settings, bucket, prefix):
             objects += [
                 {
                     "key": item["Key"],
@@ -340,6 +334,26 @@ def list_s3_bucket_objects(bucket_name: str | None = None, prefix: str | None = 
                 for item in listed
             ]
             progress.advance(len(listed))
+    finally:
+        progress.finish()
+    place = f"s3://{bucket}/{prefix}"
+    if objects:
+        logger.info("🪣 %d objects in %s", len(objects), place)
+    else:
+        logger.warning("⚠️ There are no objects in %s: check S3_BUCKET_NAME and S3_PREFIX", place)
+    return objects
+
+
+def _list_pages(settings: Settings, bucket: str, prefix: str) -> Iterator[list[dict]]:
+    """The objects of a bucket page by page, as boto3 gives them, without folder markers."""
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+    client = make_s3_client(settings)
+    try:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            if "Name" not in page:
+                raise S3Error("What answers as S3 is no S3 server: check AWS_ENDPOINT_URL_S3.")
+            yield [item for item in page.get("Contents", []) if not item["Key"].endswith("/")]
     except ClientError as error:
         raise S3Error(explain_s3_refusal(error, bucket, client)) from None
     except ParamValidationError:
@@ -349,14 +363,16 @@ def list_s3_bucket_objects(bucket_name: str | None = None, prefix: str | None = 
         raise S3Error(
             f"S3 cannot be reached: {words} — check AWS_ENDPOINT_URL_S3, AWS_PROFILE and the network."
         ) from None
-    finally:
-        progress.finish()
-    place = f"s3://{bucket}/{prefix}"
-    if objects:
-        logger.info("🪣 %d objects in %s", len(objects), place)
-    else:
-        logger.warning("⚠️ There are no objects in %s: check S3_BUCKET_NAME and S3_PREFIX", place)
-    return objects
+
+
+def _count_all_objects(settings: Settings, bucket: str) -> int | None:
+    """How many objects a bucket has, under any prefix; None where counting would take more than 100 requests."""
+    count = 0
+    for number, listed in enumerate(_list_pages(settings, bucket, ""), 1):
+        if number > 100:
+            return None
+        count += len(listed)
+    return count
 
 
 # =====================================================================================================================
@@ -589,15 +605,17 @@ def integration_with_S3(
     settings = get_settings()
     name = bucket_name or settings.s3_bucket
     arn = bucket_arn or (settings.s3_bucket_arn if name == settings.s3_bucket else f"arn:aws:s3:::{name}")
+    prefix = settings.s3_prefix if prefix is None else prefix
     listed = list_s3_bucket_objects(name, prefix)
+    count = _count_all_objects(settings, name) if prefix else len(listed)
     client = get_atlan_client()
     report = Report()
     held = _find_bucket(client, name, arn)
     if held:
-        bucket = make_bucket(held["attributes"]["qualifiedName"], held["attributes"]["name"], arn, len(listed))
+        bucket = make_bucket(held["attributes"]["qualifiedName"], held["attributes"]["name"], arn, count)
     else:
         connection = _find_or_create_s3_connection(client, settings, dry_run)
-        bucket = make_bucket(f"{connection}/{arn}", name, arn, len(listed))
+        bucket = make_bucket(f"{connection}/{arn}", name, arn, count)
     bucket_qualified_name = bucket["attributes"]["qualifiedName"]
     present = {bucket_qualified_name: held} if held else {}
     report.outcomes += apply_changes(client, "S3 bucket", compare([bucket], present), dry_run)
@@ -614,7 +632,7 @@ def integration_with_S3(
             **item,
             "qualified_name": entity["attributes"]["qualifiedName"],
             "bucket": bucket_qualified_name,
-            "prefix": settings.s3_prefix if prefix is None else prefix,
+            "prefix": prefix,
         }
         for item, entity in zip(listed, objects, strict=True)
         if entity["attributes"]["qualifiedName"] not in missing
@@ -656,11 +674,15 @@ def _find_bucket(client: AtlanClient, name: str, arn: str) -> dict | None:
 def _find_or_create_s3_connection(client: AtlanClient, settings: Settings, dry_run: bool) -> str:
     """The S3 connection by its name, created if the tenant has none; its admins are this user and all admins."""
     name = settings.s3_connection
-    if any(name in pair for pair in _list_connections("s3")):
+    derived = _derived_connection(name, settings.base_url)
+    present = _list_connections("s3")
+    if any(name in pair for pair in present):
         return get_connection_qualified_name(name, "s3")
+    if any(qualified_name == derived for _, qualified_name in present):
+        return derived  # made here, and renamed by people
     if dry_run:
         logger.info("✅ S3 connection: %s would be created", name)
-        return _derived_connection(name, settings.base_url)
+        return derived
     from pyatlan.model.assets import Connection
     from pyatlan.model.enums import AtlanConnectorType, EntityStatus
 
@@ -672,11 +694,11 @@ def _find_or_create_s3_connection(client: AtlanClient, settings: Settings, dry_r
             admin_users=[client.user.get_current().username],
             admin_roles=[client.role_cache.get_id_for_name("$admin")],
         )
-        connection.qualified_name = _derived_connection(name, settings.base_url)
+        connection.qualified_name = derived
         connection.status = EntityStatus.ACTIVE
         client.asset.save(connection)
-    logger.info("✅ S3 connection: %s created as %s", name, connection.qualified_name)
-    return connection.qualified_name
+    logger.info("✅ S3 connection: %s created as %s", name, derived)
+    return derived
 
 
 def _derived_connection(name: str, tenant: str) -> str:

@@ -27,9 +27,10 @@ OBJECT_ATTRIBUTES = (
 PROCESS_ATTRIBUTES = ("connectorName", "connectionQualifiedName", "sql", "inputs", "outputs", "process")
 
 
-def make_bucket(qualified_name: str, name: str, arn: str, object_count: int) -> dict:
-    connection = connection_of(qualified_name)
-    return _entity("S3Bucket", connection, qualified_name, name, awsArn=arn, s3ObjectCount=object_count)
+def make_bucket(qualified_name: str, name: str, arn: str, object_count: int | None) -> dict:
+    """The S3Bucket; its count is left out where it is not known."""
+    known = {} if object_count is None else {"s3ObjectCount": object_count}
+    return _entity("S3Bucket", connection_of(qualified_name), qualified_name, name, awsArn=arn, **known)
 
 
 def make_s3_object(bucket: dict, item: Mapping[str, Any]) -> dict:

@@ -74,9 +74,9 @@ class Stack:
 def new_stack(atlan: AtlanClient, connector: AtlanConnectorType = VERTICA) -> Stack:
     connection = new_connection(atlan, connector)
     database = Database.creator(name="warehouse", connection_qualified_name=connection)
-    save(atlan, database)
     schema = Schema.creator(name="public", database_qualified_name=f"{connection}/warehouse")
-    save(atlan, schema)
+    schema.database = Database.ref_by_guid(database.guid)
+    save(atlan, database, schema)
     return Stack(connection, f"{connection}/warehouse", f"{connection}/warehouse/public")
 
 

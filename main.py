@@ -24,9 +24,8 @@ import itertools
 import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +33,6 @@ from typing import TYPE_CHECKING, Any
 from delta_arc.clients import (
     AtlanRequestError,
     S3Error,
-    call_atlan,
     explain_s3_refusal,
     get_atlan_client,
     make_s3_client,
@@ -59,6 +57,7 @@ from delta_arc.model import (
 )
 from delta_arc.settings import SANDBOX_FOLDER, TENANT_SETTINGS, PipelineError, Settings, SettingsError, get_settings
 from delta_arc.terminal import Progress, logger, say_error
+from delta_arc.writing import STATUSES, Change, Report, apply_changes, remove_assets, word_for
 from matching import (
     AssetRow,
     TablePair,
@@ -92,7 +91,7 @@ __all__ = [
     "save_cache_to_file",
 ]
 
-BATCH_SIZE = 50  # Atlan's advice: 20 to 50 assets per bulk request
+MAX_REMOVE = 100  # how many processes --prune archives at the most, unless told otherwise
 
 # =====================================================================================================================
 # JSON cache
@@ -366,31 +365,20 @@ def _list_pages(settings: Settings, bucket: str, prefix: str) -> Iterator[list[d
 
 
 def _count_all_objects(settings: Settings, bucket: str) -> int | None:
-    """How many objects a bucket has, under any prefix; None where counting would take more than 100 requests."""
+    """How many objects a bucket has, under any prefix; None where that is not allowed, or takes over 100 requests."""
     count = 0
-    for number, listed in enumerate(_list_pages(settings, bucket, ""), 1):
-        if number > 100:
-            return None
-        count += len(listed)
-    return count
+    with contextlib.suppress(S3Error):
+        for number, listed in enumerate(_list_pages(settings, bucket, ""), 1):
+            if number > 100:
+                return None
+            count += len(listed)
+        return count
+    return None
 
 
 # =====================================================================================================================
 # Plan (no I/O): wanted assets, and what differs from what Atlan holds
 # =====================================================================================================================
-
-
-@dataclass(frozen=True)
-class Change:
-    """What has to happen to one wanted asset: action is create, update or keep; `differing` names the attributes."""
-
-    entity: dict
-    action: str
-    differing: tuple[str, ...] = ()
-
-    @property
-    def qualified_name(self) -> str:
-        return self.entity["attributes"]["qualifiedName"]
 
 
 # What is set when an asset is made and then left to the people who edit it.
@@ -474,119 +462,6 @@ def _equal(wanted: Any, held: Any) -> bool:
 def _referenced(value: Any) -> set[str]:
     references = value if isinstance(value, list) else [value] if value else []
     return {(item.get("uniqueAttributes") or {}).get("qualifiedName", "") for item in references}
-
-
-# =====================================================================================================================
-# Apply: read what Atlan holds, write the difference
-# =====================================================================================================================
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one wanted asset: created, updated, unchanged or failed (in a dry run: what would)."""
-
-    type_name: str
-    name: str
-    qualified_name: str
-    status: str
-    detail: str = ""
-
-
-@dataclass
-class Report:
-    """What a step did, item by item, and what it left out, with the reason."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    unmatched: list[str] = field(default_factory=list)
-    # The source and target table of each load process that is in place: the parents of column lineage.
-    loads: dict[str, tuple[str, str]] = field(default_factory=dict)
-
-    def count(self, status: str) -> int:
-        return sum(outcome.status == status for outcome in self.outcomes)
-
-    @property
-    def failed(self) -> list[Outcome]:
-        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
-
-    def add(self, other: Report) -> None:
-        self.outcomes += other.outcomes
-        self.unmatched += other.unmatched
-        self.loads |= other.loads
-
-
-STATUS_AFTER = {"create": "created", "update": "updated", "keep": "unchanged"}
-STATUSES = ("created", "updated", "unchanged", "failed")
-
-
-def apply_changes(client: AtlanClient, label: str, changes: Sequence[Change], dry_run: bool) -> list[Outcome]:
-    """Write what is to be created or updated, in bulk requests; one outcome for every change."""
-    pending = [change for change in changes if change.action != "keep"]
-    failures: dict[str, str] = {}
-    if pending and not dry_run:
-        progress = Progress(label, len(pending))
-        for start in range(0, len(pending), BATCH_SIZE):
-            batch = pending[start : start + BATCH_SIZE]
-            try:
-                failures |= _write_batch(client, batch)
-            except AtlanRequestError as error:
-                # The service is at fault, so the rest would only fail in the same way, slowly.
-                failures |= {change.qualified_name: str(error) for change in pending[start:]}
-                break
-            progress.advance(len(batch))
-        progress.finish()
-    outcomes = [_outcome(change, failures.get(change.qualified_name)) for change in changes]
-    _log_outcomes(label, outcomes, dry_run)
-    return outcomes
-
-
-def _write_batch(client: AtlanClient, batch: Sequence[Change]) -> dict[str, str]:
-    """Write a batch; one that Atlan refuses as a whole is split until each culprit stands alone. Returns the failures."""
-    from pyatlan.client.constants import BULK_UPDATE
-
-    query = {
-        "replaceTags": False,
-        "appendTags": False,
-        "replaceBusinessAttributes": False,
-        "overwriteBusinessAttributes": False,
-    }
-    try:
-        call_atlan(client, BULK_UPDATE, {"entities": [change.entity for change in batch]}, query)
-    except AtlanRequestError as error:
-        if not error.concerns_items:
-            raise
-        if len(batch) == 1:
-            return {batch[0].qualified_name: str(error)}
-        half = len(batch) // 2
-        return {**_write_batch(client, batch[:half]), **_write_batch(client, batch[half:])}
-    return {}
-
-
-def _outcome(change: Change, failure: str | None) -> Outcome:
-    entity = change.entity
-    status = "failed" if failure else STATUS_AFTER[change.action]
-    detail = failure or ", ".join(change.differing)
-    return Outcome(entity["typeName"], entity["attributes"]["name"], change.qualified_name, status, detail)
-
-
-DRY_RUN_WORDS = {"created": "to create", "updated": "to update"}
-DRY_RUN_LINES = 100
-
-
-def _log_outcomes(label: str, outcomes: Sequence[Outcome], dry_run: bool) -> None:
-    if dry_run:
-        pending = [outcome for outcome in outcomes if outcome.status in DRY_RUN_WORDS]
-        for outcome in pending[:DRY_RUN_LINES]:
-            detail = f" ({outcome.detail})" if outcome.detail else ""
-            logger.info("   %s %s: %s%s", DRY_RUN_WORDS[outcome.status], outcome.type_name, outcome.name, detail)
-        if len(pending) > DRY_RUN_LINES:
-            logger.info("   … and %d more", len(pending) - DRY_RUN_LINES)
-    counts = Counter(outcome.status for outcome in outcomes)
-    told = [f"{counts[status]} {_word(status, dry_run)}" for status in STATUSES if counts[status]]
-    logger.info("%s %s: %s", "❌" if counts["failed"] else "✅", label, ", ".join(told) or "nothing to do")
-
-
-def _word(status: str, dry_run: bool) -> str:
-    return DRY_RUN_WORDS.get(status, status) if dry_run else status
 
 
 # =====================================================================================================================
@@ -734,10 +609,11 @@ def create_table_lineage(
     pairs = match_tables(postgres_assets, snowflake_assets)
     verdicts = match_s3_objects(by_key, postgres_assets)
     report = Report(unmatched=explain_unmatched(pairs, verdicts, targets))
+    # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
     if not (sources and targets and s3_objects):
         return report
     bucket, prefix = s3_objects[0]["bucket"], s3_objects[0]["prefix"]
-    flow = Flow(connection_of(sources[0][0]), bucket, prefix, connection_of(targets[0][0]))
+    report.flow = flow = Flow(connection_of(sources[0][0]), bucket, prefix, connection_of(targets[0][0]))
     chains = plan_table_lineage(flow, pairs, verdicts, by_key, [*postgres_assets, *snowflake_assets])
     for label, direction, connection in (
         ("Extract processes", "extract", flow.postgres_connection),
@@ -745,8 +621,9 @@ def create_table_lineage(
     ):
         wanted = [getattr(chain, direction) for chain in chains]
         present = read_present(client, "Process", f"{connection}/{flow.marker}/{direction}/", PROCESS_ATTRIBUTES)
+        report.held |= present
         report.outcomes += apply_changes(client, label, compare(wanted, present), dry_run)
-    missing = {outcome.qualified_name for outcome in report.failed} - set(present)
+    missing = {outcome.qualified_name for outcome in report.failed} - set(report.held)
     for chain in chains:
         if chain.load["attributes"]["qualifiedName"] not in missing:
             report.loads[chain.load["attributes"]["qualifiedName"]] = (chain.source, chain.target)
@@ -784,23 +661,25 @@ def create_column_lineage(
     postgres_assets: Sequence[AssetRow],
     snowflake_assets: Sequence[AssetRow],
     *,
-    loads: Mapping[str, tuple[str, str]] | None = None,
+    tables: Report | None = None,
     dry_run: bool = False,
 ) -> Report:
     """Create a column process for each matched pair of columns, with the load process of its table as parent.
 
-    `loads` are those of the report of `create_table_lineage`; without them they are read from Atlan, which finds a
-    new process only after some seconds.
+    `tables` is the report of `create_table_lineage`; without it the load processes are read from Atlan, which finds
+    a new one only after some seconds.
     """
     client = get_atlan_client()
-    if loads is None:
-        loads = _read_loads(client, match_tables(postgres_assets, snowflake_assets))
+    loads = tables.loads if tables else _read_loads(client, match_tables(postgres_assets, snowflake_assets))
     wanted = plan_column_lineage(loads, postgres_assets, snowflake_assets)
-    present: dict[str, dict] = {}
-    for prefix in sorted({load.partition("/load/")[0] for load in loads}):
-        present |= read_present(client, "ColumnProcess", f"{prefix}/load/", PROCESS_ATTRIBUTES)
-    outcomes = apply_changes(client, "Column processes", compare(wanted, present), dry_run)
-    return Report(outcomes, explain_unmatched_columns(loads, wanted, postgres_assets, snowflake_assets))
+    prefixes = {load.partition("/load/")[0] for load in loads}
+    if tables and tables.flow:
+        prefixes.add(f"{tables.flow.snowflake_connection}/{tables.flow.marker}")
+    report = Report(unmatched=explain_unmatched_columns(loads, wanted, postgres_assets, snowflake_assets))
+    for prefix in sorted(prefixes):
+        report.held |= read_present(client, "ColumnProcess", f"{prefix}/load/", PROCESS_ATTRIBUTES)
+    report.outcomes = apply_changes(client, "Column processes", compare(wanted, report.held), dry_run)
+    return report
 
 
 def _read_loads(client: AtlanClient, pairs: Sequence[TablePair]) -> dict[str, tuple[str, str]]:
@@ -842,7 +721,9 @@ def explain_unmatched_columns(
 # =====================================================================================================================
 
 
-def run_pipeline(force_refresh: bool = False, dry_run: bool = False) -> Report:
+def run_pipeline(
+    force_refresh: bool = False, dry_run: bool = False, prune: bool = False, max_remove: int = MAX_REMOVE
+) -> Report:
     """All steps in their order; returns what became of every asset. Raises `PipelineError` where a step cannot go on."""
     settings = get_settings()
     if settings.sandbox:
@@ -854,7 +735,8 @@ def run_pipeline(force_refresh: bool = False, dry_run: bool = False) -> Report:
     report: Report = s3["report"]
     tables = create_table_lineage(postgres_assets, s3["s3_objects"], snowflake_assets, dry_run=dry_run)
     report.add(tables)
-    report.add(create_column_lineage(postgres_assets, snowflake_assets, loads=tables.loads, dry_run=dry_run))
+    report.add(create_column_lineage(postgres_assets, snowflake_assets, tables=tables, dry_run=dry_run))
+    prune_stale(report, prune, max_remove, dry_run)
     if tables.loads and not dry_run:
         try:
             read_back(min(source for source, _ in tables.loads.values()))
@@ -862,6 +744,56 @@ def run_pipeline(force_refresh: bool = False, dry_run: bool = False) -> Report:
             logger.warning("⚠️ The lineage cannot be read back: %s", error)
     summarise(report, dry_run)
     return report
+
+
+def prune_stale(report: Report, prune: bool, max_remove: int, dry_run: bool = False) -> None:
+    """Tell which processes this flow made earlier and would make no more; archive them if `prune` says so.
+
+    Only what has the flow's own ids is looked at, so that nobody else's lineage is ever touched. Nothing is removed
+    where something failed, as what failed may be why a process seems stale, nor more than `max_remove`.
+    """
+    stale = report.stale
+    for hit in stale:
+        logger.warning("⚠️ Stale %s: %s", hit["typeName"], hit["attributes"]["name"])
+    if not stale or not prune:
+        if stale:
+            logger.warning("⚠️ %d processes are stale: --prune removes them", len(stale))
+        return
+    if report.failed:
+        raise PipelineError("Nothing is removed, as something failed in this run: run it again.")
+    if len(stale) > max_remove:
+        raise PipelineError(
+            f"{len(stale)} processes are stale, more than --max-remove {max_remove}: nothing is removed. "
+            "Look at the list above, and allow as many if it is right."
+        )
+    report.outcomes += remove_assets(get_atlan_client(), "Stale processes", stale, dry_run)
+
+
+def remove_lineage(dry_run: bool = False) -> Report:
+    """Archive every process that this program made between the two configured connections, of any bucket and prefix.
+
+    A flow is recognised by its ids, which it has in both connections.
+    """
+    settings, client = get_settings(), get_atlan_client()
+    postgres = get_connection_qualified_name(settings.postgres_connection, "postgres")
+    snowflake = get_connection_qualified_name(settings.snowflake_connection, "snowflake")
+    held: dict[str, dict] = {}
+    for connection in (postgres, snowflake):
+        for type_name in ("Process", "ColumnProcess"):
+            held |= read_present(client, type_name, f"{connection}/{MARKER}/", ())
+    flows = {
+        connection: {_flow_of(name) for name in held if name.startswith(connection)}
+        for connection in (postgres, snowflake)
+    }
+    shared = flows[postgres] & flows[snowflake]
+    report = Report(held={name: hit for name, hit in held.items() if _flow_of(name) in shared})
+    report.outcomes = remove_assets(client, "Lineage", report.stale, dry_run)
+    return report
+
+
+def _flow_of(process: str) -> str:
+    """The part of a process' qualified name that tells its flow."""
+    return process.removeprefix(f"{connection_of(process)}/{MARKER}/").partition("/")[0]
 
 
 def read_back(table_qualified_name: str) -> list[str]:
@@ -893,7 +825,9 @@ def summarise(report: Report, dry_run: bool = False) -> None:
         logger.error("❌ %s %s failed: %s", outcome.type_name, outcome.qualified_name, outcome.detail)
     for sentence in unmatched:
         logger.warning("⚠️ %s", sentence)
-    told = ", ".join(f"{report.count(status)} {_word(status, dry_run)}" for status in STATUSES)
+    counts = {status: report.count(status) for status in STATUSES}
+    shown = [status for status in STATUSES if counts[status] or status != "removed"]
+    told = ", ".join(f"{counts[status]} {word_for(status, dry_run)}" for status in shown)
     done = "Dry run, nothing was written" if dry_run else "Done"
     logger.info("%s %s: %s, %d unmatched", "❌" if failed else "✅", done, told, len(unmatched))
 
@@ -908,12 +842,30 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--force-refresh", action="store_true", help="read the assets from Atlan even if the cache is valid"
     )
+    parser.add_argument("--prune", action="store_true", help="archive processes made earlier that are wanted no more")
+    parser.add_argument(
+        "--max-remove",
+        type=int,
+        default=MAX_REMOVE,
+        metavar="N",
+        help=f"never archive more than N (default: {MAX_REMOVE})",
+    )
+    parser.add_argument(
+        "--remove-lineage", action="store_true", help="archive all processes made between the two connections, and end"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask before --remove-lineage")
     parser.add_argument("--cache-status", action="store_true", help="show both caches and end")
     parser.add_argument("--clear-cache", action="store_true", help="delete both caches and end")
     parser.add_argument(
         "--sandbox", action="store_true", help="use the embedded sandbox and its sample, whatever tenant is set"
     )
     return parser
+
+
+def _confirmed() -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return input("Archive all lineage that Delta Arc made between these connections? Type yes: ").strip() == "yes"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -927,8 +879,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             clear_all_cache()
         elif options.cache_status:
             get_cache_status()
+        elif options.remove_lineage:
+            if not options.dry_run and not options.yes and not _confirmed():
+                say_error("Nothing is removed: --remove-lineage needs a yes, or --yes where no one can be asked.")
+                return 1
+            report = remove_lineage(options.dry_run)
+            summarise(report, options.dry_run)
+            return 1 if report.failed else 0
         else:
-            return 1 if run_pipeline(options.force_refresh, options.dry_run).failed else 0
+            report = run_pipeline(options.force_refresh, options.dry_run, options.prune, options.max_remove)
+            return 1 if report.failed else 0
     except SettingsError as error:
         for fault in error.faults:
             say_error(fault)

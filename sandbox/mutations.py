@@ -136,6 +136,10 @@ def _server_name(catalog: Catalog, raw: dict, entity_type: EntityType, assignmen
     attributes = {**(raw.get("attributes") or {}), **(raw.get("relationshipAttributes") or {})}
     identifier = nano_id()
     if entity_type.name == "AtlasGlossary":
+        for guid in catalog.by_type["AtlasGlossary"]:
+            twin = catalog.entities[guid]
+            if twin.active and twin.name == attributes.get("name"):
+                raise errors.AtlasError(409, "409-00-007", f"Glossary with name {twin.name} already exists", guid)
         return identifier
     if entity_type.name in ("AtlasGlossaryTerm", "AtlasGlossaryCategory"):
         anchor = attributes.get("anchor") or {}

@@ -61,9 +61,12 @@ def reference(catalog: Catalog, guid: str) -> dict:
 
 
 def stored_value(catalog: Catalog, entity: Entity, name: str) -> Any:
-    """An attribute, or a bookkeeping field that Atlan stores as one."""
+    """An attribute, one of custom metadata (`set.attribute`), or a bookkeeping field that Atlan stores as one."""
     if name == "__hasLineage":
         return catalog.has_lineage(entity)
+    if "." in name:
+        set_name, _, attribute = name.partition(".")
+        return entity.business.get(set_name, {}).get(attribute)
     return entity.attributes.get(name)
 
 

@@ -476,6 +476,8 @@ def aggregate(catalog: Catalog, spec: dict, entities: list[Entity]) -> dict:
     if kind == "filter":
         keep = compile_query(catalog, body)
         return _bucket(catalog, nested, [entity for entity in entities if keep(entity)])
+    if kind == "top_hits":
+        return _top_hits(catalog, body, entities)
     read = field_reader(catalog, body["field"])
     if kind == "terms":
         return _terms_buckets(catalog, body, nested, entities, read)
@@ -496,6 +498,19 @@ METRICS: dict[str, Callable[[list[float]], float]] = {
     "sum": sum,
     "avg": lambda numbers: sum(numbers) / len(numbers),
 }
+
+
+def _top_hits(catalog: Catalog, body: dict, entities: list[Entity]) -> dict:
+    """The first entities with the stored values of the fields asked for, in their own case."""
+    wanted = (body.get("_source") or {}).get("includes") or []
+    hits = []
+    for entity in sort_entities(catalog, entities, body.get("sort"))[: body.get("size", 3)]:
+        values = {name: field_reader(catalog, name.removesuffix(".keyword"))(entity) for name in wanted}
+        source = {name: found[0] for name, found in values.items() if found}
+        hits.append(
+            {"_index": "janusgraph_vertex_index", "_type": "_doc", "_id": entity.guid, "_score": 0.0, "_source": source}
+        )
+    return {"hits": {"total": {"value": len(entities), "relation": "eq"}, "max_score": 0.0, "hits": hits}}
 
 
 def _terms_buckets(catalog: Catalog, body: dict, nested: dict, entities: list[Entity], read: Callable) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,6 +95,8 @@ def fresh_world(tmp_path: Path, connect: Callable[[World], None]) -> Iterator[Ca
 @pytest.fixture(scope="session")
 def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with start_world(tmp_path_factory.mktemp("tenant")) as world:
+        # The types of the sandbox and of pyatlan stay to the end; looking through them again and again takes long.
+        gc.freeze()
         yield world
 
 

@@ -37,7 +37,7 @@ def source_of(world: World, name: str = "postgres-ary") -> dict[str, str]:
 # Saving and loading
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows=st.lists(st.lists(st.text(), min_size=3, max_size=3)), source=st.dictionaries(st.text(), st.text()))
 def test_what_is_saved_is_loaded(rows: list[list[str]], source: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

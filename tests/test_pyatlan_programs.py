@@ -381,7 +381,7 @@ def test_tags_custom_metadata_certificates_and_readme(atlan: AtlanClient, stack:
     atlan.typedef.create(AtlanTagDef.create(name=tag, color=AtlanTagColor.RED))
     where = {"asset_type": Table, "qualified_name": stack.table.qualified_name}
     atlan.asset.add_atlan_tags(**where, atlan_tag_names=[tag])
-    assert FluentSearch().where(CompoundQuery.tagged([tag])).count(atlan) == 1
+    assert FluentSearch().where(CompoundQuery.tagged(atlan, with_one_of=[tag])).count(atlan) == 1
     atlan.asset.remove_atlan_tag(**where, atlan_tag_name=tag)
     assert not atlan.asset.get_by_guid(stack.table.guid, Table).atlan_tags
 

@@ -81,13 +81,13 @@ def environment(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.contextmanager
 def answering(*pages: str, status: int = 200) -> Iterator[str]:
-    """A server that answers its requests with these bodies in turn, and the last one from then on."""
+    """A server that answers its requests with these bodies in turn, and the last one from then on; errors with a 403."""
     left = list(pages)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = (left.pop(0) if len(left) > 1 else left[0]).encode()
-            self.send_response(status)
+            self.send_response(403 if body.startswith(b"<Error>") else status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -113,7 +113,7 @@ def listing(*keys: str, token: str = "") -> str:
 
 DENIED = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 PAGES = {
-    "denying": (DENIED, 403),
+    "denying": (DENIED, 200),
     "a web page": ("<!doctype html><html><p>Sign in<br></html>", 200),
     "an XML page": ("<html>Sign in</html>", 200),
     "a JSON page": ('{"message": "Not found"}', 404),
@@ -264,6 +264,15 @@ def test_a_listing_that_breaks_off_is_no_listing(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
         with pytest.raises(S3Error):
             main.list_s3_bucket_objects("b")
+
+
+def test_the_right_to_list_the_prefix_is_enough(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Policies often allow one prefix only; then the whole bucket cannot be counted, and that is no fault."""
+    with answering(listing("in/ORDERS.csv"), DENIED) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        assert main.integration_with_S3(prefix="in/")["object_count"] == 1
+    assert world.count("S3Object") == 1
+    assert "s3ObjectCount" not in world.assets("S3Bucket")[0]["attributes"]
 
 
 def test_the_run_tells_it_in_one_line(world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from helpers import VERTICA, error_code, names, new_stack, process_between, raw, save, table_entity, unique, within
+from helpers import error_code, names, new_stack, process_between, raw, save, table_entity, unique, within
 from pyatlan.client.atlan import AtlanClient
 from pyatlan.errors import AuthenticationError, InvalidRequestError, NotFoundError
-from pyatlan.model.assets import AtlasGlossary, Connection, Database, Process, Schema, Table, View
+from pyatlan.model.assets import AtlasGlossary, Connection, Process, Schema, Table, View
 from pyatlan.model.enums import LineageDirection
 from pyatlan.model.lineage import FluentLineage
 from pyatlan.model.search import DSL, IndexSearchRequest, Query
@@ -79,18 +79,6 @@ def test_reference_as_another_type(atlan):
         atlan.asset.save(process)
 
 
-def test_reference_by_name_does_not_see_the_same_request(atlan):
-    # From the server's code: names are looked up in the store before anything of the request is written.
-    stack = new_stack(atlan)
-    database = Database.creator(name="second", connection_qualified_name=stack.connection)
-    schema = Schema.creator(name="s", database_qualified_name=database.qualified_name)
-
-    with pytest.raises(NotFoundError, match="ATLAS-404-00-00A"):
-        atlan.asset.save([database, schema])
-
-    assert within(stack.connection).where(Database.NAME.eq("second")).count(atlan) == 0
-
-
 def test_error_names_the_referring_entity(tenant, atlan):
     stack = new_stack(atlan)
     missing = {"typeName": "Schema", "uniqueAttributes": {"qualifiedName": f"{stack.database}/nowhere"}}
@@ -113,6 +101,54 @@ def test_mandatory_attribute_missing(tenant, atlan, attribute):
 
     assert (answer.status_code, error_code(answer)) == (404, "ATLAS-404-00-007")
     assert within(stack.connection).where(Table.TYPE_NAME.eq("Table")).count(atlan) == 0
+
+
+def test_reference_that_names_nothing(tenant, atlan):
+    stack = new_stack(atlan)
+
+    answer = raw(tenant).save(table_entity(stack, "t", atlanSchema={"typeName": "Schema"}))
+
+    assert (answer.status_code, error_code(answer)) == (400, "ATLAS-400-00-021")
+
+
+def test_too_long_text(tenant, atlan):
+    stack = new_stack(atlan)
+
+    assert 400 <= raw(tenant).save(table_entity(stack, "t", description="x" * 100_001)).status_code < 500
+
+    assert names(within(stack.connection).execute(atlan)) == ["public", "warehouse"]
+    assert raw(tenant).save(table_entity(stack, "t", description="x" * 100_000)).status_code == 200
+
+
+def test_too_many_entities(tenant):
+    glossaries = [
+        {"typeName": "AtlasGlossary", "guid": f"-{n}", "attributes": {"name": f"g{n}", "qualifiedName": f"g{n}"}}
+        for n in range(1, 10_002)
+    ]
+
+    answer = raw(tenant).save(*glossaries)
+
+    assert (answer.status_code, error_code(answer)) == (400, "ATLAS-400-00-212")
+
+
+def test_contradicting_tag_flags(tenant, atlan):
+    stack = new_stack(atlan)
+    flags = {"replaceTags": "true", "appendTags": "true"}
+
+    answer = raw(tenant).call(
+        "POST", "/api/meta/entity/bulk/", params=flags, json={"entities": [table_entity(stack, "t")]}
+    )
+
+    assert answer.status_code == 400
+    assert error_code(answer).startswith("ATLAS-400-00-")
+
+
+def test_too_long_query_parameter(tenant):
+    path = "/api/meta/entity/uniqueAttribute/type/Table"
+
+    answer = raw(tenant).call("GET", path, params={"attr:qualifiedName": "x" * 4097})
+
+    assert (answer.status_code, error_code(answer)) == (400, "ATLAS-400-00-057")
 
 
 def test_unknown_attribute_is_ignored(tenant, atlan):
@@ -231,9 +267,3 @@ def test_lineage_parameters(tenant, atlan, wrong):
 def test_process_needs_inputs_and_outputs_in_the_client():
     with pytest.raises(ValueError, match="inputs"):
         Process.creator(name="p", connection_qualified_name="default/vertica/1", inputs=[], outputs=[])
-
-
-def test_unknown_admins_are_refused(atlan):
-    for admins in ({"admin_roles": [NOBODY]}, {"admin_users": [unique("user")]}, {"admin_groups": [unique("group")]}):
-        with pytest.raises(ValueError, match="not found"):
-            Connection.creator(client=atlan, name="c", connector_type=VERTICA, **admins)

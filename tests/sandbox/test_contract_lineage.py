@@ -248,7 +248,10 @@ def test_process_with_many_inputs(atlan):
 
 def test_results_come_breadth_first(atlan):
     stack = new_stack(atlan)
-    refs = {name: Table.ref_by_guid(guid) for name, guid in zip("abcdef", save(atlan, *map(stack.table, "abcdef")), strict=True)}
+    refs = {
+        name: Table.ref_by_guid(guid)
+        for name, guid in zip("abcdef", save(atlan, *map(stack.table, "abcdef")), strict=True)
+    }
     edges = {"1": ("a", "bc"), "2": ("b", "d"), "3": ("c", "e"), "4": ("e", "f")}
     save(
         atlan,

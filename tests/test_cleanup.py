@@ -1,0 +1,147 @@
+"""Cleaning up: only what this program made, only when it is told to, and never because something failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from world import BULK, POSTGRES, PREFIX, SCHEMA, SNOWFLAKE, Run, World
+
+import main
+
+
+def lineage(world: World) -> int:
+    return world.count("Process") + world.count("ColumnProcess")
+
+
+def save_foreign_process(world: World) -> str:
+    """A process that a person made between the same assets, and that is named much like ours."""
+    name = f"{SNOWFLAKE}/delta-arcade/load/SHIPPERS"
+    inputs = [{"typeName": "Table", "uniqueAttributes": {"qualifiedName": f"{POSTGRES}/{SCHEMA}/SHIPPERS"}}]
+    outputs = [{"typeName": "Table", "uniqueAttributes": {"qualifiedName": f"{SNOWFLAKE}/{SCHEMA}/SHIPPERS"}}]
+    attributes = {"name": "by hand", "qualifiedName": name, "inputs": inputs, "outputs": outputs}
+    world.save({"typeName": "Process", "guid": "-1", "attributes": attributes})
+    return name
+
+
+@pytest.fixture
+def stale(world: World, run: Callable[..., Run]) -> World:
+    """A tenant with all lineage, and one file gone since."""
+    assert run().code == 0
+    save_foreign_process(world)
+    (world.files / "SHIPPERS.csv").unlink()
+    world.forget()
+    return world
+
+
+def test_what_is_stale_is_told_and_stays(stale: World, run: Callable[..., Run]) -> None:
+    ended = run()
+    assert ended.code == 0
+    assert ended.out.count("⚠️ Stale ") == 5
+    assert "⚠️ 5 processes are stale: --prune removes them" in ended.out
+    assert lineage(stale) == 58
+
+
+def test_prune_archives_just_what_is_stale(stale: World, run: Callable[..., Run]) -> None:
+    kept = {name: held for (kind, name), held in stale.state().items() if "SHIPPERS" not in name and kind != "S3Bucket"}
+    assert "5 to remove" in run("--prune", "--dry-run").out
+    assert lineage(stale) == 58
+    ended = run("--prune")
+    assert ended.code == 0
+    assert "5 removed" in ended.out
+    assert lineage(stale) == 53
+    state = stale.state()
+    assert {name: held for (kind, name), held in state.items() if name in kept} == kept
+    assert [held["name"] for held in state.values() if "SHIPPERS" in held["name"]] == ["SHIPPERS.csv"]
+    assert "by hand" in {held["name"] for held in state.values()}
+    assert "Stale" not in run("--prune").out
+
+
+def test_a_file_that_comes_back_brings_its_lineage_back(stale: World, run: Callable[..., Run]) -> None:
+    run("--prune")
+    (stale.files / "SHIPPERS.csv").write_text("SHIPPERID,SHIPPERNAME,PHONE\n")
+    assert "5 created" in run().out
+    assert lineage(stale) == 58
+
+
+def test_a_table_that_is_dropped_is_pruned(world: World, run: Callable[..., Run]) -> None:
+    run()
+    dropped = [f"{POSTGRES}/{SCHEMA}/SHIPPERS{column}" for column in ("", "/SHIPPERID", "/SHIPPERNAME", "/PHONE")]
+    world.archive(
+        *(asset for asset in world.assets("Table", "Column") if asset["attributes"]["qualifiedName"] in dropped)
+    )
+    assert "5 removed" in run("--prune", "--force-refresh").out
+
+
+def test_never_more_than_the_cap(stale: World, run: Callable[..., Run]) -> None:
+    ended = run("--prune", "--max-remove", "4")
+    assert ended.code == 1
+    assert ended.err.startswith("❌ 5 processes are stale, more than --max-remove 4: nothing is removed.")
+    assert lineage(stale) == 58
+
+
+def test_nothing_is_removed_where_something_failed(stale: World, run: Callable[..., Run]) -> None:
+    (stale.files / "ORDERS.csv").write_text("changed\n")
+    stale.fail(400, BULK, 1000, body_contains="ORDERS.csv")
+    ended = run("--prune")
+    assert ended.code == 1
+    assert "Nothing is removed" in ended.err
+    assert lineage(stale) == 58
+
+
+@pytest.mark.parametrize("skip", [0, 1, 2, 3])
+def test_a_discovery_that_breaks_off_removes_nothing(stale: World, run: Callable[..., Run], skip: int) -> None:
+    stale.fail(401, "/api/meta/search/", 1000, skip=skip)
+    assert run("--prune", "--force-refresh").code == 1
+    stale.forget()
+    assert lineage(stale) == 58
+
+
+def test_an_empty_bucket_removes_nothing(stale: World, run: Callable[..., Run]) -> None:
+    for path in stale.files.iterdir():
+        path.unlink()
+    ended = run("--prune")
+    assert "There are no objects" in ended.out
+    assert lineage(stale) == 58
+
+
+def test_another_prefix_is_another_flow(stale: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    other = stale.files.parent / "other"
+    other.mkdir()
+    (other / "ORDERS.csv").write_text("ORDERID\n")
+    monkeypatch.setenv("S3_PREFIX", f"{Path(PREFIX).parent}/other/")
+    ended = run("--prune")
+    assert "Stale" not in ended.out
+    assert lineage(stale) == 58 + 2 + 5
+
+
+def test_all_lineage_is_taken_back_and_nothing_else(world: World, run: Callable[..., Run]) -> None:
+    foreign = save_foreign_process(world)
+    before = json.dumps(world.assets("Process", "ColumnProcess"))
+    run()
+    ended = run("--remove-lineage")
+    assert ended.code == 1
+    assert "needs a yes" in ended.err
+    assert "57 to remove" in run("--remove-lineage", "--dry-run").out
+    assert lineage(world) == 58
+    ended = run("--remove-lineage", "--yes")
+    assert ended.code == 0
+    assert "57 removed" in ended.out
+    assert json.loads(before)[0]["attributes"]["qualifiedName"] == foreign
+    assert [asset["guid"] for asset in world.assets("Process", "ColumnProcess")] == [json.loads(before)[0]["guid"]]
+    assert world.count("S3Object") == 8
+
+
+def test_a_removal_that_is_refused_is_told(stale: World, run: Callable[..., Run]) -> None:
+    stale.fail(403, BULK, 1, method="DELETE")
+    ended = run("--prune")
+    assert ended.code == 1
+    assert "5 failed" in ended.out
+    assert lineage(stale) == 58
+
+
+def test_what_is_stale_can_be_asked_in_a_repl(stale: World) -> None:
+    report = main.run_pipeline()
+    assert [hit["typeName"] for hit in report.stale] == ["ColumnProcess"] * 3 + ["Process"] * 2

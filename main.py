@@ -277,6 +277,7 @@ def get_connection_qualified_name(connection_name: str, connector_type: Any) -> 
 
 def _list_connections(connector: str) -> list[tuple[str, str]]:
     """The names and qualified names of the active connections of a connector, sorted."""
+    client = get_atlan_client()  # first of all, as it tells what is missing before pyatlan is imported
     from pyatlan.model.assets import Connection
     from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
 
@@ -286,7 +287,7 @@ def _list_connections(connector: str) -> list[tuple[str, str]]:
         .where(CompoundQuery.asset_type(Connection))
         .where(Connection.CONNECTOR_NAME.eq(connector))
     )
-    hits = search_assets(get_atlan_client(), search)
+    hits = search_assets(client, search)
     return sorted((hit["attributes"].get("name", ""), hit["attributes"]["qualifiedName"]) for hit in hits)
 
 

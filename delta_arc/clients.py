@@ -280,7 +280,15 @@ def read_present(
 
 
 def make_s3_client(settings: Settings) -> Any:
-    """A boto3 client from the AWS chain; unsigned where the chain has no credentials, and always to the sandbox."""
+    """A boto3 client from the AWS chain, made once for the same AWS settings; to the sandbox always unsigned."""
+    aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    if settings.sandbox:
+        aws |= {"AWS_ENDPOINT_URL_S3": _start_sandbox().s3_endpoint_url, "AWS_DEFAULT_REGION": "us-east-1"}
+    return _make_s3_client(settings.sandbox, tuple(sorted(aws.items())))
+
+
+@functools.lru_cache(maxsize=1)
+def _make_s3_client(sandbox: bool, aws: tuple[tuple[str, str], ...]) -> Any:
     import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
@@ -291,17 +299,14 @@ def make_s3_client(settings: Settings) -> Any:
         "read_timeout": 60,
         "retries": {"mode": "standard", "total_max_attempts": 4},
     }
-    place: dict[str, Any] = {}
-    if settings.sandbox:
-        place = {"endpoint_url": _start_sandbox().s3_endpoint_url, "region_name": "us-east-1"}
-    endpoint = (
-        place.get("endpoint_url") or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-    )
+    values = dict(aws)
+    endpoint = values.get("AWS_ENDPOINT_URL_S3") or values.get("AWS_ENDPOINT_URL", "")
     if _is_local(endpoint):
         options["proxies"] = {}
+    place = {"endpoint_url": endpoint, "region_name": values["AWS_DEFAULT_REGION"]} if sandbox else {}
     try:
         session = boto3.Session()
-        if settings.sandbox or session.get_credentials() is None:
+        if sandbox or session.get_credentials() is None:
             options["signature_version"] = UNSIGNED
         return session.client("s3", config=Config(**options), **place)
     except ValueError as error:

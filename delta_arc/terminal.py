@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from typing import Any
@@ -51,6 +52,13 @@ class _StdoutHandler(logging.StreamHandler):
     @stream.setter
     def stream(self, _: Any) -> None:
         pass
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A reader that has gone, like `| head`, ends the output and not the run."""
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        else:
+            super().handleError(record)
 
 
 def configure_logging(level: str, secret: str) -> None:

@@ -82,44 +82,39 @@ STATUSES = ("created", "updated", "unchanged", "removed", "failed")
 def apply_changes(client: AtlanClient, label: str, changes: Sequence[Change], dry_run: bool) -> list[Outcome]:
     """Write what is to be created or updated, in bulk requests; one outcome for every change."""
     pending = [change for change in changes if change.action != "keep"]
-    failures: dict[str, str] = {}
-    if pending and not dry_run:
-        progress = Progress(label, len(pending))
-        for start in range(0, len(pending), BATCH_SIZE):
-            batch = pending[start : start + BATCH_SIZE]
-            try:
-                failures |= _write_batch(client, batch)
-            except AtlanRequestError as error:
-                # The service is at fault, so the rest would only fail in the same way, slowly.
-                failures |= {change.qualified_name: str(error) for change in pending[start:]}
-                break
-            progress.advance(len(batch))
-        progress.finish()
+    failures = {} if dry_run else _write(client, label, pending)
     outcomes = [_outcome(change, failures.get(change.qualified_name)) for change in changes]
     _log_outcomes(label, outcomes, dry_run)
     return outcomes
 
 
-def _write_batch(client: AtlanClient, batch: Sequence[Change]) -> dict[str, str]:
-    """Write a batch; one that Atlan refuses as a whole is split until each culprit stands alone. Returns the failures."""
+def _write(client: AtlanClient, label: str, pending: Sequence[Change]) -> dict[str, str]:
+    """Write in batches and return the failures. A batch that Atlan refuses is split until each culprit stands alone."""
     from pyatlan.client.constants import BULK_UPDATE
 
-    query = {
-        "replaceTags": False,
-        "appendTags": False,
-        "replaceBusinessAttributes": False,
-        "overwriteBusinessAttributes": False,
-    }
-    try:
-        call_atlan(client, BULK_UPDATE, {"entities": [change.entity for change in batch]}, query)
-    except AtlanRequestError as error:
-        if not error.concerns_items:
-            raise
-        if len(batch) == 1:
-            return {batch[0].qualified_name: str(error)}
-        half = len(batch) // 2
-        return {**_write_batch(client, batch[:half]), **_write_batch(client, batch[half:])}
-    return {}
+    flags = ("replaceTags", "appendTags", "replaceBusinessAttributes", "overwriteBusinessAttributes")
+    failures: dict[str, str] = {}
+    progress = Progress(label, len(pending))
+    batches = [pending[start : start + BATCH_SIZE] for start in range(0, len(pending), BATCH_SIZE)][::-1]
+    while batches:
+        batch = batches.pop()
+        try:
+            call_atlan(
+                client, BULK_UPDATE, {"entities": [change.entity for change in batch]}, dict.fromkeys(flags, False)
+            )
+        except AtlanRequestError as error:
+            if not error.concerns_items:
+                # The service is at fault, so the rest would only fail in the same way, slowly.
+                failures |= {change.qualified_name: str(error) for left in [batch, *batches] for change in left}
+                break
+            if len(batch) > 1:
+                half = len(batch) // 2
+                batches += [batch[half:], batch[:half]]
+                continue
+            failures[batch[0].qualified_name] = str(error)
+        progress.advance(len(batch))
+    progress.finish()
+    return failures
 
 
 def remove_assets(client: AtlanClient, label: str, hits: Sequence[dict], dry_run: bool) -> list[Outcome]:

@@ -57,6 +57,8 @@ def start(
         if reset:
             catalog.reset()
             shutil.rmtree(buckets, ignore_errors=True)
+            for cache in home.glob("*_assets_cache.json"):
+                cache.unlink()
 
         def reseed() -> None:
             seed.fill_catalog(catalog, inventories or seed.INVENTORY_FILES)

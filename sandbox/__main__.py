@@ -62,6 +62,8 @@ AWS_ENDPOINT_URL_S3={tenant.s3_endpoint_url}
 POSTGRES_CONNECTION_NAME=postgres-ary
 SNOWFLAKE_CONNECTION_NAME=snowflake-ary
 S3_BUCKET_NAME=atlan-tech-challenge
+POSTGRES_CACHE_FILE={tenant.folder / "postgres_assets_cache.json"}
+SNOWFLAKE_CACHE_FILE={tenant.folder / "snowflake_assets_cache.json"}
 S3_PREFIX=2025/csa-tech-challenge-ary/
 """
 

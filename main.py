@@ -159,10 +159,15 @@ def is_cache_valid(
         return False
     if max_age_hours is None:
         max_age_hours = get_settings().cache_expiry_hours
-    age = datetime.now(timezone.utc) - _cache_time(cache)
-    if not timedelta(0) <= age < timedelta(hours=max_age_hours):
-        return False
-    return source is None or all((cache.get("source") or {}).get(name) == value for name, value in source.items())
+    return _is_young(cache, max_age_hours) and (source is None or _is_of(cache, source))
+
+
+def _is_young(cache: dict, max_age_hours: float) -> bool:
+    return timedelta(0) <= datetime.now(timezone.utc) - _cache_time(cache) < timedelta(hours=max_age_hours)
+
+
+def _is_of(cache: dict, source: Mapping[str, str]) -> bool:
+    return all((cache.get("source") or {}).get(name) == value for name, value in source.items())
 
 
 def clear_all_cache() -> None:
@@ -193,7 +198,7 @@ def get_cache_status() -> list[dict[str, Any]]:
             logger.info("💾 %s cache: %s (%s)", name, status["state"], path)
         else:
             age = (datetime.now(timezone.utc) - _cache_time(cache)) / timedelta(hours=1)
-            valid = is_cache_valid(path, settings.cache_expiry_hours)
+            valid = _is_young(cache, settings.cache_expiry_hours)
             status |= {"assets": len(cache["data"]), "age_hours": round(age, 1), "source": cache.get("source")}
             status["state"] = "valid" if valid else "expired"
             logger.info(
@@ -234,11 +239,11 @@ def _find_assets(
 ) -> list[list[str]]:
     settings = get_settings()
     source = {"tenant": "sandbox" if settings.sandbox else settings.base_url, "name": connection}
-    if not force_refresh and is_cache_valid(cache_file, settings.cache_expiry_hours, source):
-        cache = load_cache_from_file(cache_file) or {"data": []}
-        logger.info("📊 %s: %d assets from the cache %s", label, len(cache["data"]), cache_file)
-        return cache["data"]
-    if not force_refresh and is_cache_valid(cache_file, settings.cache_expiry_hours):
+    cache = None if force_refresh else load_cache_from_file(cache_file)
+    if cache and _is_young(cache, settings.cache_expiry_hours):
+        if _is_of(cache, source):
+            logger.info("📊 %s: %d assets from the cache %s", label, len(cache["data"]), cache_file)
+            return cache["data"]
         logger.info("📊 %s: the cache %s is of another tenant or connection and is not used", label, cache_file)
     connection_qualified_name = get_connection_qualified_name(connection, connector)
     progress = Progress(f"{label} assets")
@@ -260,7 +265,11 @@ def get_connection_qualified_name(connection_name: str, connector_type: Any) -> 
     Raises `PipelineError`, with the tenant's connections of that connector, where there is none or more than one.
     """
     connector = str(getattr(connector_type, "value", connector_type))
-    connections = _list_connections(connector)
+    return _pick_connection(_list_connections(connector), connection_name, connector)
+
+
+def _pick_connection(connections: Sequence[tuple[str, str]], connection_name: str, connector: str) -> str:
+    """The qualified name of the one connection of this name (or qualified name); see `get_connection_qualified_name`."""
     matching = [pair for pair in connections if connection_name in pair]
     if len(matching) == 1:
         return matching[0][1]
@@ -553,7 +562,7 @@ def _find_or_create_s3_connection(client: AtlanClient, settings: Settings, dry_r
     derived = _derived_connection(name, settings.base_url)
     present = _list_connections("s3")
     if any(name in pair for pair in present):
-        return get_connection_qualified_name(name, "s3")
+        return _pick_connection(present, name, "s3")
     if any(qualified_name == derived for _, qualified_name in present):
         return derived  # made here, and renamed by people
     if dry_run:

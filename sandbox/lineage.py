@@ -9,7 +9,7 @@ from typing import Any
 from sandbox import errors
 from sandbox.catalog import Catalog, Entity
 from sandbox.presentation import search_hit
-from sandbox.search import compile_query, field_reader
+from sandbox.search import compile_query
 
 MAX_DEPTH = 1_073_741_823
 SIDES = {
@@ -17,7 +17,6 @@ SIDES = {
     "OUTPUT": ("inputToProcesses", "outputs"),
     "INPUT": ("outputFromProcesses", "inputs"),
 }
-OPPOSITE = {"OUTPUT": "INPUT", "INPUT": "OUTPUT"}
 
 
 @dataclass(frozen=True)
@@ -155,6 +154,5 @@ def _filter(catalog: Catalog, filters: dict | None) -> Callable[[Entity], bool]:
     plain = NEGATED.get(operator, operator)
     if plain not in OPERATORS:
         raise errors.bad_request(f"unknown filter operator {operator}")
-    field_reader(catalog, name)
     matches = compile_query(catalog, OPERATORS[plain](name, value))
     return (lambda entity: not matches(entity)) if operator in NEGATED else matches

@@ -41,7 +41,7 @@ class S3Error(PipelineError):
 
 
 @functools.cache
-def _start_sandbox() -> Tenant:
+def start_sandbox() -> Tenant:
     """Start the embedded tenant; it ends with the interpreter."""
     running = contextlib.ExitStack()
     try:
@@ -75,7 +75,7 @@ def get_atlan_client() -> AtlanClient:
     """The pyatlan client of the configured tenant, or of the sandbox; made once per address and token."""
     settings = get_settings()
     if settings.sandbox:
-        tenant = _start_sandbox()
+        tenant = start_sandbox()
         return _make_atlan_client(tenant.base_url, tenant.api_token)
     return _make_atlan_client(settings.base_url, settings.api_token)
 
@@ -283,7 +283,7 @@ def make_s3_client(settings: Settings) -> Any:
     """A boto3 client from the AWS chain, made once for the same AWS settings; to the sandbox always unsigned."""
     aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     if settings.sandbox:
-        aws |= {"AWS_ENDPOINT_URL_S3": _start_sandbox().s3_endpoint_url, "AWS_DEFAULT_REGION": "us-east-1"}
+        aws |= {"AWS_ENDPOINT_URL_S3": start_sandbox().s3_endpoint_url, "AWS_DEFAULT_REGION": "us-east-1"}
     return _make_s3_client(settings.sandbox, tuple(sorted(aws.items())))
 
 

@@ -65,7 +65,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 def get_settings() -> Settings:
     """Read `.env` in the current folder and the environment, which wins; raises `SettingsError`."""
-    in_file = _read_env_file()
+    in_file = read_env_file()
     for name, value in in_file.items():
         if name.startswith("AWS_"):
             os.environ.setdefault(name, value)  # boto3 looks there
@@ -74,7 +74,8 @@ def get_settings() -> Settings:
     return settings
 
 
-def _read_env_file() -> dict[str, str]:
+def read_env_file() -> dict[str, str]:
+    """The settings in `.env` in the current folder; none where there is no such file."""
     from dotenv import dotenv_values
 
     logging.getLogger("dotenv").setLevel(logging.CRITICAL)

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 logger = logging.getLogger("delta_arc")
@@ -31,15 +32,17 @@ def say_error(text: str) -> None:
 
 
 class _Formatter(logging.Formatter):
-    """Log lines as the terminal can show them, and never with the secret in them."""
+    """Log lines as the terminal can show them, and never with a secret in them."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(message)s")
-        self._secret = secret
+        self._secrets = [secret for secret in secrets if secret]
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        return plain(text.replace(self._secret, "***") if self._secret else text, sys.stdout)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return plain(text, sys.stdout)
 
 
 class _StdoutHandler(logging.StreamHandler):
@@ -61,20 +64,20 @@ class _StdoutHandler(logging.StreamHandler):
             super().handleError(record)
 
 
-def configure_logging(level: str, secret: str) -> None:
-    """Show this program's log from `level` up, never with `secret` in it, and nothing of the libraries' logs."""
+def configure_logging(level: str, *secrets: str) -> None:
+    """Show this program's log from `level` up, never with a secret in it, and nothing of the libraries' logs."""
     logger.setLevel(level)
     if not logger.handlers:
         logger.addHandler(_StdoutHandler())
         logger.propagate = False
-    logger.handlers[0].setFormatter(_Formatter(secret))
+    logger.handlers[0].setFormatter(_Formatter(secrets))
     # pyatlan's debug log has the request headers, token included.
     for name in ("pyatlan", "httpx", "httpcore", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 class Progress:
-    """A bar on a terminal, else a log line for every 100 items."""
+    """A bar on a terminal, else a log line for every 100 items; `size` counts bytes, where there are any."""
 
     WIDTH = 30
 
@@ -82,11 +85,13 @@ class Progress:
         self.label = label
         self.total = total
         self.done = 0
+        self.size = 0
         self._started = time.monotonic()
         self._terminal = sys.stderr.isatty()
 
-    def advance(self, count: int = 1) -> None:
+    def advance(self, count: int = 1, size: int = 0) -> None:
         before, self.done = self.done, self.done + count
+        self.size += size
         if self._terminal:
             self._draw()
         elif before // 100 != self.done // 100:
@@ -106,5 +111,7 @@ class Progress:
             text = f"[{'#' * filled}{'.' * (self.WIDTH - filled)}] {self.done}/{self.total}  {rate:.0f}/s  {left:.0f} s left"
         else:
             text = f"{self.done}  {rate:.0f}/s"
+        if self.size:
+            text += f"  {self.size / 1e6:.1f} MB"
         sys.stderr.write(f"\r{self.label} {text}\033[K")
         sys.stderr.flush()

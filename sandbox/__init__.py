@@ -9,11 +9,12 @@ State lives in a folder, so that a second start finds what the first one wrote.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 __all__ = ["Tenant", "start"]
@@ -21,13 +22,19 @@ __all__ = ["Tenant", "start"]
 
 @dataclass(frozen=True)
 class Tenant:
-    """Where a running sandbox is. `buckets` is the folder whose sub-folders are its S3 buckets."""
+    """Where a running sandbox is. `buckets` is the folder whose sub-folders are its S3 buckets.
+
+    `components` is a folder with Dapr components for its storage, which `storage_key` (id and secret) opens.
+    """
 
     base_url: str
-    api_token: str
+    api_token: str = field(repr=False)
     s3_endpoint_url: str
     folder: Path
     buckets: Path
+    storage_endpoint_url: str
+    storage_key: tuple[str, str] = field(repr=False)
+    components: Path
 
 
 @contextlib.contextmanager
@@ -35,6 +42,7 @@ def start(
     folder: str | Path | None = None,
     port: int = 0,
     s3_port: int = 0,
+    storage_port: int = 0,
     reset: bool = False,
     inventories: tuple[Path, ...] | None = None,
 ) -> Iterator[Tenant]:
@@ -46,6 +54,7 @@ def start(
     """
     from sandbox import seed, server, storage
     from sandbox.catalog import Catalog
+    from sandbox.publishing import Publisher
     from sandbox.types import load_types
 
     with contextlib.ExitStack() as stack:
@@ -56,7 +65,8 @@ def start(
         stack.callback(catalog.close)
         if reset:
             catalog.reset()
-            shutil.rmtree(buckets, ignore_errors=True)
+            for name in ("buckets", "atlan-storage"):
+                shutil.rmtree(home / name, ignore_errors=True)
             for cache in home.glob("*_assets_cache.json"):
                 cache.unlink()
 
@@ -68,7 +78,12 @@ def start(
         if not catalog.documents("state").get("token"):
             reseed()
         seed.fill_buckets(buckets)
-        application = server.Application(catalog, token, reseed)
+        (home / "atlan-storage" / storage.BUCKET).mkdir(parents=True, exist_ok=True)
+        # Derived from the token, so that both last as long as the tenant does.
+        storage_key = ("sandbox-client", hashlib.sha256(token.encode()).hexdigest())
+        application = server.Application(catalog, token, reseed, Publisher(catalog, home / "atlan-storage"))
         base_url = stack.enter_context(server.serve(application, port))
         s3_endpoint_url = stack.enter_context(storage.serve(buckets, s3_port))
-        yield Tenant(base_url, token, s3_endpoint_url, home, buckets)
+        storage_endpoint_url = stack.enter_context(storage.serve(home / "atlan-storage", storage_port, storage_key))
+        components = storage.write_components(home, storage_endpoint_url)
+        yield Tenant(base_url, token, s3_endpoint_url, home, buckets, storage_endpoint_url, storage_key, components)

@@ -20,6 +20,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--s3-port", type=int, default=8586, help="port of the S3 server (default: 8586; 0: a free one)"
     )
+    parser.add_argument(
+        "--storage-port", type=int, default=8587, help="port of Atlan's storage (default: 8587; 0: a free one)"
+    )
     parser.add_argument("--reset", action="store_true", help="empty the folder first")
     options = parser.parse_args(argv)
     try:
@@ -38,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
     try:
-        with sandbox.start(options.folder, options.port, options.s3_port, options.reset) as tenant:
+        ports = (options.port, options.s3_port, options.storage_port)
+        with sandbox.start(options.folder, *ports, options.reset) as tenant:
             print(settings(tenant), flush=True)
             stop.wait()
         return 0
@@ -65,6 +69,10 @@ S3_BUCKET_NAME=atlan-tech-challenge
 POSTGRES_CACHE_FILE={tenant.folder / "postgres_assets_cache.json"}
 SNOWFLAKE_CACHE_FILE={tenant.folder / "snowflake_assets_cache.json"}
 S3_PREFIX=2025/csa-tech-challenge-ary/
+COMPONENTS_PATH={tenant.components}
+UPSTREAM_OBJECT_STORE_NAME=atlan-storage
+ATLAN_AUTH_CLIENT_ID={tenant.storage_key[0]}
+ATLAN_AUTH_CLIENT_SECRET={tenant.storage_key[1]}
 """
 
 

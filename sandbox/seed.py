@@ -38,7 +38,9 @@ def fill_catalog(catalog: Catalog, inventories: Iterable[Path] = INVENTORY_FILES
         rows = _read_inventory(path)
         if not rows:
             continue
-        entities = [_connection(name_root(rows[0][0])), *_assets(rows)]
+        qualified_name = name_root(rows[0][0])
+        connector = qualified_name.split("/")[1]
+        entities = [make_connection(qualified_name, CONNECTION_NAMES.get(connector, connector)), *_assets(rows)]
         for start in range(0, len(entities), 5000):
             save(catalog, entities[start : start + 5000], SaveOptions(), USER["username"])  # type: ignore[arg-type]
 
@@ -60,12 +62,12 @@ def _read_inventory(path: Path) -> list[list[str]]:
         raise InventoryError(f"{path} is no inventory file: {error}") from error
 
 
-def _connection(qualified_name: str) -> dict:
+def make_connection(qualified_name: str, name: str) -> dict:
     connector = qualified_name.split("/")[1]
     return {
         "typeName": "Connection",
         "attributes": {
-            "name": CONNECTION_NAMES.get(connector, connector),
+            "name": name,
             "qualifiedName": qualified_name,
             "connectorName": connector,
             "category": "warehouse" if connector == "snowflake" else "database",

@@ -10,8 +10,8 @@ import threading
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import orjson
@@ -23,10 +23,13 @@ from starlette.routing import Route
 
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError
+from sandbox.publishing import Published, Publisher
 from sandbox.routes import ROUTES, Call
 from sandbox.search import SearchCache
 
 logger = logging.getLogger("sandbox")
+
+PUBLISH_SECONDS = 1.0  # between two looks at the storage
 
 
 @dataclass
@@ -97,13 +100,15 @@ class Limiter:
 class Application:
     """One tenant behind HTTP. All handlers run on the server's event loop, one at a time, so they need no locks."""
 
-    def __init__(self, catalog: Catalog, token: str, reseed: Callable[[], None]) -> None:
+    def __init__(self, catalog: Catalog, token: str, reseed: Callable[[], None], publisher: Publisher) -> None:
         self.catalog = catalog
         self.token = token
         self.reseed = reseed
+        self.publisher = publisher
+        self.publishing = asyncio.Lock()
         self.search_cache = SearchCache()
         self.forget_settings()
-        self.asgi = Starlette(routes=self._routes())
+        self.asgi = Starlette(routes=self._routes(), lifespan=self._publish_always)
 
     def forget_settings(self) -> None:
         self.pace = Pace()
@@ -126,6 +131,7 @@ class Application:
             Route("/_sandbox/reset", self._reset, methods=["POST"]),
             Route("/_sandbox/pace", self._set_pace, methods=["PUT"]),
             Route("/_sandbox/faults", self._add_fault, methods=["POST"]),
+            Route("/_sandbox/publish", self._publish_now, methods=["POST"]),
             Route("/{anything:path}", self._unknown, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
         ]
         return routes
@@ -220,6 +226,34 @@ class Application:
         self.faults.append(Fault(**sent))
         return _json(sent)
 
+    # Publishing
+
+    @contextlib.asynccontextmanager
+    async def _publish_always(self, _: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._watch_storage())
+        yield
+        task.cancel()
+
+    async def _watch_storage(self) -> None:
+        while True:
+            await asyncio.sleep(PUBLISH_SECONDS)
+            try:
+                for refusal in (await self._publish(self.publisher.look)).refused:
+                    logger.warning("not published: %s", refusal)
+            except Exception:
+                logger.exception("publishing failed")
+
+    async def _publish_now(self, request: Request) -> Response:
+        """Publish what has arrived and is not published yet, without waiting for the next look."""
+        return _json(asdict(await self._publish(self.publisher.pending)))
+
+    async def _publish(self, find: Callable[[], dict[str, str]]) -> Published:
+        done = Published()
+        async with self.publishing:
+            for _ in self.publisher.publish(find(), done):
+                await asyncio.sleep(0)  # requests are answered between the batches
+        return done
+
 
 class _Dropped(Response):
     """Announces a body and closes the connection without it."""
@@ -272,7 +306,7 @@ def serve(application: Application, port: int = 0) -> Iterator[str]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
-    config = uvicorn.Config(application.asgi, log_level="critical", lifespan="off", access_log=False)
+    config = uvicorn.Config(application.asgi, log_level="critical", lifespan="on", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True, name="sandbox")
     thread.start()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import queue
 import re
 import shutil
@@ -13,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+BUCKET = "objectstore"  # of Atlan's storage
 START_SECONDS = 20
 # Ends rclone when this process's end of the pipe closes, so that no server outlives even a killed parent.
 GUARD = """
@@ -32,11 +35,15 @@ class StorageError(Exception):
 
 
 @contextlib.contextmanager
-def serve(folder: Path, port: int = 0) -> Iterator[str]:
-    """Serve the buckets below `folder` without credentials; yields the endpoint URL once it answers."""
+def serve(folder: Path, port: int = 0, key: tuple[str, str] | None = None) -> Iterator[str]:
+    """Serve the buckets below `folder`; yields the endpoint URL once it answers.
+
+    With a key (its id and secret) every request must carry a right signature; without one, none needs to.
+    """
     command = [
         _find_rclone(), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}", "--config", "",
-        "--dir-cache-time", "0s", "--vfs-cache-mode", "off", "--no-checksum=false",
+        # Files that are put into the folder show up at once. (At 0s, a key of many folders takes minutes to write.)
+        "--dir-cache-time", "5ms", "--vfs-cache-mode", "off", "--no-checksum=false",
     ]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-c", GUARD, *command],
@@ -45,6 +52,8 @@ def serve(folder: Path, port: int = 0) -> Iterator[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # No argument, which everyone could read; quoted, as it is a list of pairs.
+        env={**os.environ, "RCLONE_AUTH_KEY": f'"{key[0]},{key[1]}"'} if key else None,
     )
     try:
         yield _wait_for_address(process)
@@ -85,3 +94,33 @@ def _wait_for_address(process: subprocess.Popen[str]) -> str:
         address = re.search(r"Starting s3 server on \[(http://[^/\]]+)", line)
         if address:
             return address.group(1)
+
+
+COMPONENT = """\
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata:
+  name: {name}
+spec:
+  type: {type}
+  version: v1
+  metadata:
+"""
+
+
+def write_components(home: Path, endpoint_url: str) -> Path:
+    """Write the Dapr components of a deployment beside this tenant: its own store, and the tenant's storage."""
+    folder = home / "components"
+    folder.mkdir(exist_ok=True)
+    local = COMPONENT.format(name="objectstore", type="bindings.localstorage")
+    local += f"    - name: rootPath\n      value: {json.dumps(str(home / 'objectstore'))}\n"
+    remote = COMPONENT.format(name="atlan-storage", type="bindings.aws.s3")
+    for name, value in (
+        ("bucket", BUCKET), ("region", "us-east-1"), ("endpoint", endpoint_url), ("forcePathStyle", "true"),
+    ):  # fmt: skip
+        remote += f"    - name: {name}\n      value: {json.dumps(value)}\n"
+    for name, secret in (("accessKey", "ATLAN_AUTH_CLIENT_ID"), ("secretKey", "ATLAN_AUTH_CLIENT_SECRET")):
+        remote += f"    - name: {name}\n      secretKeyRef:\n        name: {secret}\n        key: {secret}\n"
+    (folder / "objectstore.yaml").write_text(local, encoding="utf-8")
+    (folder / "atlan-storage.yaml").write_text(remote, encoding="utf-8")
+    return folder

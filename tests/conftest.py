@@ -65,7 +65,7 @@ def _isolate(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 def _forget_clients() -> None:
     clients._make_atlan_client.cache_clear()
-    clients._start_sandbox.cache_clear()
+    clients.start_sandbox.cache_clear()
 
 
 @pytest.fixture

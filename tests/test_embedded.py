@@ -115,8 +115,8 @@ from main import *
 from pathlib import Path
 assert not Path(".sandbox").exists()
 print(len(find_postgres_assets()))
-from delta_arc.clients import _start_sandbox
-print(_start_sandbox().base_url, _start_sandbox().s3_endpoint_url)
+from delta_arc.clients import start_sandbox
+print(start_sandbox().base_url, start_sandbox().s3_endpoint_url)
 """
     ended = python(["-c", program])
     assert ended.returncode == 0, ended.stderr

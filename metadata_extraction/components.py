@@ -1,0 +1,218 @@
+"""Dapr component files: which object stores there are, and how to open them. The same files work under a sidecar.
+
+The stores are opened directly: a sidecar holds whole files in memory, limits their size, and can change their bytes.
+Fields: https://docs.dapr.io/reference/components-reference/supported-bindings/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from delta_arc.settings import PipelineError
+from metadata_extraction.stores import LocalFolder, RemoteStore, Store
+
+# A request may take long, as a slow line moves little, but not stand still. One blip is mended at once; what lasts
+# longer is the upload's to try again.
+CLIENT_OPTIONS = {"connect_timeout": "10s", "read_timeout": "60s", "timeout": "6h"}
+RETRY = {"max_retries": 2}
+
+
+class ComponentError(PipelineError):
+    """A component is missing, or not filled in; told with its file."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One component file: its name, its type, and its metadata with the secrets still to be looked up."""
+
+    name: str
+    type: str
+    path: Path
+    metadata: Mapping[str, Mapping[str, Any]]
+    secret_store: str
+
+
+def open_store(name: str, folder: Path) -> Store:
+    """The object store that a component of this name describes. Raises `ComponentError`; there is no second choice."""
+    components = read_components(folder)
+    component = components.get(name)
+    if component is None:
+        known = ", ".join(sorted(components)) or "none"
+        raise ComponentError(
+            f"The object store {name} is not registered: no file in {folder}/ has this name (found: {known})."
+        )
+    opener = OPENERS.get(component.type)
+    if opener is None:
+        raise ComponentError(
+            f"{component.path}: {component.type} is no object store: use one of {', '.join(sorted(OPENERS))}."
+        )
+    return opener(component, _resolve(component, components))
+
+
+def read_components(folder: Path) -> dict[str, Component]:
+    """Every Dapr component in the YAML files of a folder, by name."""
+    found: dict[str, Component] = {}
+    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+        try:
+            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise ComponentError(f"{path} cannot be read as YAML: {_first_line(error)}") from None
+        for document in documents:
+            if isinstance(document, dict) and document.get("kind") == "Component":
+                component = _component(document, path)
+                found[component.name] = component
+    return found
+
+
+def _component(document: dict, path: Path) -> Component:
+    try:
+        spec = document["spec"]
+        metadata = {item["name"]: item for item in spec.get("metadata") or []}
+        secret_store = (document.get("auth") or {}).get("secretStore", "")
+        return Component(str(document["metadata"]["name"]), str(spec["type"]), path, metadata, secret_store)
+    except (KeyError, TypeError, AttributeError):
+        raise ComponentError(
+            f"{path} is no Dapr component: it needs metadata.name, spec.type and spec.metadata."
+        ) from None
+
+
+def _resolve(component: Component, components: Mapping[str, Component]) -> dict[str, str]:
+    """The metadata with the secrets put in; each value that is missing or a placeholder is told."""
+    values = {}
+    for name, item in component.metadata.items():
+        if "secretKeyRef" in item:
+            reference = item["secretKeyRef"] or {}
+            value = _secret(component, components, str(reference.get("name", "")), str(reference.get("key", "")))
+            if not value:
+                raise ComponentError(
+                    f"{component.path}: the secret {reference.get('name')} for {name} is not set: "
+                    f"put it into the environment variable {reference.get('name')}."
+                )
+        elif "envRef" in item:
+            value = os.environ.get(item["envRef"], "")
+            if not value:
+                raise ComponentError(
+                    f"{component.path}: the environment variable {item['envRef']} for {name} is not set."
+                )
+        else:
+            given = item.get("value")
+            value = "" if given is None else str(given).lower() if isinstance(given, bool) else str(given)
+        if re.search(r"\{\{.*\}\}|^<.*>$|^your-", value):
+            shown = "a placeholder" if "secretKeyRef" in item else value
+            raise ComponentError(f"{component.path}: {name} still has {shown}: put the real value there.")
+        values[name] = value
+    return values
+
+
+def _secret(component: Component, components: Mapping[str, Component], name: str, key: str) -> str:
+    """A secret from the component's secret store: a JSON file, or the environment, which is also the default."""
+    store = components.get(component.secret_store)
+    if store is None or store.type == "secretstores.local.env":
+        prefix = str(store.metadata.get("prefix", {}).get("value", "")) if store else ""
+        return os.environ.get(f"{prefix}{name}", "")
+    if store.type != "secretstores.local.file":
+        raise ComponentError(
+            f"{store.path}: {store.type} cannot be read here: use secretstores.local.env or local.file."
+        )
+    path = Path(str(store.metadata.get("secretsFile", {}).get("value", "")))
+    try:
+        secrets = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ComponentError(
+            f"{store.path}: the secrets file {path} cannot be read ({type(error).__name__})."
+        ) from None
+    value = secrets.get(name) if isinstance(secrets, dict) else None
+    if isinstance(value, dict):  # a secret with several keys
+        value = value.get(key)
+    return "" if value is None else str(value)
+
+
+def _open_local(component: Component, values: Mapping[str, str]) -> Store:
+    return LocalFolder(Path(_need(component, values, "rootPath")))
+
+
+def _open_s3(component: Component, values: Mapping[str, str]) -> Store:
+    from obstore.store import S3Store
+
+    bucket, endpoint = _need(component, values, "bucket"), values.get("endpoint", "")
+    options: dict[str, Any] = {"region": values.get("region") or "us-east-1"}
+    if endpoint:
+        options["endpoint"] = endpoint if "://" in endpoint else f"https://{endpoint}"
+    if values.get("accessKey"):
+        # Given as options, they would be mixed with the environment's AWS_SESSION_TOKEN, which belongs to other keys.
+        credential = {
+            "access_key_id": values["accessKey"],
+            "secret_access_key": _need(component, values, "secretKey"),
+            "token": values.get("sessionToken") or None,
+            "expires_at": None,
+        }
+        options["credential_provider"] = lambda: credential
+    options["virtual_hosted_style_request"] = values.get("forcePathStyle", "false") != "true"
+    # What arrives is checked by its checksum, so it need not be hashed once more to be signed.
+    options["unsigned_payload"] = True
+    client = {**CLIENT_OPTIONS, "allow_http": str(options.get("endpoint", "")).startswith("http://")}
+    if values.get("insecureSSL") == "true":
+        client["allow_invalid_certificates"] = True
+    store = S3Store(bucket, client_options=client, retry_config=RETRY, **options)  # type: ignore[arg-type]
+    return RemoteStore(store, f"s3://{bucket}{f' at {endpoint}' if endpoint else ''}")
+
+
+def _open_azure(component: Component, values: Mapping[str, str]) -> Store:
+    from obstore.store import AzureStore
+
+    container = values.get("containerName") or _need(component, values, "container")
+    account = values.get("accountName") or _need(component, values, "storageAccount")
+    options: dict[str, Any] = {"account_name": account}
+    key = values.get("accountKey") or values.get("storageAccessKey")
+    if key:
+        options["account_key"] = key
+    if values.get("endpoint"):
+        options["endpoint"] = values["endpoint"]
+    client = {**CLIENT_OPTIONS, "allow_http": values.get("endpoint", "").startswith("http://")}
+    store = AzureStore(container, client_options=client, retry_config=RETRY, **options)  # type: ignore[arg-type]
+    return RemoteStore(store, f"azure://{account}/{container}")
+
+
+def _open_gcs(component: Component, values: Mapping[str, str]) -> Store:
+    from obstore.store import GCSStore
+
+    bucket = _need(component, values, "bucket")
+    fields = (
+        "type",
+        "project_id",
+        "private_key_id",
+        "private_key",
+        "client_email",
+        "client_id",
+        "auth_uri",
+        "token_uri",
+    )
+    account = {name: values[name] for name in fields if values.get(name)}
+    options: dict[str, Any] = {"service_account_key": json.dumps(account)} if account.get("private_key") else {}
+    return RemoteStore(GCSStore(bucket, client_options=CLIENT_OPTIONS, retry_config=RETRY, **options), f"gs://{bucket}")  # type: ignore[arg-type]
+
+
+OPENERS: dict[str, Callable[[Component, Mapping[str, str]], Store]] = {
+    "bindings.localstorage": _open_local,
+    "bindings.aws.s3": _open_s3,
+    "bindings.azure.blobstorage": _open_azure,
+    "bindings.gcp.bucket": _open_gcs,
+}
+
+
+def _need(component: Component, values: Mapping[str, str], name: str) -> str:
+    if not values.get(name):
+        raise ComponentError(f"{component.path}: {name} is missing: add it to spec.metadata.")
+    return values[name]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,129 @@
+"""What flows between the steps: one run in, counts and keys out. Nothing here is big or secret."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass, field, replace
+
+TYPENAMES = ("database", "schema", "table", "column", "procedure")
+ROOT = "artifacts/apps/delta-arc/workflows"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which databases and schemas to crawl: regular expressions for whole names; empty keeps all, or excludes none."""
+
+    include_databases: str = ""
+    exclude_databases: str = ""
+    include_schemas: str = ""
+    exclude_schemas: str = ""
+
+    def keeps_database(self, name: str) -> bool:
+        return _keeps(name, self.include_databases, self.exclude_databases)
+
+    def keeps_schema(self, name: str) -> bool:
+        return _keeps(name, self.include_schemas, self.exclude_schemas)
+
+
+def _keeps(name: str, include: str, exclude: str) -> bool:
+    if exclude and re.fullmatch(exclude, name):
+        return False
+    return not include or re.fullmatch(include, name) is not None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One extraction, as every step gets it. Addresses and secrets are no part of it: each worker has its own."""
+
+    workflow_id: str
+    run_id: str
+    connection_name: str
+    connection_qualified_name: str
+    filters: Filters
+    upload: bool
+
+    @property
+    def output_path(self) -> str:
+        """The prefix of everything that the run writes."""
+        return f"{ROOT}/{self.workflow_id}/{self.run_id}"
+
+    def raw_prefix(self, typename: str) -> str:
+        return f"{self.output_path}/raw/{typename}"
+
+    def transformed_prefix(self, typename: str) -> str:
+        return f"{self.output_path}/transformed/{typename}"
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What is wrong with the source, one sentence for each fault; none is good."""
+
+    source: str
+    faults: list[str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one step wrote: rows of one type, in files below a prefix."""
+
+    typename: str
+    rows: int
+    files: int
+    bytes: int
+    prefix: str
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """What the transformation wrote, type by type."""
+
+    written: list[Written]
+
+
+@dataclass(frozen=True)
+class Failure:
+    file: str
+    error: str
+
+
+@dataclass(frozen=True)
+class MigrationSummary:
+    """What became of every file below the prefix: total = migrated + skipped + failed.
+
+    `reason` says why nothing, or not all, could be tried. `migrated_bytes` are those that were sent.
+    """
+
+    prefix: str
+    source: str
+    destination: str
+    total_files: int = 0
+    migrated_files: int = 0
+    skipped_files: int = 0
+    failed_migrations: int = 0
+    migrated_bytes: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    reason: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file is there, and there was one."""
+        return not self.reason and not self.failed_migrations and self.total_files > 0
+
+    def shortened(self, most: int) -> MigrationSummary:
+        """The same with at most so many failures listed; their number stays."""
+        return replace(self, failures=self.failures[:most])
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a whole run did. `migration` is None where the upload is off."""
+
+    output_path: str
+    written: list[Written]
+    migration: MigrationSummary | None
+
+
+def check_id(text: str) -> bool:
+    """Whether a workflow or run id can be a part of a key: letters, digits and `-_.:=@`, and no dots alone."""
+    return bool(re.fullmatch(r"[\w.:=@-]{1,200}", text)) and set(text) != {"."} and posixpath.normpath(text) == text

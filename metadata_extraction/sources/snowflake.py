@@ -1,0 +1,203 @@
+"""Snowflake, read from each database's INFORMATION_SCHEMA; keys by SHOW, which it has no view for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from delta_arc.terminal import logger
+from metadata_extraction.sources import Row, SourceError
+
+DOES_NOT_EXIST = 2003  # Snowflake's error number for an object that is not there, or not granted
+BAD_LOGIN = 250001
+
+KINDS = {"BASE TABLE": "table", "VIEW": "view", "MATERIALIZED VIEW": "materialised view", "EXTERNAL TABLE": "foreign"}
+
+TABLES = """
+select t.table_schema as "schema_name", t.table_name as "table_name", t.table_type as "table_kind",
+    t.row_count as "row_count", t.bytes as "size_bytes", t.comment as "comment", v.view_definition as "definition",
+    (select count(*) from {database}.information_schema.columns c
+        where c.table_schema = t.table_schema and c.table_name = t.table_name) as "column_count"
+from {database}.information_schema.tables t
+left join {database}.information_schema.views v on v.table_schema = t.table_schema and v.table_name = t.table_name
+where t.table_schema in ({schemas}) order by t.table_schema, t.table_name
+"""
+
+COLUMNS = """
+select c.table_schema as "schema_name", c.table_name as "table_name", t.table_type as "table_kind",
+    c.column_name as "column_name", c.ordinal_position as "position", c.data_type as "data_type",
+    c.character_maximum_length as "max_length", c.numeric_precision as "numeric_precision",
+    c.numeric_scale as "numeric_scale", c.is_nullable as "is_nullable", c.column_default as "default_value",
+    c.comment as "comment"
+from {database}.information_schema.columns c
+join {database}.information_schema.tables t on t.table_schema = c.table_schema and t.table_name = c.table_name
+where c.table_schema in ({schemas}) order by c.table_schema, c.table_name, c.ordinal_position
+"""
+
+PROCEDURES = """
+select {kind}_schema as "schema_name", {kind}_name as "procedure_name", argument_signature as "signature",
+    data_type as "return_type", {kind}_language as "language", {kind}_definition as "definition", comment as "comment"
+from {database}.information_schema.{kind}s
+where {kind}_schema in ({schemas}) order by {kind}_schema, {kind}_name, argument_signature
+"""
+
+
+class SnowflakeSource:
+    """A Snowflake account: `snowflake://user:password@account/database?warehouse=…&role=…`.
+
+    Further parameters of the connector can stand after the `?`, like `authenticator` or `private_key_file`.
+    """
+
+    def __init__(self, url: str, every_database: bool, timeout_seconds: int) -> None:
+        try:
+            import snowflake.connector as connector
+        except ImportError:
+            raise SourceError(
+                "Snowflake needs its connector: pip install -r metadata_extraction/requirements-snowflake.txt"
+            ) from None
+        parts = urlsplit(url)
+        account = parts.hostname or ""
+        if not account or not parts.username:
+            raise SourceError(
+                "SOURCE_URL is no address of an account: write it like snowflake://user:password@account/database."
+            )
+        self._connector = connector
+        self._user = unquote(parts.username)
+        database = unquote(parts.path.strip("/").partition("/")[0])
+        self._named = None if every_database else database or None
+        self.address = f"Snowflake {account}/{database}"
+        self._parameters: dict[str, Any] = {
+            "account": account,
+            "user": self._user,
+            "password": unquote(parts.password or ""),
+            "login_timeout": 30,
+            **dict(parse_qsl(parts.query)),
+            "session_parameters": {"STATEMENT_TIMEOUT_IN_SECONDS": timeout_seconds, "QUERY_TAG": "delta-arc"},
+        }
+        if parts.port:
+            self._parameters |= {"host": account, "port": parts.port}
+
+    def preflight(self) -> list[str]:
+        try:
+            databases = self.databases()
+            if not databases and self._named:
+                return [
+                    f"There is no database {self._named} that {self._user} may see: check the name, and the role's grants."
+                ]
+            for row in databases:
+                self.schemas(row["database_name"])
+        except SourceError as error:
+            return [str(error)]
+        return []
+
+    def databases(self) -> list[Row]:
+        rows = [
+            {"database_name": row["name"], "comment": row["comment"] or None} for row in self._query("show databases")
+        ]
+        rows = [row for row in rows if self._named is None or row["database_name"].upper() == self._named.upper()]
+        return sorted(
+            (row for row in rows if row["database_name"] != "SNOWFLAKE"), key=lambda row: row["database_name"]
+        )
+
+    def schemas(self, database: str) -> list[Row]:
+        statement = (
+            f'select schema_name as "schema_name", comment as "comment" from {_quote(database)}.information_schema.schemata '
+            "where schema_name <> 'INFORMATION_SCHEMA' order by schema_name"
+        )
+        return [{**row, "database_name": database} for row in self._query(statement)]
+
+    def tables(self, database: str, schemas: Sequence[str]) -> Iterator[Row]:
+        for row in self._query_schemas(TABLES, database, schemas):
+            yield {**row, "database_name": database, "table_kind": KINDS.get(row["table_kind"], "table")}
+
+    def columns(self, database: str, schemas: Sequence[str]) -> Iterator[Row]:
+        primary: set[tuple[str, str, str]] = set()
+        foreign: dict[tuple[str, str, str], Row] = {}
+        for schema in schemas:
+            place = f"{_quote(database)}.{_quote(schema)}"
+            for row in self._query(f"show primary keys in schema {place}"):
+                primary.add((row["schema_name"], row["table_name"], row["column_name"]))
+            for row in self._query(f"show imported keys in schema {place}"):
+                place_of_key = (row["fk_schema_name"], row["fk_table_name"], row["fk_column_name"])
+                foreign[place_of_key] = {
+                    "foreign_schema_name": row["pk_schema_name"],
+                    "foreign_table_name": row["pk_table_name"],
+                    "foreign_column_name": row["pk_column_name"],
+                }
+        for row in self._query_schemas(COLUMNS, database, schemas):
+            place_of_column = (row["schema_name"], row["table_name"], row["column_name"])
+            yield {
+                **row,
+                "database_name": database,
+                "table_kind": KINDS.get(row["table_kind"], "table"),
+                "data_type": _full_type(row),
+                "is_nullable": row["is_nullable"] == "YES",
+                "is_primary_key": place_of_column in primary,
+                **foreign.get(place_of_column, {}),
+            }
+
+    def procedures(self, database: str, schemas: Sequence[str]) -> Iterator[Row]:
+        for kind in ("procedure", "function"):
+            statement = PROCEDURES.replace("{kind}", kind)
+            try:
+                rows = list(self._query_schemas(statement, database, schemas))
+            except SourceError as error:
+                logger.warning("⚠️ The %ss of %s are left out: %s", kind, database, error)
+                continue
+            names = [(row["schema_name"], row["procedure_name"]) for row in rows]
+            for row, name in zip(rows, names, strict=True):
+                signature = (row["signature"] or "").strip("()")
+                arguments = [part.strip() for part in signature.split(",") if part.strip()]
+                yield {
+                    **row,
+                    "database_name": database,
+                    "procedure_kind": kind,
+                    "signature": signature,
+                    "arguments": arguments,
+                    "overloads": names.count(name),
+                }
+
+    def _query_schemas(self, statement: str, database: str, schemas: Sequence[str]) -> Iterator[Row]:
+        if schemas:
+            names = ", ".join("'" + name.replace("'", "''") + "'" for name in schemas)
+            yield from self._query(statement.replace("{database}", _quote(database)).replace("{schemas}", names))
+
+    def _query(self, statement: str) -> Iterator[Row]:
+        """The rows of a statement, batch by batch; the connection lasts as long as they are read."""
+        with self._connect() as connection, connection.cursor(self._connector.DictCursor) as cursor:
+            try:
+                yield from cursor.execute(statement)
+            except self._connector.errors.Error as error:
+                raise SourceError(self._explain(error)) from None
+
+    @contextlib.contextmanager
+    def _connect(self) -> Iterator[Any]:
+        try:
+            connection = self._connector.connect(**self._parameters)
+        except self._connector.errors.Error as error:
+            raise SourceError(self._explain(error)) from None
+        with contextlib.closing(connection):
+            yield connection
+
+    def _explain(self, error: Any) -> str:
+        said = " ".join(str(getattr(error, "msg", None) or error).split())
+        if error.errno == BAD_LOGIN or "Incorrect username or password" in said:
+            return f"{self.address} refuses {self._user} or cannot be reached: check account, user and password in SOURCE_URL."
+        if error.errno == DOES_NOT_EXIST:
+            return f"{self.address}: an object does not exist or the role has no rights on it ({said})."
+        return f"{self.address}: {said}"
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _full_type(row: Row) -> str:
+    """The type as it is declared: `NUMBER(10,2)`, `TEXT(30)`."""
+    if row["numeric_precision"] is not None and row["data_type"] == "NUMBER":
+        return f"NUMBER({row['numeric_precision']},{row['numeric_scale']})"
+    if row["max_length"] is not None:
+        return f"{row['data_type']}({row['max_length']})"
+    return row["data_type"]

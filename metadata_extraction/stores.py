@@ -1,0 +1,251 @@
+"""Object stores: a local folder, or a remote store through obstore. Both list, read, write and delete by key.
+
+Only obstore's synchronous calls are used, from threads: after asynchronous ones the process can abort at its exit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from delta_arc.settings import PipelineError
+
+PART_BYTES = 8 << 20  # what is read and sent at a time; a bigger file goes up in parts of this size
+PARTS_IN_FLIGHT = 4
+MAX_PARTS = 10_000  # S3's limit
+
+
+class StoreError(PipelineError):
+    """A store refused something or did not answer; `passing` tells whether trying again can help."""
+
+    def __init__(self, message: str, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as its store lists it. The tag is another one after every change; for S3 it may be the content's MD5."""
+
+    key: str
+    size: int
+    tag: str
+
+
+class Store(Protocol):
+    """Where files are. Keys are paths with `/`; a prefix is a folder, so `a/run-1` does not contain `a/run-10/x`."""
+
+    address: str  # for people
+
+    def list(self, prefix: str) -> Iterator[StoredFile]: ...
+
+    def read(self, file: StoredFile) -> Iterator[bytes]:
+        """The content in parts of PART_BYTES; raises `StoreError` where it is no longer the file that was listed."""
+        ...
+
+    def write(self, key: str, parts: Iterable[bytes], size: int) -> str:
+        """Write a file, whole or not at all; the parts are as `read` gives them. Returns the tag of what arrived."""
+        ...
+
+    def delete(self, key: str) -> None: ...
+
+
+def part_bytes(size: int) -> int:
+    """The size of the parts in which a file of `size` bytes is sent."""
+    return max(PART_BYTES, -(-size // MAX_PARTS))
+
+
+def split(chunks: Iterable[bytes], part: int) -> Iterator[bytes]:
+    """The same bytes in pieces of exactly `part`, but for the last one."""
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        while len(held) >= part:
+            yield bytes(held[:part])
+            del held[:part]
+    if held:
+        yield bytes(held)
+
+
+class LocalFolder:
+    """A folder as a store. Files are written beside it and moved in when they are whole; links are not followed."""
+
+    STAGING = ".staging"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.address = f"local folder {root}"
+        self._numbers = itertools.count()
+        self._inside: set[str] = set()  # folders that are known to be below the root
+
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        folders = [self._path(prefix) if prefix.strip("/") else self.root]
+        while folders:
+            try:
+                entries = sorted(os.scandir(folders.pop()), key=lambda entry: entry.name)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise StoreError(f"{self.address} cannot be listed: {error.strerror}") from None
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != self.STAGING:
+                        folders.append(Path(entry.path))
+                else:
+                    yield self._listed(entry)
+
+    def read(self, file: StoredFile) -> Iterator[bytes]:
+        part = part_bytes(file.size)
+        path = self._path(file.key)
+        try:
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
+                left = file.size
+                while left:
+                    chunk = stream.read(min(part, left))
+                    if not chunk:
+                        break
+                    left -= len(chunk)
+                    if not left:
+                        break
+                    yield chunk
+                # Looked at before the last part is given away, so that a file in change never becomes a whole copy.
+                if left or _tag(os.fstat(stream.fileno())) != file.tag:
+                    raise StoreError("it changed while it was read", passing=True)
+                if file.size:
+                    yield chunk
+        except FileNotFoundError:
+            raise StoreError("it is gone") from None
+        except OSError as error:
+            reason = "it is a link, and links are not followed" if error.errno == errno.ELOOP else error.strerror
+            raise StoreError(f"it cannot be read: {reason}") from None
+
+    def write(self, key: str, parts: Iterable[bytes], size: int) -> str:
+        path = self._path(key)
+        staging = self.root / self.STAGING / f"{os.getpid()}-{threading.get_ident()}-{next(self._numbers)}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staging.parent.mkdir(parents=True, exist_ok=True)
+            with staging.open("wb") as stream:
+                for part in parts:
+                    stream.write(part)
+                stream.flush()
+                os.fsync(stream.fileno())
+            staging.replace(path)
+            return _tag(path.stat())
+        except OSError as error:
+            raise StoreError(f"it cannot be written to {self.address}: {error.strerror}") from None
+        finally:
+            staging.unlink(missing_ok=True)
+
+    def delete(self, key: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._path(key).unlink()
+
+    def _path(self, key: str) -> Path:
+        """Where a key is; refused where it would lead out of the root, also through a linked folder."""
+        folder, _, _ = key.rpartition("/")
+        if folder not in self._inside:
+            root, parent = os.path.realpath(self.root), os.path.realpath(self.root / folder)
+            if key.startswith("/") or os.path.commonpath([root, parent]) != root:
+                raise StoreError("its key leads out of the store's folder")
+            self._inside.add(folder)
+        if key.rpartition("/")[2] in ("..", ".") or "\0" in key:
+            raise StoreError("its key leads out of the store's folder")
+        return self.root / key
+
+    def _listed(self, entry: os.DirEntry) -> StoredFile:
+        found = entry.stat(follow_symlinks=False)
+        return StoredFile(os.path.relpath(entry.path, self.root).replace(os.sep, "/"), found.st_size, _tag(found))
+
+
+def _tag(found: os.stat_result) -> str:
+    return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
+
+
+class RemoteStore:
+    """A store behind obstore: S3, Azure Blob Storage or Google Cloud Storage."""
+
+    def __init__(self, store: Any, address: str) -> None:
+        self._store = store
+        self.address = address
+
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        import obstore
+
+        with _telling_errors():
+            for page in obstore.list(self._store, prefix or None):
+                for item in page:
+                    yield StoredFile(item["path"], item["size"], (item["e_tag"] or "").strip('"'))
+
+    def read(self, file: StoredFile) -> Iterator[bytes]:
+        import obstore
+
+        with _telling_errors():
+            answer = obstore.get(self._store, file.key)
+            if file.tag and (answer.meta["e_tag"] or "").strip('"') != file.tag:
+                raise StoreError("it changed while it was read", passing=True)
+            read = 0
+            for part in split((bytes(chunk) for chunk in answer.stream(PART_BYTES)), part_bytes(file.size)):
+                read += len(part)
+                if read >= file.size:
+                    break
+                yield part
+            if read != file.size:
+                raise StoreError("it changed while it was read", passing=True)
+            if file.size:
+                yield part
+
+    def write(self, key: str, parts: Iterable[bytes], size: int) -> str:
+        import obstore
+
+        part = part_bytes(size)
+        with _telling_errors():
+            if size <= part:
+                result = obstore.put(self._store, key, b"".join(parts), use_multipart=False)
+            else:
+                result = obstore.put(
+                    self._store, key, iter(parts), use_multipart=True, chunk_size=part, max_concurrency=PARTS_IN_FLIGHT
+                )
+        return (result["e_tag"] or "").strip('"')
+
+    def delete(self, key: str) -> None:
+        import obstore
+
+        with _telling_errors(), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, key)
+
+
+@contextlib.contextmanager
+def _telling_errors() -> Iterator[None]:
+    """Turn obstore's errors, which span many lines, into one sentence."""
+    from obstore import exceptions
+
+    try:
+        yield
+    except exceptions.BaseError as error:
+        said = " ".join(str(error).partition("\n\nDebug source")[0].split())
+        if "SignatureDoesNotMatch" in said or "InvalidAccessKeyId" in said:
+            raise StoreError(f"the store refuses the access key or its secret ({_code(said)})") from None
+        if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)) or "403" in said:
+            raise StoreError(f"the store does not allow it ({_code(said)})") from None
+        if isinstance(error, exceptions.PreconditionError):
+            raise StoreError("it changed while it was read", passing=True) from None
+        if "NoSuchBucket" in said:
+            raise StoreError("the bucket does not exist: check the component's bucket") from None
+        if isinstance(error, (exceptions.NotFoundError, FileNotFoundError)):
+            raise StoreError("it is gone") from None
+        if isinstance(error, (exceptions.InvalidPathError, ValueError)):
+            raise StoreError(f"its key cannot be used ({said})") from None
+        raise StoreError(said, passing=True) from None
+
+
+def _code(said: str) -> str:
+    """The S3 error code within an answer, like AccessDenied."""
+    return said.partition("<Code>")[2].partition("</Code>")[0] or said

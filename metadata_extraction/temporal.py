@@ -1,0 +1,158 @@
+"""The same steps on Temporal: durable, and taken over by another worker where one is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, get_type_hints
+
+from temporalio import activity, workflow
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+with workflow.unsafe.imports_passed_through():
+    from delta_arc.settings import PipelineError
+    from delta_arc.terminal import logger
+    from metadata_extraction.activities import preflight_check, transform_data, upload_to_atlan
+    from metadata_extraction.models import MigrationSummary, Preflight, Result, Run, Transformed, Written
+    from metadata_extraction.settings import Settings
+    from metadata_extraction.workflow import FETCHES, UPLOAD_SKIPPED
+
+ACTIVITIES = (preflight_check, *FETCHES, transform_data, upload_to_atlan)
+AT_ONCE = 4  # activities in a worker
+BEAT_SECONDS = 2.0
+# A lost worker is noticed after this long; its step then starts anew elsewhere.
+HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+STEP_TIMEOUT = timedelta(hours=6)
+RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(minutes=1),
+    maximum_attempts=5,
+    non_retryable_error_types=["SettingsError", "ComponentError"],
+)
+
+
+@workflow.defn(name="MetadataExtraction")
+class MetadataExtraction:
+    """The steps of `workflow.run_in_process`. Only counts and keys pass through Temporal."""
+
+    @workflow.run
+    async def run(self, run: Run) -> Result:
+        run = replace(run, run_id=workflow.info().run_id)
+        preflight: Preflight = await _execute("preflight_check", run, Preflight)
+        if preflight.faults:
+            raise ApplicationError("\n".join(preflight.faults), type="PreflightError", non_retryable=True)
+        written: list[Written] = [await _execute(fetch.__name__, run, Written) for fetch in FETCHES]
+        transformed: Transformed = await _execute("transform_data", run, Transformed)
+        migration = None
+        if run.upload:
+            migration = await _execute("upload_to_atlan", run, MigrationSummary)
+        else:
+            workflow.logger.info(UPLOAD_SKIPPED)
+        return Result(run.output_path, [*written, *transformed.written], migration)
+
+
+async def _execute(name: str, run: Run, result_type: type) -> Any:
+    return await workflow.execute_activity(
+        name,
+        run,
+        result_type=result_type,
+        start_to_close_timeout=STEP_TIMEOUT,
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
+        retry_policy=RETRY,
+    )
+
+
+def as_activity(function: Callable[..., Any]) -> Callable[[Run], Any]:
+    """The function as Temporal calls it: with its progress sent as heartbeats."""
+
+    def execute(run: Run) -> Any:
+        with _heartbeats() as tell:
+            return function(run, tell)
+
+    execute.__annotations__ = {"run": Run, "return": get_type_hints(function)["return"]}
+    return activity.defn(name=function.__name__)(execute)
+
+
+@contextmanager
+def _heartbeats() -> Any:
+    """Beat from a thread of its own, so that a slow answer of the source does not look like a lost worker."""
+    done: dict[str, list[int]] = {}
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT_SECONDS):
+            activity.heartbeat(done)
+
+    def tell(label: str, count: int, size: int) -> None:
+        files, total = done.get(label, [0, 0])
+        done[label] = [files + count, total + size]
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(beat,), daemon=True, name="heartbeat")
+    thread.start()
+    try:
+        yield tell
+    finally:
+        ended.set()
+        thread.join()
+
+
+async def connect(settings: Settings) -> Client:
+    try:
+        return await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
+    except (RuntimeError, RPCError):
+        raise PipelineError(
+            f"Temporal does not answer at {settings.temporal_address}: start one with `temporal server start-dev`, or set "
+            "TEMPORAL_ADDRESS."
+        ) from None
+
+
+async def work(settings: Settings) -> None:
+    """Work on the task queue until the process is told to stop."""
+    client = await connect(settings)
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    with ThreadPoolExecutor(AT_ONCE) as executor:
+        worker = Worker(
+            client,
+            task_queue=settings.temporal_task_queue,
+            workflows=[MetadataExtraction],
+            activities=[as_activity(function) for function in ACTIVITIES],
+            activity_executor=executor,
+            max_concurrent_activities=AT_ONCE,
+        )
+        async with worker:
+            logger.info(
+                "✅ Working on %s at %s (Ctrl-C stops it)", settings.temporal_task_queue, settings.temporal_address
+            )
+            await stop.wait()
+
+
+async def start(settings: Settings, run: Run) -> Result:
+    """Start a run on Temporal, and wait for its result. Raises `PipelineError` where it fails."""
+    client = await connect(settings)
+    try:
+        handle = await client.start_workflow(
+            MetadataExtraction.run, run, id=run.workflow_id, task_queue=settings.temporal_task_queue
+        )
+        logger.info("🔗 Started %s, run %s", handle.id, handle.result_run_id)
+        return await handle.result()
+    except RPCError as error:
+        raise PipelineError(f"Temporal refuses {run.workflow_id}: {error.message}.") from None
+    except WorkflowFailureError as error:
+        cause: BaseException = error.cause
+        if isinstance(cause, ActivityError) and cause.cause:
+            cause = cause.cause
+        raise PipelineError(str(getattr(cause, "message", cause))) from None

@@ -1,0 +1,389 @@
+"""Handing a run to Atlan's storage: every file below a prefix moved, checked, and listed in a manifest.
+
+>>> from metadata_extraction.upload import migrate_from_objectstore_to_atlan
+>>> migrate_from_objectstore_to_atlan("artifacts/apps/delta-arc/workflows/nightly/1")
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from delta_arc.settings import PipelineError
+from delta_arc.terminal import logger
+from metadata_extraction.components import open_store
+from metadata_extraction.models import Failure, MigrationSummary
+from metadata_extraction.settings import get_settings
+from metadata_extraction.stores import PART_BYTES, PARTS_IN_FLIGHT, Store, StoredFile, StoreError, part_bytes
+
+MANIFEST = "_manifest.json"
+TRIES = 8  # for one file: half a minute of waiting in all
+LONGEST_PAUSE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0  # without any success, before the files that are left are tried only once
+MOST_IN_FLIGHT = 128
+BYTES_IN_FLIGHT = 96 << 20
+TICK_SECONDS = 0.01
+
+Tell = Callable[[int, int], None]  # hears of files and bytes that are done
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A file that is at its destination: what the manifest says of it. Tags tell whether either side changed since."""
+
+    file: str  # below the prefix
+    bytes: int
+    sha256: str
+    source_tag: str
+    tag: str
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What became of one file: delivered or not, and whether it had to be sent for that."""
+
+    file: StoredFile
+    delivered: Delivered | None
+    sent: bool = False
+    error: str = ""
+
+
+def be_silent(files: int, size: int) -> None:
+    """For who does not want to hear."""
+
+
+def migrate_from_objectstore_to_atlan(prefix: str, tell: Tell = be_silent) -> MigrationSummary:
+    """Move every file below a prefix of the deployment's store to the upstream store, as the settings name them.
+
+    Never raises for what goes wrong with stores or files: the summary tells. Files that are there already, with the
+    same size and content, are skipped; so a second call moves only what is missing.
+    """
+    settings = get_settings()
+    names = MigrationSummary(prefix, settings.deployment_store, settings.upstream_store)
+    if settings.upstream_store == settings.deployment_store:
+        return _stopped(names, (
+            f"UPSTREAM_OBJECT_STORE_NAME and DEPLOYMENT_OBJECT_STORE_NAME are both {settings.upstream_store}, so nothing "
+            "would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-storage"
+        ))  # fmt: skip
+    try:
+        source = open_store(settings.deployment_store, settings.components)
+        destination = open_store(settings.upstream_store, settings.components)
+    except PipelineError as error:
+        return _stopped(names, str(error))
+    return migrate(source, destination, prefix, tell)
+
+
+def migrate(source: Store, destination: Store, prefix: str, tell: Tell = be_silent) -> MigrationSummary:
+    """Move every file below `prefix` from one store to another; see `migrate_from_objectstore_to_atlan`."""
+    prefix = prefix.strip("/")
+    names = MigrationSummary(prefix, source.address, destination.address)
+    manifest = f"{prefix}/{MANIFEST}".lstrip("/")
+    try:
+        files = [file for file in source.list(prefix) if file.key != manifest]
+    except StoreError as error:
+        return _stopped(names, f"{source.address} cannot be listed: {error}")
+    if not files:
+        return _stopped(names, f"there are no files below {prefix} in {source.address}")
+    try:
+        present = {file.key: file for file in destination.list(prefix)}
+        recorded = _read_manifest(destination, present.pop(manifest, None))
+    except StoreError as error:
+        return _all_failed(names, files, f"{destination.address} cannot be listed: {error}")
+    mover = _Mover(source, destination, prefix, present, recorded)
+    try:
+        if any(mover.record_of(file) is None for file in files):
+            destination.delete(manifest)  # it says that everything is there, which is not so until the end
+    except StoreError as error:
+        return _all_failed(names, files, f"the old manifest cannot be deleted: {error}")
+    moved = list(_move_all(mover, files, tell))
+    failures = [Failure(item.file.key, item.error) for item in sorted(moved, key=_key) if not item.delivered]
+    reason = ""
+    if not failures:
+        try:
+            _write_manifest(
+                destination, manifest, [item.delivered for item in sorted(moved, key=_key) if item.delivered]
+            )
+        except StoreError as error:
+            reason = f"the manifest cannot be written: {error}"
+    sent = [item for item in moved if item.sent]
+    return MigrationSummary(
+        prefix=prefix,
+        source=source.address,
+        destination=destination.address,
+        total_files=len(files),
+        migrated_files=len(sent),
+        skipped_files=len(files) - len(sent) - len(failures),
+        failed_migrations=len(failures),
+        migrated_bytes=sum(item.file.size for item in sent),
+        failures=failures,
+        reason=reason,
+    )
+
+
+def _key(moved: Moved) -> str:
+    return moved.file.key
+
+
+def _stopped(names: MigrationSummary, reason: str) -> MigrationSummary:
+    return MigrationSummary(names.prefix, names.source, names.destination, reason=reason)
+
+
+def _all_failed(names: MigrationSummary, files: Iterable[StoredFile], reason: str) -> MigrationSummary:
+    failures = [Failure(file.key, reason) for file in sorted(files, key=lambda file: file.key)]
+    return MigrationSummary(
+        names.prefix,
+        names.source,
+        names.destination,
+        total_files=len(failures),
+        failed_migrations=len(failures),
+        failures=failures,
+        reason=reason,
+    )
+
+
+# One file
+
+
+class _Digest:
+    """The checksums of a file that is read part by part."""
+
+    def __init__(self, size: int) -> None:
+        self._in_parts = size > part_bytes(size)
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._of_parts: list[bytes] = []
+
+    def over(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        """The same parts, taken into account."""
+        for part in parts:
+            self._sha256.update(part)
+            if self._in_parts:
+                self._of_parts.append(hashlib.md5(part, usedforsecurity=False).digest())
+            else:
+                self._md5.update(part)
+            yield part
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    @property
+    def s3_tag(self) -> str:
+        """The ETag that S3 gives to what was sent: the content's MD5, or for several parts that of their MD5s."""
+        if not self._in_parts:
+            return self._md5.hexdigest()
+        joined = hashlib.md5(b"".join(self._of_parts), usedforsecurity=False).hexdigest()
+        return f"{joined}-{len(self._of_parts)}"
+
+
+class _Mover:
+    """Moves single files of one migration, again and again where that can help. Used from many threads."""
+
+    def __init__(
+        self,
+        source: Store,
+        destination: Store,
+        prefix: str,
+        present: Mapping[str, StoredFile],
+        recorded: Mapping[str, Delivered],
+    ) -> None:
+        self._source = source
+        self._destination = destination
+        self._prefix = prefix
+        self._present = present
+        self._recorded = recorded
+        self._last_success = time.monotonic()
+
+    def record_of(self, file: StoredFile) -> Delivered | None:
+        """What the last manifest says of a file, if neither side has changed since."""
+        record, there = self._recorded.get(self._name(file)), self._present.get(file.key)
+        if record and there and (record.source_tag, record.bytes) == (file.tag, file.size) == (file.tag, there.size):
+            return record if record.tag == there.tag else None
+        return None
+
+    def move(self, file: StoredFile) -> Moved:
+        """Bring one file to the destination, unless it is there. Every try starts at the first byte."""
+        for attempt in range(TRIES):
+            try:
+                moved = self._move_once(file)
+                self._last_success = time.monotonic()
+                return moved
+            except StoreError as error:
+                waited = time.monotonic() - self._last_success
+                if not error.passing or attempt == TRIES - 1 or waited > PATIENCE_SECONDS:
+                    return Moved(file, None, error=str(error))
+                time.sleep(min(0.25 * 2**attempt, LONGEST_PAUSE_SECONDS))
+                file = self._look_again(file)
+        raise AssertionError("the last try returns")
+
+    def _move_once(self, file: StoredFile) -> Moved:
+        record = self.record_of(file)
+        if record:
+            return Moved(file, record)
+        there = self._present.get(file.key)
+        if there and there.size == file.size:
+            digest = _Digest(file.size)
+            for _ in digest.over(self._source.read(file)):
+                pass
+            if there.tag == digest.s3_tag or digest.sha256 == self._sha256_of(there):
+                return Moved(file, self._delivered(file, digest, there.tag))
+        digest = _Digest(file.size)
+        tag = self._destination.write(file.key, digest.over(self._source.read(file)), file.size)
+        # Only where the answer is no checksum of the content, it is read back.
+        if tag != digest.s3_tag and digest.sha256 != self._sha256_of(StoredFile(file.key, file.size, "")):
+            raise StoreError("what arrived is not what was sent", passing=True)
+        return Moved(file, self._delivered(file, digest, tag), sent=True)
+
+    def _look_again(self, file: StoredFile) -> StoredFile:
+        """The file as it is now: it may have been changed, which is no reason to give it up."""
+        try:
+            folder = file.key.rpartition("/")[0]
+            return next((found for found in self._source.list(folder) if found.key == file.key), file)
+        except StoreError:
+            return file
+
+    def _sha256_of(self, file: StoredFile) -> str:
+        digest = hashlib.sha256()
+        for part in self._destination.read(file):
+            digest.update(part)
+        return digest.hexdigest()
+
+    def _delivered(self, file: StoredFile, digest: _Digest, tag: str) -> Delivered:
+        return Delivered(self._name(file), file.size, digest.sha256, file.tag, tag)
+
+    def _name(self, file: StoredFile) -> str:
+        return file.key.removeprefix(f"{self._prefix}/")
+
+
+# All files
+
+
+class _Budget:
+    """How many bytes may be in memory at once."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._changed = threading.Condition()
+
+    def take(self, size: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._left >= size)
+            self._left -= size
+
+    def give(self, size: int) -> None:
+        with self._changed:
+            self._left += size
+            self._changed.notify_all()
+
+
+def _move_all(mover: _Mover, files: Iterable[StoredFile], tell: Tell) -> Iterator[Moved]:
+    """Move files from many threads; what comes back first, comes first.
+
+    How many threads depends on what the store answers best to: a far one needs many, a near one is fastest with few.
+    So their number is doubled as long as that pays.
+    """
+    waiting: queue.SimpleQueue[StoredFile] = queue.SimpleQueue()
+    done: queue.SimpleQueue[Moved] = queue.SimpleQueue()
+    # Big files first, so that none of them is left alone at the end.
+    ordered = sorted(files, key=lambda file: -file.size)
+    for file in ordered:
+        waiting.put(file)
+    budget = _Budget(BYTES_IN_FLIGHT)
+
+    def work() -> None:
+        while True:
+            try:
+                file = waiting.get_nowait()
+            except queue.Empty:
+                return
+            held = min(file.size, part_bytes(file.size) * (PARTS_IN_FLIGHT + 1), BYTES_IN_FLIGHT)
+            budget.take(held)
+            try:
+                done.put(mover.move(file))
+            except Exception as error:
+                logger.debug("moving %s failed", file.key, exc_info=True)
+                done.put(Moved(file, None, error=f"{type(error).__name__}: {error}"))
+            finally:
+                budget.give(held)
+
+    pace = _Pace()
+    threads: list[threading.Thread] = []
+    left = len(ordered)
+    while left:
+        while len(threads) < min(pace.threads, len(ordered)):
+            threads.append(threading.Thread(target=work, daemon=True, name="upload"))
+            threads[-1].start()
+        time.sleep(TICK_SECONDS)  # waking up for each file would take the interpreter from those who move them
+        for _ in range(done.qsize()):
+            moved = done.get()
+            pace.note(moved.file.size)
+            tell(1, moved.file.size)
+            left -= 1
+            yield moved
+    for thread in threads:
+        thread.join()
+
+
+class _Pace:
+    """How many threads there should be: doubled as long as each doubling makes it clearly faster."""
+
+    WINDOW_SECONDS = 0.1
+    CLEARLY = 1.25
+    FILE_COST = 64 << 10  # a file costs as much as so many bytes, however small it is
+
+    def __init__(self) -> None:
+        self.threads = 8
+        self._growing = True
+        self._best = 0.0
+        self._done = self._files = 0
+        self._started = time.monotonic()
+
+    def note(self, size: int) -> None:
+        self._done += size + self.FILE_COST
+        self._files += 1
+        passed = time.monotonic() - self._started
+        if not self._growing or passed < self.WINDOW_SECONDS or self._files < self.threads:
+            return
+        rate = self._done / passed
+        if rate > self._best * self.CLEARLY and self.threads < MOST_IN_FLIGHT:
+            self._best = rate
+            self.threads *= 2
+        else:
+            self._growing = False
+        self._done = self._files = 0
+        self._started = time.monotonic()
+
+
+# The manifest
+
+
+def _write_manifest(destination: Store, key: str, delivered: list[Delivered]) -> None:
+    """Write the manifest as the last file, and read it back. Where it stands, everything is there."""
+    document = {
+        "version": 1,
+        "count": len(delivered),
+        "bytes": sum(item.bytes for item in delivered),
+        "files": [asdict(item) for item in delivered],
+    }
+    content = json.dumps(document, indent=1, ensure_ascii=False).encode()
+    destination.write(
+        key, [content[start : start + PART_BYTES] for start in range(0, len(content), PART_BYTES)], len(content)
+    )
+    if b"".join(destination.read(StoredFile(key, len(content), ""))) != content:
+        raise StoreError("it reads differently from what was written")
+
+
+def _read_manifest(destination: Store, file: StoredFile | None) -> dict[str, Delivered]:
+    """What an earlier migration delivered, by file; nothing where there is no manifest that can be used."""
+    if file is None:
+        return {}
+    try:
+        document = json.loads(b"".join(destination.read(file)))
+        return {item["file"]: Delivered(**item) for item in document["files"]}
+    except (ValueError, KeyError, TypeError):
+        return {}

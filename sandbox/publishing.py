@@ -1,0 +1,146 @@
+"""Publishing: what arrives under `transformed/` in Atlan's storage becomes assets of the tenant, as Atlan's publish
+step does it. Each file has one Atlas entity in each line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sandbox.catalog import Catalog
+from sandbox.errors import AtlasError
+from sandbox.mutations import SaveOptions, save
+from sandbox.people import USER
+from sandbox.seed import make_connection
+
+BATCH = 500
+# Parents first; anything else comes after them.
+ORDER = (
+    "Connection",
+    "Database",
+    "Schema",
+    "Table",
+    "View",
+    "MaterialisedView",
+    "TablePartition",
+    "Procedure",
+    "Function",
+)
+# References among columns, which may be of a later file: set when all are there.
+LATE = ("foreignKeyTo",)
+MISSING_REFERENCE = "ATLAS-404-00-00A"
+
+
+@dataclass(frozen=True)
+class _Line:
+    """An entity, and the file that it came in."""
+
+    file: str
+    entity: dict
+
+
+@dataclass
+class Published:
+    """What one look at the storage brought: files read, assets saved, and what was refused, with the reason."""
+
+    files: int = 0
+    assets: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+class Publisher:
+    """Watches the storage's folder: a file is read when all has come to rest, and again if it is replaced.
+
+    What refers to an asset that has not come yet waits, with its file, for the next arrivals.
+    """
+
+    def __init__(self, catalog: Catalog, folder: Path) -> None:
+        self._catalog = catalog
+        self._folder = folder
+        self._seen: dict[str, str] = {}
+        self._tried: dict[str, str] = {}
+
+    def look(self) -> dict[str, str]:
+        """What is to be published now: all that is pending, if nothing has changed since the last look."""
+        before, self._seen = self._seen, self.pending()
+        return self._seen if self._seen == before and self._seen != self._tried else {}
+
+    def pending(self) -> dict[str, str]:
+        """Every file that is not published as it is now: its name in the storage, and what tells its state."""
+        published = self._catalog.documents("published")
+        found = {}
+        for path in sorted(self._folder.glob("**/transformed/**/*.json")):
+            name, status = path.relative_to(self._folder).as_posix(), path.stat()
+            tag = f"{status.st_size}-{status.st_mtime_ns}"
+            if published.get(name) != tag:
+                found[name] = tag
+        return found
+
+    def publish(self, files: Mapping[str, str], done: Published) -> Iterator[None]:
+        """Save the entities of these files and note it in `done`; pauses after each batch, to let others in."""
+        done.files += len(files)
+        entities = [_Line(name, entity) for name in files for entity in self._read(name, done)]
+        connections = [_Line("", entity) for entity in self._missing_connections(entities)]
+        entities = [*connections, *sorted(entities, key=lambda line: _rank(line.entity))]
+        late = []
+        for line in entities:
+            attributes = line.entity["attributes"]
+            links = {name: attributes.pop(name) for name in LATE if attributes.get(name)}
+            if links:
+                named = {key: attributes[key] for key in ("qualifiedName", "name")}
+                late.append(_Line(line.file, {**line.entity, "attributes": {**named, **links}}))
+        waiting: set[str] = set()
+        for start in range(0, len(entities), BATCH):
+            done.assets += self._save(entities[start : start + BATCH], done, waiting)
+            yield
+        for start in range(0, len(late), BATCH):
+            self._save(late[start : start + BATCH], done, waiting)
+            yield
+        for name, tag in files.items():
+            if name not in waiting:
+                self._catalog.put_document("published", name, tag)
+        self._tried = self.pending()
+
+    def _read(self, name: str, done: Published) -> Iterator[dict]:
+        for number, line in enumerate((self._folder / name).read_bytes().splitlines(), 1):
+            try:
+                entity = orjson.loads(line)
+                if not entity["attributes"]["qualifiedName"]:
+                    raise ValueError("it has no qualifiedName")
+                yield entity
+            except (ValueError, KeyError, TypeError) as error:
+                done.refused.append(f"{name}, line {number}: no entity ({error})")
+
+    def _missing_connections(self, lines: Iterable[_Line]) -> list[dict]:
+        """The connections that the entities belong to and that the tenant has not: Atlan makes them when it publishes."""
+        found = {}
+        for line in lines:
+            attributes = line.entity["attributes"]
+            connection = attributes.get("connectionQualifiedName") or ""
+            if connection.count("/") == 2 and not self._catalog.find("Connection", connection):
+                found[connection] = make_connection(
+                    connection, attributes.get("connectionName") or connection.split("/")[1]
+                )
+        return list(found.values())
+
+    def _save(self, lines: list[_Line], done: Published, waiting: set[str]) -> int:
+        """Save a batch, and return how many are saved; where it is refused, one by one, so that one fault costs one."""
+        try:
+            save(self._catalog, [line.entity for line in lines], SaveOptions(), USER["username"])  # type: ignore[arg-type]
+            return len(lines)
+        except AtlasError as error:
+            if len(lines) > 1:
+                return sum(self._save([line], done, waiting) for line in lines)
+            done.refused.append(f"{lines[0].entity['attributes']['qualifiedName']}: {error.message}")
+            if error.code == MISSING_REFERENCE:
+                waiting.add(lines[0].file)
+            return 0
+
+
+def _rank(entity: dict[str, Any]) -> int:
+    name = entity.get("typeName")
+    return ORDER.index(name) if name in ORDER else len(ORDER)

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from delta_arc.settings import PipelineError
-from metadata_extraction.stores import LocalFolder, RemoteStore, Store
+from metadata_extraction.stores import LocalFolder, RemoteStore, Store, StoreError
 
 # A request may take long, as a slow line moves little, but not stand still. One blip is mended at once; what lasts
 # longer is the upload's to try again.
@@ -143,26 +143,53 @@ def _open_s3(component: Component, values: Mapping[str, str]) -> Store:
     from obstore.store import S3Store
 
     bucket, endpoint = _need(component, values, "bucket"), values.get("endpoint", "")
-    options: dict[str, Any] = {"region": values.get("region") or "us-east-1"}
+    path_style = values.get("forcePathStyle") == "true"
+    # Where the component does not say so, obstore would mix in what the environment has for other stores: its
+    # AWS_ENDPOINT_URL_S3 wins over an `endpoint`, and its AWS_SESSION_TOKEN joins the keys that are given.
+    options: dict[str, Any] = {
+        "region": values.get("region") or "us-east-1",
+        "virtual_hosted_style_request": not path_style,
+        # What arrives is checked by its checksum, so it need not be hashed once more to be signed.
+        "unsigned_payload": True,
+    }
     if endpoint:
-        options["endpoint"] = endpoint if "://" in endpoint else f"https://{endpoint}"
+        endpoint = endpoint if "://" in endpoint else f"https://{endpoint}"
+        options["aws_endpoint_url_s3"] = endpoint if path_style else endpoint.replace("://", f"://{bucket}.", 1)
     if values.get("accessKey"):
-        # Given as options, they would be mixed with the environment's AWS_SESSION_TOKEN, which belongs to other keys.
         credential = {
             "access_key_id": values["accessKey"],
             "secret_access_key": _need(component, values, "secretKey"),
             "token": values.get("sessionToken") or None,
             "expires_at": None,
         }
-        options["credential_provider"] = lambda: credential
-    options["virtual_hosted_style_request"] = values.get("forcePathStyle", "false") != "true"
-    # What arrives is checked by its checksum, so it need not be hashed once more to be signed.
-    options["unsigned_payload"] = True
-    client = {**CLIENT_OPTIONS, "allow_http": str(options.get("endpoint", "")).startswith("http://")}
+        options |= {"credential_provider": lambda: credential, "skip_signature": False}
+    client = {**CLIENT_OPTIONS, "allow_http": endpoint.startswith("http://")}
     if values.get("insecureSSL") == "true":
         client["allow_invalid_certificates"] = True
     store = S3Store(bucket, client_options=client, retry_config=RETRY, **options)  # type: ignore[arg-type]
-    return RemoteStore(store, f"s3://{bucket}{f' at {endpoint}' if endpoint else ''}")
+    address = f"s3://{bucket}{f' at {endpoint}' if endpoint else ''}"
+    return RemoteStore(store, address, lambda prefix: _abort_s3_uploads(bucket, endpoint or None, values, prefix))
+
+
+def _abort_s3_uploads(bucket: str, endpoint: str | None, values: Mapping[str, str], prefix: str) -> None:
+    """Abort the multipart uploads below a prefix that nobody will finish: they are not listed, but paid for."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    keys = {}
+    if values.get("accessKey"):
+        keys = {"aws_access_key_id": values["accessKey"], "aws_secret_access_key": values["secretKey"]}
+        keys["aws_session_token"] = values.get("sessionToken") or None  # type: ignore[assignment]
+    style = {"addressing_style": "path" if values.get("forcePathStyle") == "true" else "virtual"}
+    session = boto3.session.Session(region_name=values.get("region") or "us-east-1", **keys)
+    client = session.client("s3", endpoint_url=endpoint, config=Config(s3=style))
+    try:
+        for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=f"{prefix}/"):
+            for left in page.get("Uploads", []):
+                client.abort_multipart_upload(Bucket=bucket, Key=left["Key"], UploadId=left["UploadId"])
+    except (BotoCoreError, ClientError) as error:
+        raise StoreError(f"uploads that were broken off cannot be cleared away: {error}") from None
 
 
 def _open_azure(component: Component, values: Mapping[str, str]) -> Store:

@@ -10,7 +10,8 @@ import errno
 import itertools
 import os
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from delta_arc.settings import PipelineError
 PART_BYTES = 8 << 20  # what is read and sent at a time; a bigger file goes up in parts of this size
 PARTS_IN_FLIGHT = 4
 MAX_PARTS = 10_000  # S3's limit
+LEFTOVER_SECONDS = 24 * 3600
 
 
 class StoreError(PipelineError):
@@ -47,7 +49,10 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[StoredFile]: ...
 
     def read(self, file: StoredFile) -> Iterator[bytes]:
-        """The content in parts of PART_BYTES; raises `StoreError` where it is no longer the file that was listed."""
+        """The content in parts of `part_bytes`; raises `StoreError` where it is no longer the file that was listed.
+
+        Without a tag, it is whatever file is there.
+        """
         ...
 
     def write(self, key: str, parts: Iterable[bytes], size: int) -> str:
@@ -55,6 +60,10 @@ class Store(Protocol):
         ...
 
     def delete(self, key: str) -> None: ...
+
+    def clear_leftovers(self, prefix: str) -> None:
+        """Remove what writers that were killed have left unfinished below a prefix, while nobody writes there."""
+        ...
 
 
 def part_bytes(size: int) -> int:
@@ -116,7 +125,7 @@ class LocalFolder:
                         break
                     yield chunk
                 # Looked at before the last part is given away, so that a file in change never becomes a whole copy.
-                if left or _tag(os.fstat(stream.fileno())) != file.tag:
+                if left or (file.tag and _tag(os.fstat(stream.fileno())) != file.tag):
                     raise StoreError("it changed while it was read", passing=True)
                 if file.size:
                     yield chunk
@@ -148,6 +157,13 @@ class LocalFolder:
         with contextlib.suppress(FileNotFoundError):
             self._path(key).unlink()
 
+    def clear_leftovers(self, prefix: str) -> None:
+        # Staged files are of all prefixes, and may be another process's: only what is old is surely left.
+        for path in (self.root / self.STAGING).glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                    path.unlink()
+
     def _path(self, key: str) -> Path:
         """Where a key is; refused where it would lead out of the root, also through a linked folder."""
         folder, _, _ = key.rpartition("/")
@@ -172,9 +188,10 @@ def _tag(found: os.stat_result) -> str:
 class RemoteStore:
     """A store behind obstore: S3, Azure Blob Storage or Google Cloud Storage."""
 
-    def __init__(self, store: Any, address: str) -> None:
+    def __init__(self, store: Any, address: str, abort_uploads: Callable[[str], None] | None = None) -> None:
         self._store = store
         self.address = address
+        self._abort_uploads = abort_uploads  # what obstore has no call for
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
         import obstore
@@ -218,30 +235,32 @@ class RemoteStore:
     def delete(self, key: str) -> None:
         import obstore
 
-        with _telling_errors(), contextlib.suppress(FileNotFoundError):
+        with _telling_errors(), contextlib.suppress(FileNotFoundError):  # what is not there need not be deleted
             obstore.delete(self._store, key)
+
+    def clear_leftovers(self, prefix: str) -> None:
+        if self._abort_uploads:
+            self._abort_uploads(prefix)
 
 
 @contextlib.contextmanager
 def _telling_errors() -> Iterator[None]:
-    """Turn obstore's errors, which span many lines, into one sentence."""
+    """Turn obstore's errors, which span many lines, into one sentence. Some of them are Python's own, like ValueError."""
     from obstore import exceptions
 
     try:
         yield
-    except exceptions.BaseError as error:
+    except (exceptions.BaseError, OSError, ValueError) as error:
         said = " ".join(str(error).partition("\n\nDebug source")[0].split())
         if "SignatureDoesNotMatch" in said or "InvalidAccessKeyId" in said:
             raise StoreError(f"the store refuses the access key or its secret ({_code(said)})") from None
         if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)) or "403" in said:
             raise StoreError(f"the store does not allow it ({_code(said)})") from None
-        if isinstance(error, exceptions.PreconditionError):
-            raise StoreError("it changed while it was read", passing=True) from None
         if "NoSuchBucket" in said:
             raise StoreError("the bucket does not exist: check the component's bucket") from None
-        if isinstance(error, (exceptions.NotFoundError, FileNotFoundError)):
+        if isinstance(error, FileNotFoundError):
             raise StoreError("it is gone") from None
-        if isinstance(error, (exceptions.InvalidPathError, ValueError)):
+        if isinstance(error, ValueError):
             raise StoreError(f"its key cannot be used ({said})") from None
         raise StoreError(said, passing=True) from None
 

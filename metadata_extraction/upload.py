@@ -101,6 +101,11 @@ def migrate(source: Store, destination: Store, prefix: str, tell: Tell = be_sile
     except StoreError as error:
         return _all_failed(names, files, f"the old manifest cannot be deleted: {error}")
     moved = list(_move_all(mover, files, tell))
+    if any(item.sent and item.file.size > part_bytes(item.file.size) for item in moved):
+        try:
+            destination.clear_leftovers(prefix)
+        except StoreError as error:
+            logger.warning("⚠️ %s: %s", destination.address, error)
     failures = [Failure(item.file.key, item.error) for item in sorted(moved, key=_key) if not item.delivered]
     reason = ""
     if not failures:

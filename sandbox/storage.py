@@ -42,7 +42,7 @@ def serve(folder: Path, port: int = 0, key: tuple[str, str] | None = None) -> It
     """
     command = [
         _find_rclone(), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}", "--config", "",
-        # Files that are put into the folder show up at once. (At 0s, a key of many folders takes minutes to write.)
+        # Files that are put into the folder show up after 5 ms. (At 0s, a key of many folders takes minutes to write.)
         "--dir-cache-time", "5ms", "--vfs-cache-mode", "off", "--no-checksum=false",
     ]  # fmt: skip
     process = subprocess.Popen(

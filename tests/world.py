@@ -63,6 +63,7 @@ class World:
         for bucket in self.tenant.buckets.iterdir():
             shutil.rmtree(bucket)
         fill_buckets(self.tenant.buckets)
+        shutil.rmtree(self.tenant.folder / "atlan-storage/objectstore/artifacts", ignore_errors=True)
 
     def requests(self) -> dict[str, Any]:
         return self.http.get("/_sandbox/requests").json()
@@ -129,7 +130,7 @@ def start_world(folder: Path, inventories: tuple[Path, ...] | None = None) -> It
 
 
 def settings_of(world: World) -> dict[str, str]:
-    """The environment variables that lead main.py to a tenant and its bucket."""
+    """The environment variables that lead both programs to a tenant, its bucket and its storage."""
     return {
         "ATLAN_BASE_URL": world.tenant.base_url,
         "ATLAN_API_TOKEN": world.tenant.api_token,
@@ -138,6 +139,10 @@ def settings_of(world: World) -> dict[str, str]:
         "S3_BUCKET_NAME": BUCKET,
         "S3_PREFIX": PREFIX,
         "AWS_ENDPOINT_URL_S3": world.tenant.s3_endpoint_url,
+        "COMPONENTS_PATH": str(world.tenant.components),
+        "UPSTREAM_OBJECT_STORE_NAME": "atlan-storage",
+        "ATLAN_AUTH_CLIENT_ID": world.tenant.storage_key[0],
+        "ATLAN_AUTH_CLIENT_SECRET": world.tenant.storage_key[1],
     }
 
 

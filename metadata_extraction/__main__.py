@@ -142,10 +142,11 @@ def show(result: Result) -> int:
     """Tell what was written where, and how the upload went; returns the exit code."""
     from metadata_extraction.workflow import size_in_words
 
-    logger.info("💾 Written below %s:", result.output_path)
+    logger.info("💾 Written below %s (rows, files, size):", result.output_path)
     for written in result.written:
         folder = written.prefix.removeprefix(f"{result.output_path}/")
-        logger.info("   %-22s %8d in %d files, %s", folder, written.rows, written.files, size_in_words(written.bytes))
+        size = size_in_words(written.bytes)
+        logger.info("   %-22s %8d %4d  %s", folder, written.rows, written.files, size)
     if result.migration is None:
         logger.info("✅ Done: all data is local")
         return DONE

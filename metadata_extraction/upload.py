@@ -72,9 +72,15 @@ def migrate_from_objectstore_to_atlan(prefix: str, tell: Tell = be_silent) -> Mi
         ))  # fmt: skip
     try:
         source = open_store(settings.deployment_store, settings.components)
-        destination = open_store(settings.upstream_store, settings.components)
     except PipelineError as error:
         return _stopped(names, str(error))
+    try:
+        destination = open_store(settings.upstream_store, settings.components)
+    except PipelineError as error:
+        try:
+            return _all_failed(names, source.list(prefix.strip("/")), str(error))
+        except StoreError:
+            return _stopped(names, str(error))
     return migrate(source, destination, prefix, tell)
 
 

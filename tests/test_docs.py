@@ -7,17 +7,20 @@ import re
 from pathlib import Path
 
 import main
+from metadata_extraction import __main__ as extraction
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_setting_is_in_the_readme_and_in_the_example() -> None:
-    source = (PROJECT / "delta_arc" / "settings.py").read_text(encoding="utf-8")
-    read = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    read = set()
+    for package in ("delta_arc", "metadata_extraction"):
+        source = (PROJECT / package / "settings.py").read_text(encoding="utf-8")
+        read |= {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
     settings = {value for value in read if isinstance(value, str) and re.fullmatch(r"[A-Z0-9]+(_[A-Z0-9]+)+", value)}
     example = (PROJECT / ".env.example").read_text(encoding="utf-8")
-    assert len(settings) >= 12
+    assert len(settings) >= 28
     for name in settings:
         assert f"`{name}`" in README, name
         assert name in example or name == "ATLAN_API_KEY", name
@@ -36,6 +39,13 @@ def test_every_public_function_is_in_the_readme() -> None:
 
 def test_the_gate_runs_the_readmes_test_command() -> None:
     commands = re.findall(r"```sh\n(python3 -m venv .*)\n```", README)
-    assert len(commands) == 2
-    assert commands[1].endswith("-m pytest")
-    assert commands[1] in (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+    assert len(commands) == 3
+    assert commands[2].endswith("-m pytest")
+    assert commands[2] in (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_every_command_of_the_extraction_is_in_the_readme() -> None:
+    (commands,) = (action.choices for action in extraction.build_parser()._actions if action.dest == "command")
+    chapter = README.partition("## Metadata extraction")[2]
+    for name in commands:
+        assert f"python -m metadata_extraction {name}" in chapter, name

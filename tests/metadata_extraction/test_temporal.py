@@ -138,7 +138,9 @@ def test_a_source_that_cannot_be_read_ends_the_run_with_its_sentence(
         starter = start("start", tmp_path, environment)
         said, _ = starter.communicate(timeout=60)
         assert starter.returncode == 1, said
-        assert "PostgreSQL 127.0.0.1:1/db cannot be reached: check host and port in SOURCE_URL, and the network." in said
+        assert (
+            "PostgreSQL 127.0.0.1:1/db cannot be reached: check host and port in SOURCE_URL, and the network." in said
+        )
     finally:
         worker.terminate()
         worked, _ = worker.communicate()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from delta_arc.settings import PipelineError
 
@@ -41,7 +40,7 @@ def open_source(url: str, every_database: bool, timeout_seconds: int) -> Source:
 
     The database of the URL is the only one to be read, unless `every_database`.
     """
-    if urlsplit(url).scheme == "snowflake":
+    if url.startswith("snowflake://"):
         from metadata_extraction.sources.snowflake import SnowflakeSource
 
         return SnowflakeSource(url, every_database, timeout_seconds)

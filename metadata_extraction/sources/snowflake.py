@@ -15,25 +15,41 @@ BAD_LOGIN = 250001
 
 KINDS = {"BASE TABLE": "table", "VIEW": "view", "MATERIALIZED VIEW": "materialised view", "EXTERNAL TABLE": "foreign"}
 
-TABLES = """
-select t.table_schema as "schema_name", t.table_name as "table_name", t.table_type as "table_kind",
-    t.row_count as "row_count", t.bytes as "size_bytes", t.comment as "comment", v.view_definition as "definition",
-    (select count(*) from {database}.information_schema.columns c
-        where c.table_schema = t.table_schema and c.table_name = t.table_name) as "column_count"
-from {database}.information_schema.tables t
-left join {database}.information_schema.views v on v.table_schema = t.table_schema and v.table_name = t.table_name
-where t.table_schema in ({schemas}) order by t.table_schema, t.table_name
+# INFORMATION_SCHEMA.TABLES has the views as well, says Snowflake's reference; where it has not, they are taken from VIEWS.
+OBJECTS = """
+select t.table_schema, t.table_name, t.table_type, t.row_count, t.bytes, t.comment
+from {database}.information_schema.tables t where t.table_schema in ({schemas})
+union all
+select v.table_schema, v.table_name, 'VIEW', null, null, v.comment
+from {database}.information_schema.views v
+left join {database}.information_schema.tables t on t.table_schema = v.table_schema and t.table_name = v.table_name
+where v.table_schema in ({schemas}) and t.table_name is null
 """
 
-COLUMNS = """
-select c.table_schema as "schema_name", c.table_name as "table_name", t.table_type as "table_kind",
+TABLES = f"""
+with objects as ({OBJECTS}), counts as (
+    select c.table_schema, c.table_name, count(*) as columns
+    from {{database}}.information_schema.columns c where c.table_schema in ({{schemas}}) group by 1, 2
+)
+select o.table_schema as "schema_name", o.table_name as "table_name", o.table_type as "table_kind",
+    o.row_count as "row_count", o.bytes as "size_bytes", o.comment as "comment", v.view_definition as "definition",
+    coalesce(c.columns, 0) as "column_count"
+from objects o
+left join counts c on c.table_schema = o.table_schema and c.table_name = o.table_name
+left join {{database}}.information_schema.views v on v.table_schema = o.table_schema and v.table_name = o.table_name
+order by o.table_schema, o.table_name
+"""
+
+COLUMNS = f"""
+with objects as ({OBJECTS})
+select c.table_schema as "schema_name", c.table_name as "table_name", o.table_type as "table_kind",
     c.column_name as "column_name", c.ordinal_position as "position", c.data_type as "data_type",
     c.character_maximum_length as "max_length", c.numeric_precision as "numeric_precision",
     c.numeric_scale as "numeric_scale", c.is_nullable as "is_nullable", c.column_default as "default_value",
     c.comment as "comment"
-from {database}.information_schema.columns c
-join {database}.information_schema.tables t on t.table_schema = c.table_schema and t.table_name = c.table_name
-where c.table_schema in ({schemas}) order by c.table_schema, c.table_name, c.ordinal_position
+from {{database}}.information_schema.columns c
+join objects o on o.table_schema = c.table_schema and o.table_name = c.table_name
+order by c.table_schema, c.table_name, c.ordinal_position
 """
 
 PROCEDURES = """
@@ -57,8 +73,11 @@ class SnowflakeSource:
             raise SourceError(
                 "Snowflake needs its connector: pip install -r metadata_extraction/requirements-snowflake.txt"
             ) from None
-        parts = urlsplit(url)
-        account = parts.hostname or ""
+        try:
+            parts = urlsplit(url)
+            account, port = parts.hostname or "", parts.port
+        except ValueError:
+            account, port = "", None
         if not account or not parts.username:
             raise SourceError(
                 "SOURCE_URL is no address of an account: write it like snowflake://user:password@account/database."
@@ -76,8 +95,8 @@ class SnowflakeSource:
             **dict(parse_qsl(parts.query)),
             "session_parameters": {"STATEMENT_TIMEOUT_IN_SECONDS": timeout_seconds, "QUERY_TAG": "delta-arc"},
         }
-        if parts.port:
-            self._parameters |= {"host": account, "port": parts.port}
+        if port:
+            self._parameters |= {"host": account, "port": port}
 
     def preflight(self) -> list[str]:
         try:

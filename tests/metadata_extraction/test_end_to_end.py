@@ -7,16 +7,13 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import snowflake.connector
-from upload_world import free_port
+from snowflake_world import connect, snowflake_server
 from world import Run, World
 
 import main
@@ -200,32 +197,9 @@ def test_both_sides_come_out_of_databases_and_end_in_one_lineage(
     }
 
 
-@contextlib.contextmanager
-def snowflake_server() -> Iterator[int]:
-    """fakesnow in a process of its own; yields its port."""
-    port = free_port()
-    server = subprocess.Popen(
-        [Path(sys.executable).with_name("fakesnow"), "-s", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.1)
-        yield port
-    finally:
-        server.terminate()
-        server.wait()
-
-
 def fill_snowflake(port: int) -> None:
     """The sample's tables, as a load from the bucket would have made them."""
-    connection = snowflake.connector.connect(
-        user="fake", password="snow", account="fakesnow", host="127.0.0.1", port=port, protocol="http"
-    )
-    with connection, connection.cursor() as cursor:
+    with connect(port) as connection, connection.cursor() as cursor:
         for statement in ("create database FOOD_BEVERAGE", "use database FOOD_BEVERAGE", "create schema SALES_ORDERS"):
             cursor.execute(statement)
         for name, columns in COLUMNS.items():

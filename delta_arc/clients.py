@@ -55,7 +55,7 @@ def start_sandbox() -> Tenant:
         raise SettingsError(
             [
                 f"The sandbox needs a package that is not installed ({error.name}): run `pip install -r "
-                "requirements-dev.txt`, or set ATLAN_BASE_URL and ATLAN_API_TOKEN to use your tenant."
+                "requirements-dev.txt`, or let the settings point to your tenant."
             ]
         ) from None
     except FolderInUse:

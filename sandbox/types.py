@@ -7,10 +7,17 @@ fields into the class), and which two relationship fields are the ends of one re
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import hashlib
+import os
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import orjson
 
 # Ends of relationships that field names alone do not pair up.
 KNOWN_INVERSES = {
@@ -80,7 +87,32 @@ class TypeSystem:
 
 @functools.cache
 def load_types() -> TypeSystem:
-    """Read every asset type that the installed pyatlan knows (a few seconds, once per process)."""
+    """Every asset type that the installed pyatlan knows.
+
+    Reading its classes takes seconds, so what they tell is kept, for this version, where Python keeps its own such files.
+    """
+    source = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    kept = Path(__file__).with_name("__pycache__") / f"types-{version('pyatlan')}-{source}.json"
+    try:
+        return TypeSystem({item["name"]: _from_json(item) for item in orjson.loads(kept.read_bytes())})
+    except (OSError, ValueError, KeyError, TypeError):
+        types = read_types()
+    content = orjson.dumps([*types.values()], default=list)
+    with contextlib.suppress(OSError):  # a folder that is read-only keeps nothing
+        kept.parent.mkdir(exist_ok=True)
+        temporary = kept.with_suffix(f".{os.getpid()}")
+        temporary.write_bytes(content)
+        temporary.replace(kept)
+    return TypeSystem(types)
+
+
+def _from_json(item: dict) -> EntityType:
+    relationships = {name: Relationship(**end) for name, end in item["relationships"].items()}
+    return EntityType(item["name"], tuple(item["super_types"]), frozenset(item["attributes"]), relationships)
+
+
+def read_types() -> dict[str, EntityType]:
+    """The asset types by name, from pyatlan's classes."""
     import pyatlan.model.assets as assets
     from pyatlan.model.assets import Referenceable
 
@@ -115,7 +147,7 @@ def load_types() -> TypeSystem:
             relationships[alias] = Relationship(alias, target, many, inverse, inverse_many)
         super_types = [*lineages[name][1:], *_further_super_types(name, lineages, attributes, ends)]
         types[name] = EntityType(name, tuple(dict.fromkeys(super_types)), frozenset(attributes[name]), relationships)
-    return TypeSystem(types)
+    return types
 
 
 def _further_super_types(

@@ -20,6 +20,7 @@ from botocore.config import Config
 
 import sandbox
 from sandbox.catalog import FolderInUse
+from sandbox.types import load_types, read_types
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -122,6 +123,12 @@ def test_the_command_prints_settings_that_work_and_ends_on_a_signal(tmp_path: Pa
     finally:
         server.terminate()
     assert server.wait(20) == 0
+
+
+def test_the_types_that_are_kept_are_those_of_pyatlan() -> None:
+    load_types()
+    load_types.cache_clear()
+    assert load_types().types == read_types()
 
 
 def test_the_bucket_is_a_folder_that_can_be_added_to(own_tenant: sandbox.Tenant) -> None:

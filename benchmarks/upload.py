@@ -1,0 +1,241 @@
+"""How fast is the upload? Ours, rclone, boto3 and one call per file, side by side against the same kind of server.
+
+    python benchmarks/upload.py            # some eight minutes; needs 5 GB of memory for the files
+    python benchmarks/upload.py --quick    # a tenth of the size
+
+Every measurement has a client process of its own and a fresh `rclone serve s3` with signature checks, whose files are
+in memory (/dev/shm), as a disk would be slower than every client. The clients take turns, for three rounds; the median
+of each figure is printed. Wall time and CPU time (user and system) are those of the whole process, its start-up
+included. After each run every file is compared with what was sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import filecmp
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import proxy  # noqa: E402
+from clients import BUCKET  # noqa: E402
+
+from sandbox import storage  # noqa: E402
+
+ROUNDS = 3
+KEY = ("benchmark", "benchmark-secret")
+RCLONE = "rclone copy, tuned"
+CLIENTS = {"ours": "ours", RCLONE: "", "boto3 upload_file, 16 threads": "boto3", "one call per file": "one-by-one"}
+COMPONENT = """\
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata:
+  name: atlan-storage
+spec:
+  type: bindings.aws.s3
+  version: v1
+  metadata:
+    - {{name: bucket, value: {bucket}}}
+    - {{name: region, value: us-east-1}}
+    - {{name: endpoint, value: "{endpoint}"}}
+    - {{name: accessKey, secretKeyRef: {{name: AWS_ACCESS_KEY_ID, key: AWS_ACCESS_KEY_ID}}}}
+    - {{name: secretKey, secretKeyRef: {{name: AWS_SECRET_ACCESS_KEY, key: AWS_SECRET_ACCESS_KEY}}}}
+    - {{name: forcePathStyle, value: "true"}}
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files to upload. `samples` has the clients that would take too long, with the number of files they get."""
+
+    name: str
+    files: int
+    size: int
+    clients: tuple[str, ...]
+    far: bool = False
+    again: bool = False  # measured is a second upload, with nothing to do
+    samples: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one run of a client took."""
+
+    wall: float
+    cpu: float
+    megabytes: float
+
+
+def cases(quick: bool) -> list[Case]:
+    part = 10 if quick else 1
+    every = tuple(CLIENTS)
+    boto3, single = every[2], every[3]
+    many, large = 5000 // part, (512 << 20) // part
+    few = ((boto3, many // 5), (single, many // 50))
+    return [
+        Case(f"{many:,} × 10 KB", many, 10_000, every),
+        Case(f"{200 // part} × 2 MB", 200 // part, 2_000_000, every),
+        Case(f"2 × {large >> 20} MB", 2, large, every),
+        Case(f"{many:,} × 10 KB, +50 ms", many, 10_000, every, far=True, samples=few),
+        Case(f"{many:,} × 10 KB, all there", many, 10_000, every[:2], again=True),
+    ]
+
+
+# Files and servers
+
+
+def write_files(folder: Path, count: int, size: int) -> None:
+    """Files of random bytes, a thousand per folder."""
+    for number in range(count):
+        path = folder / f"type-{number // 1000}" / f"nightly_transformed_{number:05}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as stream:
+            for start in range(0, size, 1 << 20):
+                stream.write(os.urandom(min(1 << 20, size - start)))
+
+
+@contextlib.contextmanager
+def a_server(far: bool) -> Iterator[tuple[str, Path]]:
+    """A server with an empty bucket; yields its endpoint and the bucket's folder."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        bucket = Path(folder) / BUCKET
+        bucket.mkdir()
+        with contextlib.ExitStack() as stack:
+            endpoint = stack.enter_context(storage.serve(Path(folder), key=KEY))
+            if far:
+                endpoint = stack.enter_context(proxy.running(endpoint))
+            yield endpoint, bucket
+
+
+def check_arrived(source: Path, bucket: Path) -> None:
+    for path in source.rglob("*"):
+        if path.is_file() and not filecmp.cmp(path, bucket / path.relative_to(source), shallow=False):
+            raise SystemExit(f"{path} did not arrive as it is")
+
+
+# Clients
+
+
+def rclone_command(source: Path, endpoint: str) -> list[str]:
+    """The copy with the fewest requests: one list, one PUT per file, and no HEAD, as the PUT carries an MD5."""
+    return [
+        storage._find_rclone(), "copy", str(source), f":s3:{BUCKET}", "--config", "", "--quiet",
+        "--s3-provider", "Rclone", "--s3-env-auth", "--s3-endpoint", endpoint, "--s3-region", "us-east-1",
+        "--transfers", "32", "--checkers", "32", "--fast-list", "--checksum",
+        "--s3-no-head", "--s3-no-check-bucket", "--s3-use-unsigned-payload", "true",
+        "--s3-chunk-size", "8Mi", "--s3-upload-concurrency", "4",
+    ]  # fmt: skip
+
+
+def run_client(client: str, source: Path, endpoint: str) -> Usage:
+    """Run a client to its end in a process of its own."""
+    with tempfile.TemporaryDirectory() as components:
+        (Path(components) / "storage.yaml").write_text(COMPONENT.format(bucket=BUCKET, endpoint=endpoint))
+        python = [sys.executable, str(Path(__file__).with_name("clients.py")), CLIENTS[client], str(source), endpoint]
+        command = rclone_command(source, endpoint) if client == RCLONE else python
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "BENCHMARK_COMPONENTS": components,
+            "AWS_ACCESS_KEY_ID": KEY[0],
+            "AWS_SECRET_ACCESS_KEY": KEY[1],
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        started = time.monotonic()
+        process = os.posix_spawn(command[0], command, environment)
+        _, status, used = os.wait4(process, 0)
+        wall = time.monotonic() - started
+    if status:
+        raise SystemExit(f"{client} ended with {os.waitstatus_to_exitcode(status)}")
+    return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def measure(case: Case, client: str, source: Path) -> Usage:
+    """One upload to a fresh server, checked."""
+    with a_server(case.far) as (endpoint, bucket):
+        if case.again:
+            run_client(client, source, endpoint)
+        usage = run_client(client, source, endpoint)
+        check_arrived(source, bucket)
+        return usage
+
+
+# Results
+
+
+def median(usages: list[Usage]) -> Usage:
+    return Usage(
+        statistics.median(usage.wall for usage in usages),
+        statistics.median(usage.cpu for usage in usages),
+        statistics.median(usage.megabytes for usage in usages),
+    )
+
+
+def extrapolated(sample: Usage, start: Usage, factor: float) -> Usage:
+    """What all files would take, when a sample of them took this and a start without any file that."""
+    wall = start.wall + (sample.wall - start.wall) * factor
+    cpu = start.cpu + (sample.cpu - start.cpu) * factor
+    return Usage(wall, cpu, sample.megabytes)
+
+
+def run_case(case: Case, folder: Path) -> dict[str, Usage]:
+    """The medians by client; a client that got a sample only says so in its name."""
+    samples = dict(case.samples)
+    for count in {0, case.files, *samples.values()}:
+        (folder / str(count)).mkdir()
+        write_files(folder / str(count), count, case.size)
+    taken: dict[str, list[Usage]] = {client: [] for client in case.clients}
+    for _ in range(ROUNDS):
+        for client in case.clients:
+            count = samples.get(client, case.files)
+            usage = measure(case, client, folder / str(count))
+            if count < case.files:
+                usage = extrapolated(usage, measure(case, client, folder / "0"), case.files / count)
+            taken[client].append(usage)
+    return {
+        f"{client} (extrapolated from {samples[client]:,} files)" if client in samples else client: median(usages)
+        for client, usages in taken.items()
+    }
+
+
+def print_rows(case: Case, results: dict[str, Usage]) -> None:
+    best = min(usage.wall for usage in results.values())
+    for client, usage in results.items():
+        print(
+            f"| {case.name} | {client} | {usage.wall:.2f} | {usage.wall / best:.2f} | {usage.cpu:.2f} "
+            f"| {usage.megabytes:.0f} |",
+            flush=True,
+        )
+
+
+def print_proxy_rate() -> None:
+    rates = [f"{proxy.measured_rate(number):,.0f} with {number} connections" for number in (128, 512)]
+    print(f"\nThe proxy behind +50 ms passes {', '.join(rates)} requests of 10 KB a second from a bare client.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the size")
+    quick = parser.parse_args().quick
+    print("| case | client | wall s | × best | CPU s | peak MB |\n|---|---|---|---|---|---|", flush=True)
+    for case in cases(quick):
+        folder = Path(tempfile.mkdtemp(dir="/dev/shm"))
+        try:
+            print_rows(case, run_case(case, folder))
+        finally:
+            shutil.rmtree(folder)
+    print_proxy_rate()
+
+
+if __name__ == "__main__":
+    main()

@@ -101,8 +101,9 @@ def migrate(source: Store, destination: Store, prefix: str, tell: Tell = be_sile
     except StoreError as error:
         return _all_failed(names, files, f"{destination.address} cannot be listed: {error}")
     mover = _Mover(source, destination, prefix, present, recorded)
+    unchanged = all(mover.record_of(file) for file in files)
     try:
-        if any(mover.record_of(file) is None for file in files):
+        if not unchanged:
             destination.delete(manifest)  # it says that everything is there, which is not so until the end
     except StoreError as error:
         return _all_failed(names, files, f"the old manifest cannot be deleted: {error}")
@@ -113,12 +114,12 @@ def migrate(source: Store, destination: Store, prefix: str, tell: Tell = be_sile
         except StoreError as error:
             logger.warning("⚠️ %s: %s", destination.address, error)
     failures = [Failure(item.file.key, item.error) for item in sorted(moved, key=_key) if not item.delivered]
+    delivered = [item.delivered for item in sorted(moved, key=_key) if item.delivered]
     reason = ""
-    if not failures:
+    # The manifest that was read stays, where it says the same of the same files.
+    if not failures and not (unchanged and {item.file: item for item in delivered} == recorded):
         try:
-            _write_manifest(
-                destination, manifest, [item.delivered for item in sorted(moved, key=_key) if item.delivered]
-            )
+            _write_manifest(destination, manifest, delivered)
         except StoreError as error:
             reason = f"the manifest cannot be written: {error}"
     sent = [item for item in moved if item.sent]

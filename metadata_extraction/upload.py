@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from delta_arc.settings import PipelineError
 from delta_arc.terminal import logger
@@ -380,7 +380,7 @@ def _write_manifest(destination: Store, key: str, delivered: list[Delivered]) ->
         "version": 1,
         "count": len(delivered),
         "bytes": sum(item.bytes for item in delivered),
-        "files": [asdict(item) for item in delivered],
+        "files": [vars(item) for item in delivered],
     }
     content = json.dumps(document, indent=1, ensure_ascii=False).encode()
     destination.write(

@@ -1,6 +1,6 @@
 """How fast is the upload? Ours, rclone, boto3 and one call per file, side by side against the same kind of server.
 
-    python benchmarks/upload.py            # some eight minutes; needs 5 GB of memory for the files
+    python benchmarks/upload.py            # needs 3 GB of memory for the files
     python benchmarks/upload.py --quick    # a tenth of the size
 
 Every measurement has a client process of its own and a fresh `rclone serve s3` with signature checks, whose files are

@@ -7,6 +7,7 @@ under keys that follow from the run, so that a step that is repeated, here or el
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from delta_arc.settings import PipelineError
 from delta_arc.terminal import logger
@@ -20,13 +21,17 @@ from metadata_extraction.sources import Row, Source, SourceError, open_source
 from metadata_extraction.stores import Store, StoreError
 from metadata_extraction.upload import migrate_from_objectstore_to_atlan
 
-# Hears how far a step is: what it works on, and how many items and bytes more are done.
-Tell = Callable[[str, int, int], None]
+
+class Tell(Protocol):
+    """Hears how far a step is: what it works on, how many items and bytes more are done, and of how many, if known."""
+
+    def __call__(self, label: str, count: int, size: int = 0, total: int | None = None) -> None: ...
+
 
 MOST_FAILURES = 100  # how many are passed on; all of them are in the log
 
 
-def be_silent(label: str, count: int, size: int = 0) -> None:
+def be_silent(label: str, count: int, size: int = 0, total: int | None = None) -> None:
     """For who does not want to hear."""
 
 
@@ -85,14 +90,23 @@ def transform_data(run: Run, tell: Tell = be_silent) -> Transformed:
     for typename in TYPENAMES:
         files = FileSet(store, typename, run.transformed_prefix(typename))
         entities = (make_entity(typename, row, run) for row in read_raw(store, run, typename))
-        write_transformed(files, run.workflow_id, entities, lambda count: tell("Entities", count, 0))
+        write_transformed(files, run.workflow_id, entities, lambda count: tell("Entities", count))
         written.append(files.finish())
     return Transformed(written)
 
 
 def upload_to_atlan(run: Run, tell: Tell = be_silent) -> MigrationSummary:
     """Hand everything below the run's prefix to Atlan's storage. Never raises: the summary tells what went wrong."""
-    summary = migrate_from_objectstore_to_atlan(run.output_path, lambda files, size: tell("Upload", files, size))
+    try:
+        summary = migrate_from_objectstore_to_atlan(
+            run.output_path, lambda files, size, total: tell("Upload", files, size, total)
+        )
+    except Exception as error:
+        # Whatever it is: the extraction itself has succeeded, and its files are safe.
+        logger.debug("the upload broke off", exc_info=True)
+        settings = get_settings()
+        reason = f"it broke off ({type(error).__name__}: {error})"
+        summary = MigrationSummary(run.output_path, settings.deployment_store, settings.upstream_store, reason=reason)
     for failure in summary.failures:
         logger.warning("⚠️ Not uploaded: %s (%s)", failure.file, failure.error)
     return summary.shortened(MOST_FAILURES)
@@ -124,7 +138,7 @@ def _write_raw(typename: str, run: Run, chunks: Iterable[Iterable[Row]], tell: T
     store = open_store(settings.deployment_store, settings.components)
     files = FileSet(store, typename, run.raw_prefix(typename), _stage(settings) if run.upload else None)
     for number, rows in enumerate(chunks):
-        write_raw(files, number, rows, lambda count: tell(f"{typename.capitalize()}s", count, 0))
+        write_raw(files, number, rows, lambda count: tell(f"{typename.capitalize()}s", count))
     return files.finish()
 
 

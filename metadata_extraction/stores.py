@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -227,6 +228,8 @@ class RemoteStore:
             if size <= part:
                 result = obstore.put(self._store, key, b"".join(parts), use_multipart=False)
             else:
+                # `clear_leftovers` needs it in the end, and importing it takes a while.
+                threading.Thread(target=import_module, args=("boto3",), daemon=True).start()
                 result = obstore.put(
                     self._store, key, iter(parts), use_multipart=True, chunk_size=part, max_concurrency=PARTS_IN_FLIGHT
                 )
@@ -254,7 +257,7 @@ def _telling_errors() -> Iterator[None]:
         said = " ".join(str(error).partition("\n\nDebug source")[0].split())
         if "SignatureDoesNotMatch" in said or "InvalidAccessKeyId" in said:
             raise StoreError(f"the store refuses the access key or its secret ({_code(said)})") from None
-        if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)) or "403" in said:
+        if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)) or "403 Forbidden" in said:
             raise StoreError(f"the store does not allow it ({_code(said)})") from None
         if "NoSuchBucket" in said:
             raise StoreError("the bucket does not exist: check the component's bucket") from None

@@ -95,9 +95,9 @@ def _heartbeats() -> Any:
         while not ended.wait(BEAT_SECONDS):
             activity.heartbeat(done)
 
-    def tell(label: str, count: int, size: int) -> None:
-        files, total = done.get(label, [0, 0])
-        done[label] = [files + count, total + size]
+    def tell(label: str, count: int, size: int = 0, total: int | None = None) -> None:
+        items, size_so_far = done.get(label, [0, 0])
+        done[label] = [items + count, size_so_far + size]
 
     thread = threading.Thread(target=contextvars.copy_context().run, args=(beat,), daemon=True, name="heartbeat")
     thread.start()

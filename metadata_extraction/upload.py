@@ -29,7 +29,7 @@ MOST_IN_FLIGHT = 128
 BYTES_IN_FLIGHT = 96 << 20
 TICK_SECONDS = 0.01
 
-Tell = Callable[[int, int], None]  # hears of files and bytes that are done
+Tell = Callable[[int, int, int], None]  # hears of files and bytes that are done, and of how many files there are
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Moved:
     error: str = ""
 
 
-def be_silent(files: int, size: int) -> None:
+def be_silent(files: int, size: int, total: int) -> None:
     """For who does not want to hear."""
 
 
@@ -334,7 +334,7 @@ def _move_all(mover: _Mover, files: Iterable[StoredFile], tell: Tell) -> Iterato
         for _ in range(done.qsize()):
             moved = done.get()
             pace.note(moved.file.size)
-            tell(1, moved.file.size)
+            tell(1, moved.file.size, len(ordered))
             left -= 1
             yield moved
     for thread in threads:

@@ -60,9 +60,9 @@ class _Bar:
     def __enter__(self) -> _Bar:
         return self
 
-    def tell(self, label: str, count: int, size: int) -> None:
+    def tell(self, label: str, count: int, size: int = 0, total: int | None = None) -> None:
         if self._progress is None:
-            self._progress = Progress(label)
+            self._progress = Progress(label, total)
         self._progress.advance(count, size)
 
     def __exit__(self, *_: object) -> None:

@@ -186,7 +186,8 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing(
     moved: list[int] = []
     killed = threading.Event()
 
-    def tell(count: int, size: int) -> None:
+    def tell(count: int, size: int, total: int) -> None:
+        assert total == 300
         moved.append(count)
         if len(moved) == 30:
             own.kill()
@@ -196,7 +197,7 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing(
     summary = migrate(source, fragile.open(), RUN, tell)
     try:
         assert killed.is_set()
-        assert counts(summary) == (300, 300, 0, 0)
+        assert counts(summary) == (300, 300, 0, 0), summary.failures
         assert fragile.files() == files
         assert manifest_of(fragile) is not None
     finally:

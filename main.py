@@ -25,11 +25,12 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from delta_arc.cleanup import find_own_lineage, find_own_s3
 from delta_arc.clients import (
     AtlanRequestError,
     S3Error,
@@ -40,25 +41,54 @@ from delta_arc.clients import (
     search_assets,
     telling_atlan_errors,
 )
+from delta_arc.coverage import explain_columns, explain_tables
+from delta_arc.evidence import CONTRADICTION, NAMES_ONLY, Evidence, absent_columns, gather_evidence
 from delta_arc.model import (
     BUCKET_ATTRIBUTES,
     MARKER,
     OBJECT_ATTRIBUTES,
     PROCESS_ATTRIBUTES,
     Flow,
+    Load,
     connection_of,
     last_name,
     load_suffix,
     make_bucket,
     make_column_process,
+    make_connection,
     make_extract,
     make_load,
     make_s3_object,
 )
+from delta_arc.overrides import (
+    Overrides,
+    parse_overrides,
+    read_overrides,
+    settle_columns,
+    settle_objects,
+    settle_tables,
+)
+from delta_arc.plan import (
+    Change,
+    Coverage,
+    Plan,
+    Step,
+    Unmatched,
+    check_unchanged,
+    compare,
+    describe_world,
+    load_plan,
+    save_plan,
+    show_coverage,
+    show_grounds,
+    show_removals,
+    show_steps,
+)
 from delta_arc.settings import SANDBOX_FOLDER, TENANT_SETTINGS, PipelineError, Settings, SettingsError, get_settings
 from delta_arc.terminal import Progress, logger, say_error
-from delta_arc.writing import STATUSES, Change, Report, apply_changes, remove_assets, word_for
+from delta_arc.writing import STATUSES, Report, apply_steps, find_stale, outcomes_of, remove_assets, show, word_for
 from matching import (
+    TARGET_TYPES,
     AssetRow,
     TablePair,
     Verdict,
@@ -387,91 +417,69 @@ def _count_all_objects(settings: Settings, bucket: str) -> int | None:
 
 
 # =====================================================================================================================
-# Plan (no I/O): wanted assets, and what differs from what Atlan holds
+# What the lineage has to be (no I/O)
 # =====================================================================================================================
 
 
-# What is set when an asset is made and then left to the people who edit it.
-ONLY_AT_CREATION = ("description",)
-
-
-@dataclass(frozen=True)
-class Chain:
-    """One table's way: its pair of tables, and the two processes that lead through its objects."""
-
-    source: str
-    target: str
-    extract: dict
-    load: dict
+def group_datasets(
+    pairs: Iterable[TablePair], verdicts: Iterable[Verdict], s3_objects: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[Mapping[str, Any]]]:
+    """The objects of each source table that has a target and at least one object; `s3_objects` are those by key."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for verdict in verdicts:
+        if verdict.table_qualified_name:
+            found.setdefault(verdict.table_qualified_name, []).append(s3_objects[verdict.key])
+    return {pair.source: found[pair.source] for pair in pairs if pair.target and pair.source in found}
 
 
 def plan_table_lineage(
     flow: Flow,
     pairs: Iterable[TablePair],
-    verdicts: Iterable[Verdict],
-    s3_objects: Mapping[str, Mapping[str, Any]],
+    datasets: Mapping[str, Sequence[Mapping[str, Any]]],
+    evidence: Mapping[str, Evidence],
     assets: Sequence[AssetRow],
-) -> list[Chain]:
+) -> list[tuple[dict, dict, Load]]:
     """The wanted extract process (table → objects) and load process (the same objects → table) of each chain.
 
-    `s3_objects` are the objects by key, `assets` the rows of both sides. A chain needs a target and at least one
-    object.
+    `assets` are the rows of both sides. What a file contradicts is no chain.
     """
     tables, places = {row[0]: row for row in assets}, places_of(assets)
-    datasets: dict[str, list[Mapping[str, Any]]] = {}
-    for verdict in verdicts:
-        if verdict.table_qualified_name:
-            datasets.setdefault(verdict.table_qualified_name, []).append(s3_objects[verdict.key])
     chains = []
     for pair in pairs:
-        objects = sorted(datasets.get(pair.source, []), key=lambda item: item["qualified_name"])
-        if pair.target and objects:
-            source, target = tables[pair.source], tables[pair.target]
-            extract = make_extract(flow, source, places[source[0]], objects)
-            load = make_load(flow, source, objects, target, places[target[0]])
-            chains.append(Chain(pair.source, pair.target, extract, load))
+        if pair.target and pair.source in datasets and evidence[pair.source].ground != CONTRADICTION:
+            objects = sorted(datasets[pair.source], key=lambda item: item["qualified_name"])
+            source, target, ground = tables[pair.source], tables[pair.target], evidence[pair.source].kept_on_process
+            extract = make_extract(flow, source, places[source[0]], objects, ground)
+            load = make_load(flow, source, objects, target, places[target[0]], ground)
+            chains.append((extract, load, Load(pair.source, pair.target, ground)))
     return chains
 
 
 def plan_column_lineage(
-    loads: Mapping[str, tuple[str, str]], postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow]
-) -> list[dict]:
-    """The wanted column processes below each load process; `loads` has the source and target table of each."""
+    loads: Mapping[str, Load],
+    postgres_assets: Sequence[AssetRow],
+    snowflake_assets: Sequence[AssetRow],
+    overrides: Overrides,
+) -> tuple[list[dict], list[Unmatched]]:
+    """The wanted column processes below each load process, and the columns that get none, with the reason.
+
+    A column needs its partner in the target, and its place in the file, unless an override says that it is there.
+    """
     source_columns, target_columns = columns_by_parent(postgres_assets), columns_by_parent(snowflake_assets)
     tables = {row[0]: row for row in [*postgres_assets, *snowflake_assets]}
-    wanted = []
-    for load, (source, target) in loads.items():
-        for left, right in match_columns(source_columns.get(source, []), target_columns.get(target, [])):
+    wanted, unmatched = [], []
+    for load, (source, target, ground) in loads.items():
+        sources, targets = source_columns.get(source, []), target_columns.get(target, [])
+        by_name = match_columns(sources, targets)
+        absent = absent_columns(ground)
+        present = [pair for pair in by_name if pair[0][1] not in absent]
+        for left, right in (pairs := settle_columns(overrides, present, sources, targets)):
             wanted.append(make_column_process(load, tables[source], left, tables[target], right))
-    return wanted
-
-
-def compare(wanted: Iterable[dict], present: Mapping[str, dict]) -> list[Change]:
-    """What has to happen to each wanted asset; `present` are search hits by qualified name."""
-    changes = []
-    for entity in wanted:
-        hit = present.get(entity["attributes"]["qualifiedName"])
-        if hit is None:
-            changes.append(Change(entity, "create"))
-            continue
-        sent = {name: value for name, value in entity["attributes"].items() if name not in ONLY_AT_CREATION}
-        held = hit["attributes"]
-        differing = tuple(name for name, value in sent.items() if not _equal(value, held.get(name)))
-        entity = {**entity, "attributes": sent}
-        changes.append(Change(entity, "update" if differing else "keep", differing))
-    return changes
-
-
-def _equal(wanted: Any, held: Any) -> bool:
-    """Whether Atlan holds a value; references are equal by qualified name, and their order does not count."""
-    if isinstance(wanted, (dict, list)):
-        return _referenced(wanted) == _referenced(held)
-    return wanted == held
-
-
-def _referenced(value: Any) -> set[str]:
-    references = value if isinstance(value, list) else [value] if value else []
-    return {(item.get("uniqueAttributes") or {}).get("qualifiedName", "") for item in references}
+        matched = {row[0] for pair in pairs for row in pair}
+        unmatched += explain_columns("Snowflake", sources, matched, absent, overrides)
+        in_target = matched | {right[0] for _, right in by_name}
+        unmatched += explain_columns("PostgreSQL", targets, in_target, (), overrides)
+    return wanted, unmatched
 
 
 # =====================================================================================================================
@@ -487,6 +495,31 @@ def integration_with_S3(
     Returns `{"connection_qualified_name", "bucket_qualified_name", "s3_objects", "object_count", "report"}`; each of
     the objects has what `list_s3_bucket_objects` tells, with its `qualified_name`, and its `bucket`'s.
     """
+    plan = plan_s3(bucket_name, bucket_arn, prefix)
+    report = Report(apply_steps(get_atlan_client(), plan.steps, dry_run))
+    missing = {outcome.qualified_name for outcome in report.failed} - set(plan.held)
+    s3_objects = [item for item in plan.objects if item["qualified_name"] not in missing]
+    return {
+        "connection_qualified_name": connection_of(plan.bucket),
+        "bucket_qualified_name": plan.bucket,
+        "s3_objects": s3_objects,
+        "object_count": len(s3_objects),
+        "report": report,
+    }
+
+
+@dataclass(frozen=True)
+class S3Plan:
+    """What has to be registered of a bucket: its objects as later steps need them, and what Atlan holds already."""
+
+    steps: list[Step]
+    bucket: str
+    count: int | None
+    objects: list[dict[str, Any]]
+    held: dict[str, dict]
+
+
+def plan_s3(bucket_name: str | None = None, bucket_arn: str | None = None, prefix: str | None = None) -> S3Plan:
     settings = get_settings()
     name = bucket_name or settings.s3_bucket
     arn = bucket_arn or (settings.s3_bucket_arn if name == settings.s3_bucket else f"arn:aws:s3:::{name}")
@@ -494,41 +527,27 @@ def integration_with_S3(
     listed = list_s3_bucket_objects(name, prefix)
     count = _count_all_objects(settings, name) if prefix else len(listed)
     client = get_atlan_client()
-    report = Report()
     held = _find_bucket(client, name, arn)
+    steps = []
     if held:
         bucket = make_bucket(held["attributes"]["qualifiedName"], held["attributes"]["name"], arn, count)
     else:
-        connection = _find_or_create_s3_connection(client, settings, dry_run)
+        connection, to_create = _find_or_plan_s3_connection(client, settings)
+        steps += [Step("S3 connection", [Change(to_create, "create")])] if to_create else []
         bucket = make_bucket(f"{connection}/{arn}", name, arn, count)
     bucket_qualified_name = bucket["attributes"]["qualifiedName"]
     present = {bucket_qualified_name: held} if held else {}
-    report.outcomes += apply_changes(client, "S3 bucket", compare([bucket], present), dry_run)
-    if report.failed:
-        raise PipelineError(f"The bucket {name} cannot be registered: {report.failed[0].detail}")
+    steps.append(Step("S3 bucket", compare([bucket], present)))
     objects = [make_s3_object(bucket, item) for item in listed]
     prefix_of_objects = f"{connection_of(bucket_qualified_name)}/{arn}/"
-    present = read_present(client, "S3Object", prefix_of_objects, OBJECT_ATTRIBUTES)
-    outcomes = apply_changes(client, "S3 objects", compare(objects, present), dry_run)
-    report.outcomes += outcomes
-    missing = {outcome.qualified_name for outcome in outcomes if outcome.status == "failed"} - set(present)
+    present |= read_present(client, "S3Object", prefix_of_objects, OBJECT_ATTRIBUTES)
+    steps.append(Step("S3 objects", compare(objects, present)))
+    place = {"bucket": bucket_qualified_name, "bucket_name": name, "prefix": prefix}
     s3_objects = [
-        {
-            **item,
-            "qualified_name": entity["attributes"]["qualifiedName"],
-            "bucket": bucket_qualified_name,
-            "prefix": prefix,
-        }
+        {**item, "qualified_name": entity["attributes"]["qualifiedName"], **place}
         for item, entity in zip(listed, objects, strict=True)
-        if entity["attributes"]["qualifiedName"] not in missing
     ]
-    return {
-        "connection_qualified_name": connection_of(bucket_qualified_name),
-        "bucket_qualified_name": bucket_qualified_name,
-        "s3_objects": s3_objects,
-        "object_count": len(s3_objects),
-        "report": report,
-    }
+    return S3Plan(steps, bucket_qualified_name, count, s3_objects, present)
 
 
 def _find_bucket(client: AtlanClient, name: str, arn: str) -> dict | None:
@@ -556,34 +575,18 @@ def _find_bucket(client: AtlanClient, name: str, arn: str) -> dict | None:
     return None
 
 
-def _find_or_create_s3_connection(client: AtlanClient, settings: Settings, dry_run: bool) -> str:
-    """The S3 connection by its name, created if the tenant has none; its admins are this user and all admins."""
+def _find_or_plan_s3_connection(client: AtlanClient, settings: Settings) -> tuple[str, dict | None]:
+    """The S3 connection by its name; if the tenant has none, also the connection that has to be created."""
     name = settings.s3_connection
     derived = _derived_connection(name, settings.base_url)
     present = _list_connections("s3")
     if any(name in pair for pair in present):
-        return _pick_connection(present, name, "s3")
+        return _pick_connection(present, name, "s3"), None
     if any(qualified_name == derived for _, qualified_name in present):
-        return derived  # made here, and renamed by people
-    if dry_run:
-        logger.info("✅ S3 connection: %s would be created", name)
-        return derived
-    from pyatlan.model.assets import Connection
-    from pyatlan.model.enums import AtlanConnectorType, EntityStatus
-
+        return derived, None  # made here, and renamed by people
     with telling_atlan_errors(client):
-        connection = Connection.creator(
-            client=client,
-            name=name,
-            connector_type=AtlanConnectorType.S3,
-            admin_users=[client.user.get_current().username],
-            admin_roles=[client.role_cache.get_id_for_name("$admin")],
-        )
-        connection.qualified_name = derived
-        connection.status = EntityStatus.ACTIVE
-        client.asset.save(connection)
-    logger.info("✅ S3 connection: %s created as %s", name, derived)
-    return derived
+        user, admin_role = client.user.get_current().username, client.role_cache.get_id_for_name("$admin")
+    return derived, make_connection(name, derived, str(user), str(admin_role))
 
 
 def _derived_connection(name: str, tenant: str) -> str:
@@ -608,58 +611,90 @@ def create_table_lineage(
     *,
     dry_run: bool = False,
 ) -> Report:
-    """Match tables and objects by name, and create an extract and a load process for each complete chain.
+    """Match tables and objects, and create an extract and a load process for each complete chain.
 
     `s3_objects` are those of `integration_with_S3`. The report has an outcome per process, what did not match and
     why, and the load processes, which `create_column_lineage` takes as parents.
     """
-    client = get_atlan_client()
-    sources, targets = tables_in(postgres_assets), tables_in(snowflake_assets)
-    by_key = {item["key"]: item for item in s3_objects}
-    pairs = match_tables(postgres_assets, snowflake_assets)
-    verdicts = match_s3_objects(by_key, postgres_assets)
-    report = Report(unmatched=explain_unmatched(pairs, verdicts, targets))
-    # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
-    if not (sources and targets and s3_objects):
-        return report
-    bucket, prefix = s3_objects[0]["bucket"], s3_objects[0]["prefix"]
-    report.flow = flow = Flow(connection_of(sources[0][0]), bucket, prefix, connection_of(targets[0][0]))
-    chains = plan_table_lineage(flow, pairs, verdicts, by_key, [*postgres_assets, *snowflake_assets])
-    for label, direction, connection in (
-        ("Extract processes", "extract", flow.postgres_connection),
-        ("Load processes", "load", flow.snowflake_connection),
-    ):
-        wanted = [getattr(chain, direction) for chain in chains]
-        present = read_present(client, "Process", f"{connection}/{flow.marker}/{direction}/", PROCESS_ATTRIBUTES)
-        report.held |= present
-        report.outcomes += apply_changes(client, label, compare(wanted, present), dry_run)
-    missing = {outcome.qualified_name for outcome in report.failed} - set(report.held)
-    for chain in chains:
-        if chain.load["attributes"]["qualifiedName"] not in missing:
-            report.loads[chain.load["attributes"]["qualifiedName"]] = (chain.source, chain.target)
+    plan = plan_tables(postgres_assets, s3_objects, snowflake_assets)
+    outcomes = apply_steps(get_atlan_client(), plan.steps, dry_run)
+    report = Report(outcomes, [*plan.coverage.unmatched], held=plan.held, flow=plan.flow)
+    missing = {outcome.qualified_name for outcome in report.failed} - set(plan.held)
+    report.loads = {name: load for name, load in plan.loads.items() if name not in missing}
     return report
 
 
-def explain_unmatched(
-    pairs: Iterable[TablePair], verdicts: Iterable[Verdict], targets: Iterable[AssetRow]
-) -> list[str]:
-    """One sentence for each table and object that is in no complete chain."""
-    pairs, verdicts = list(pairs), list(verdicts)
-    with_objects = {verdict.table_qualified_name for verdict in verdicts}
-    told = []
-    for pair in pairs:
-        rivals = f": {', '.join(pair.rivals)}" if pair.rivals else ""
-        if not pair.target:
-            told.append(f"PostgreSQL table {pair.source} has no Snowflake table ({pair.rule}{rivals})")
-        if pair.source not in with_objects:
-            told.append(f"PostgreSQL table {pair.source} has no S3 object")
-    for verdict in verdicts:
-        rivals = f": {', '.join(verdict.rivals)}" if verdict.rivals else ""
-        if not verdict.table_qualified_name:
-            told.append(f"S3 object {verdict.key} matches no table ({verdict.rule}{rivals})")
-    matched = {pair.target for pair in pairs}
-    told += [f"Snowflake table {row[0]} has no PostgreSQL table" for row in targets if row[0] not in matched]
-    return told
+@dataclass(frozen=True)
+class TablePlan:
+    """The processes between tables and objects: steps, the load processes, what Atlan holds, and how far they reach."""
+
+    steps: list[Step]
+    loads: dict[str, Load]
+    held: dict[str, dict]
+    coverage: Coverage
+    evidence: dict[str, Evidence]
+    flow: Flow | None
+
+
+def plan_tables(
+    postgres_assets: Sequence[AssetRow],
+    s3_objects: Sequence[Mapping[str, Any]],
+    snowflake_assets: Sequence[AssetRow],
+) -> TablePlan:
+    client = get_atlan_client()
+    overrides = _read_overrides(postgres_assets, snowflake_assets)
+    sources, targets = tables_in(postgres_assets), tables_in(snowflake_assets, TARGET_TYPES)
+    by_key = {item["key"]: item for item in s3_objects}
+    pairs = settle_tables(overrides, match_tables(postgres_assets, snowflake_assets, overrides.forbidden))
+    verdicts = settle_objects(overrides, match_s3_objects(by_key, postgres_assets))
+    show(f"⚠️ {sentence}" for sentence in overrides.unused("object", "table", "never"))
+    datasets = group_datasets(pairs, verdicts, by_key)
+    evidence = _read_evidence(datasets, postgres_assets, verdicts)
+    coverage = explain_tables(pairs, verdicts, targets, evidence, overrides)
+    steps: list[Step] = []
+    loads: dict[str, Load] = {}
+    held: dict[str, dict] = {}
+    # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
+    flow = None
+    if sources and targets and s3_objects:
+        bucket, prefix = s3_objects[0]["bucket"], s3_objects[0]["prefix"]
+        flow = Flow(connection_of(sources[0][0]), bucket, prefix, connection_of(targets[0][0]))
+        chains = plan_table_lineage(flow, pairs, datasets, evidence, [*postgres_assets, *snowflake_assets])
+        for label, direction, connection, wanted in (
+            ("Extract processes", "extract", flow.postgres_connection, [extract for extract, _, _ in chains]),
+            ("Load processes", "load", flow.snowflake_connection, [load for _, load, _ in chains]),
+        ):
+            present = read_present(client, "Process", f"{connection}/{flow.marker}/{direction}/", PROCESS_ATTRIBUTES)
+            held |= present
+            steps.append(Step(label, compare(wanted, present)))
+        loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
+    return TablePlan(steps, loads, held, coverage, evidence, flow)
+
+
+def _read_overrides(postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow]) -> Overrides:
+    path = get_settings().overrides_file
+    return parse_overrides(path.name, read_overrides(path), postgres_assets, snowflake_assets)
+
+
+def _read_evidence(
+    datasets: Mapping[str, Sequence[Mapping[str, Any]]],
+    postgres_assets: Sequence[AssetRow],
+    verdicts: Iterable[Verdict],
+) -> dict[str, Evidence]:
+    """What the newest objects tell, by source table. What an override says of an object, its header cannot contradict."""
+    settings = get_settings()
+    if not settings.read_file_headers:
+        return dict.fromkeys(datasets, Evidence(NAMES_ONLY, reason="READ_FILE_HEADERS is false"))
+    if not datasets:
+        return {}
+    columns = {table: [row[1] for row in rows] for table, rows in columns_by_parent(postgres_assets).items()}
+    bucket = next(iter(datasets.values()))[0]["bucket_name"]
+    found = gather_evidence(make_s3_client(settings), bucket, datasets, columns)
+    forced = {verdict.key for verdict in verdicts if verdict.rule.startswith("override")}
+    for table, evidence in found.items():
+        if evidence.ground == CONTRADICTION and evidence.key in forced:
+            found[table] = Evidence(NAMES_ONLY, evidence.key, f"an override against its columns: {evidence.reason}")
+    return found
 
 
 # =====================================================================================================================
@@ -680,50 +715,56 @@ def create_column_lineage(
     a new one only after some seconds.
     """
     client = get_atlan_client()
-    loads = tables.loads if tables else _read_loads(client, match_tables(postgres_assets, snowflake_assets))
-    wanted = plan_column_lineage(loads, postgres_assets, snowflake_assets)
+    loads = tables.loads if tables else _read_loads(client, postgres_assets, snowflake_assets)
+    plan = plan_columns(loads, postgres_assets, snowflake_assets, tables.flow if tables else None)
+    outcomes = apply_steps(client, plan.steps, dry_run)
+    return Report(outcomes, plan.unmatched, held=plan.held)
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """The processes between columns: the step, what Atlan holds, and the columns that get none."""
+
+    steps: list[Step]
+    held: dict[str, dict]
+    unmatched: list[Unmatched]
+
+
+def plan_columns(
+    loads: Mapping[str, Load],
+    postgres_assets: Sequence[AssetRow],
+    snowflake_assets: Sequence[AssetRow],
+    flow: Flow | None,
+) -> ColumnPlan:
+    """Below these load processes; with a flow, all column processes that Atlan holds of it are looked at."""
+    overrides = _read_overrides(postgres_assets, snowflake_assets)
+    wanted, unmatched = plan_column_lineage(loads, postgres_assets, snowflake_assets, overrides)
+    show(f"⚠️ {sentence}" for sentence in overrides.unused("column"))
     prefixes = {load.partition("/load/")[0] for load in loads}
-    if tables and tables.flow:
-        prefixes.add(f"{tables.flow.snowflake_connection}/{tables.flow.marker}")
-    report = Report(unmatched=explain_unmatched_columns(loads, wanted, postgres_assets, snowflake_assets))
+    if flow:
+        prefixes.add(f"{flow.snowflake_connection}/{flow.marker}")
+    held: dict[str, dict] = {}
     for prefix in sorted(prefixes):
-        report.held |= read_present(client, "ColumnProcess", f"{prefix}/load/", PROCESS_ATTRIBUTES)
-    report.outcomes = apply_changes(client, "Column processes", compare(wanted, report.held), dry_run)
-    return report
+        held |= read_present(get_atlan_client(), "ColumnProcess", f"{prefix}/load/", PROCESS_ATTRIBUTES)
+    return ColumnPlan([Step("Column processes", compare(wanted, held))], held, unmatched)
 
 
-def _read_loads(client: AtlanClient, pairs: Sequence[TablePair]) -> dict[str, tuple[str, str]]:
-    """The load processes that Atlan holds for these pairs of tables, whatever bucket and prefix they are of."""
+def _read_loads(
+    client: AtlanClient, postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow]
+) -> dict[str, Load]:
+    """The load processes that Atlan holds for the pairs of tables, whatever bucket and prefix they are of."""
+    overrides = _read_overrides(postgres_assets, snowflake_assets)
+    pairs = settle_tables(overrides, match_tables(postgres_assets, snowflake_assets, overrides.forbidden))
     chains = {load_suffix(pair.source, pair.target): (pair.source, pair.target) for pair in pairs if pair.target}
     loads = {}
     for connection in sorted({connection_of(target) for _, target in chains.values()}):
-        for name in read_present(client, "Process", f"{connection}/{MARKER}/", ()):
+        for name, hit in read_present(client, "Process", f"{connection}/{MARKER}/", ("additionalEtlContext",)).items():
             suffix = name.partition("/load/")[2]
             if suffix in chains:
-                loads[name] = chains[suffix]
+                loads[name] = Load(*chains[suffix], hit["attributes"].get("additionalEtlContext", ""))
     if not loads:
         raise PipelineError("Atlan has no load process of these tables (yet): run create_table_lineage() first.")
     return loads
-
-
-def explain_unmatched_columns(
-    loads: Mapping[str, tuple[str, str]],
-    wanted: Iterable[dict],
-    postgres_assets: Sequence[AssetRow],
-    snowflake_assets: Sequence[AssetRow],
-) -> list[str]:
-    """One sentence for each column of a complete chain that has no partner."""
-    matched = {
-        item["uniqueAttributes"]["qualifiedName"]
-        for entity in wanted
-        for item in [*entity["attributes"]["inputs"], *entity["attributes"]["outputs"]]
-    }
-    told = []
-    for side, assets, position in (("Snowflake", postgres_assets, 0), ("PostgreSQL", snowflake_assets, 1)):
-        columns = columns_by_parent(assets)
-        for table in sorted({pair[position] for pair in loads.values()}):
-            told += [f"Column {row[0]} has no {side} column" for row in columns.get(table, []) if row[0] not in matched]
-    return told
 
 
 # =====================================================================================================================
@@ -732,78 +773,113 @@ def explain_unmatched_columns(
 
 
 def run_pipeline(
-    force_refresh: bool = False, dry_run: bool = False, prune: bool = False, max_remove: int = MAX_REMOVE
+    force_refresh: bool = False,
+    dry_run: bool = False,
+    prune: bool = False,
+    max_remove: int = MAX_REMOVE,
+    save_to: Path | None = None,
+    saved: Path | None = None,
 ) -> Report:
-    """All steps in their order; returns what became of every asset. Raises `PipelineError` where a step cannot go on."""
+    """Make the plan, show it, and apply it; returns what became of every asset, or what would.
+
+    A dry run applies nothing, nor does one that saves the plan (`save_to`). A saved plan is applied just as it is, or
+    not at all. Raises `PipelineError` where a step cannot go on.
+    """
     settings = get_settings()
+    document = load_plan(saved) if saved else None
     if settings.sandbox:
         logger.info("🏖️ No tenant is set: using the embedded sandbox (its state is in %s)", SANDBOX_FOLDER)
     get_cache_status()
-    postgres_assets = find_postgres_assets(force_refresh, dry_run=dry_run)
-    snowflake_assets = find_snowflake_assets(force_refresh, dry_run=dry_run)
-    s3 = integration_with_S3(dry_run=dry_run)
-    report: Report = s3["report"]
-    tables = create_table_lineage(postgres_assets, s3["s3_objects"], snowflake_assets, dry_run=dry_run)
-    report.add(tables)
-    report.add(create_column_lineage(postgres_assets, snowflake_assets, tables=tables, dry_run=dry_run))
-    prune_stale(report, prune, max_remove, dry_run)
-    if tables.loads and not dry_run:
-        try:
-            read_back(min(source for source, _ in tables.loads.values()))
-        except AtlanRequestError as error:
-            logger.warning("⚠️ The lineage cannot be read back: %s", error)
+    dry_run = dry_run or save_to is not None
+    plan = make_plan(force_refresh, dry_run, document["prune"] if document else prune)
+    if document:
+        check_unchanged(document, plan)
+    elif plan.prune and len(plan.removals) > max_remove:
+        show(show_removals(plan.removals))
+        raise PipelineError(
+            f"{len(plan.removals)} processes are stale, more than --max-remove {max_remove}: nothing is written. "
+            "Look at the list above, and allow as many if it is right."
+        )
+    if dry_run:
+        show([*show_steps(plan.steps), *show_grounds(plan.coverage)])
+    if plan.removals:
+        logger.warning("⚠️ %d processes are stale%s", len(plan.removals), "" if plan.prune else ": --prune removes them")
+        show(show_removals(plan.removals))
+    show(show_coverage(plan.coverage))
+    if save_to:
+        save_plan(plan, save_to)
+        logger.info("💾 Saved the plan in %s", save_to)
+    report = Report(outcomes_of(plan), [*plan.coverage.unmatched], held=plan.held) if dry_run else apply_plan(plan)
+    report.changes = not plan.nothing_to_do
     summarise(report, dry_run)
     return report
 
 
-def prune_stale(report: Report, prune: bool, max_remove: int, dry_run: bool = False) -> None:
-    """Tell which processes this flow made earlier and would make no more; archive them if `prune` says so.
+def make_plan(force_refresh: bool = False, dry_run: bool = False, prune: bool = False) -> Plan:
+    """Everything that a run would do; reads, and writes nothing but, unless this is a dry run, the caches."""
+    settings = get_settings()
+    postgres_assets = find_postgres_assets(force_refresh, dry_run=dry_run)
+    snowflake_assets = find_snowflake_assets(force_refresh, dry_run=dry_run)
+    s3 = plan_s3()
+    tables = plan_tables(postgres_assets, s3.objects, snowflake_assets)
+    columns = plan_columns(tables.loads, postgres_assets, snowflake_assets, tables.flow)
+    steps = [*s3.steps, *tables.steps, *columns.steps]
+    held = tables.held | columns.held
+    wanted = {change.qualified_name for step in steps for change in step.changes}
+    coverage = replace(tables.coverage, unmatched=[*tables.coverage.unmatched, *columns.unmatched])
+    world = describe_world(
+        {
+            "tenant": "sandbox" if settings.sandbox else settings.base_url,
+            "PostgreSQL connection": settings.postgres_connection,
+            "Snowflake connection": settings.snowflake_connection,
+            "bucket": s3.bucket,
+            "prefix": settings.s3_prefix,
+            "objects in the whole bucket": str(s3.count),
+            "READ_FILE_HEADERS": str(settings.read_file_headers).lower(),
+        },
+        read_overrides(settings.overrides_file),
+        [*postgres_assets, *snowflake_assets],
+        s3.objects,
+        tables.evidence.values(),
+        s3.held | held,
+    )
+    return Plan(world, steps, find_stale(held, wanted), coverage, prune, held)
 
-    Only what has the flow's own ids is looked at, so that nobody else's lineage is ever touched. Nothing is removed
-    where something failed, as what failed may be why a process seems stale, nor more than `max_remove`.
-    """
-    stale = report.stale
-    for hit in stale:
-        logger.warning("⚠️ Stale %s: %s", hit["typeName"], hit["attributes"]["name"])
-    if not stale or not prune:
-        if stale:
-            logger.warning("⚠️ %d processes are stale: --prune removes them", len(stale))
-        return
-    if report.failed:
-        raise PipelineError("Nothing is removed, as something failed in this run: run it again.")
-    if len(stale) > max_remove:
-        raise PipelineError(
-            f"{len(stale)} processes are stale, more than --max-remove {max_remove}: nothing is removed. "
-            "Look at the list above, and allow as many if it is right."
-        )
-    report.outcomes += remove_assets(get_atlan_client(), "Stale processes", stale, dry_run)
+
+def apply_plan(plan: Plan) -> Report:
+    """Write what a plan says. Stale processes go last, and none where something failed: that may be why they seem so."""
+    client = get_atlan_client()
+    report = Report(apply_steps(client, plan.steps), [*plan.coverage.unmatched], held=plan.held)
+    if plan.prune and plan.removals:
+        if report.failed:
+            summarise(report)
+            raise PipelineError("Nothing is removed, as something failed in this run: run it again.")
+        report.outcomes += remove_assets(client, "Stale processes", plan.removals)
+    if plan.coverage.complete:
+        try:
+            read_back(min(plan.coverage.complete))
+        except AtlanRequestError as error:
+            logger.warning("⚠️ The lineage cannot be read back: %s", error)
+    return report
 
 
-def remove_lineage(dry_run: bool = False) -> Report:
+def remove_lineage(dry_run: bool = False, with_s3: bool = False) -> Report:
     """Archive every process that this program made between the two configured connections, of any bucket and prefix.
 
-    A flow is recognised by its ids, which it has in both connections.
+    `with_s3` also archives the S3 objects under the prefix and the bucket, as far as this program made them.
     """
     settings, client = get_settings(), get_atlan_client()
     postgres = get_connection_qualified_name(settings.postgres_connection, "postgres")
     snowflake = get_connection_qualified_name(settings.snowflake_connection, "snowflake")
-    held: dict[str, dict] = {}
-    for connection in (postgres, snowflake):
-        for type_name in ("Process", "ColumnProcess"):
-            held |= read_present(client, type_name, f"{connection}/{MARKER}/", ())
-    flows = {
-        connection: {_flow_of(name) for name in held if name.startswith(connection)}
-        for connection in (postgres, snowflake)
-    }
-    shared = flows[postgres] & flows[snowflake]
-    report = Report(held={name: hit for name, hit in held.items() if _flow_of(name) in shared})
+    report = Report(held=find_own_lineage(client, postgres, snowflake))
+    bucket = f"{_derived_connection(settings.s3_connection, settings.base_url)}/{settings.s3_bucket_arn}"
+    s3, kept = find_own_s3(client, bucket, settings.s3_prefix, report.held) if with_s3 else ([], [])
+    report.changes = bool(report.held or s3)
     report.outcomes = remove_assets(client, "Lineage", report.stale, dry_run)
+    show(f"⚠️ {sentence}" for sentence in kept)
+    if with_s3 and not report.failed:
+        report.outcomes += remove_assets(client, "S3 objects and bucket", s3, dry_run)
     return report
-
-
-def _flow_of(process: str) -> str:
-    """The part of a process' qualified name that tells its flow."""
-    return process.removeprefix(f"{connection_of(process)}/{MARKER}/").partition("/")[0]
 
 
 def read_back(table_qualified_name: str) -> list[str]:
@@ -829,17 +905,15 @@ def read_back(table_qualified_name: str) -> list[str]:
 
 
 def summarise(report: Report, dry_run: bool = False) -> None:
-    """Log the counts, what failed and what did not match."""
-    unmatched, failed = report.unmatched, report.failed
+    """Log what failed, and the counts."""
+    failed = report.failed
     for outcome in failed:
         logger.error("❌ %s %s failed: %s", outcome.type_name, outcome.qualified_name, outcome.detail)
-    for sentence in unmatched:
-        logger.warning("⚠️ %s", sentence)
     counts = {status: report.count(status) for status in STATUSES}
     shown = [status for status in STATUSES if counts[status] or status != "removed"]
     told = ", ".join(f"{counts[status]} {word_for(status, dry_run)}" for status in shown)
     done = "Dry run, nothing was written" if dry_run else "Done"
-    logger.info("%s %s: %s, %d unmatched", "❌" if failed else "✅", done, told, len(unmatched))
+    logger.info("%s %s: %s, %d unmatched", "❌" if failed else "✅", done, told, len(report.unmatched))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -848,7 +922,17 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Settings come from the environment and .env; README.md lists them. Exit code: 0 everything is in place, "
         "1 something failed, 2 a setting is wrong.",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show what would be written and write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and write nothing")
+    plans = parser.add_mutually_exclusive_group()
+    plans.add_argument("--plan", type=Path, metavar="FILE", help="save the plan, too, and write nothing to Atlan")
+    plans.add_argument(
+        "--apply", type=Path, metavar="FILE", help="do just what a saved plan says, or nothing if the world has changed"
+    )
+    parser.add_argument(
+        "--detailed-exitcode",
+        action="store_true",
+        help="exit with 0 if nothing was to do, 2 if there were changes, else 1",
+    )
     parser.add_argument(
         "--force-refresh", action="store_true", help="read the assets from Atlan even if the cache is valid"
     )
@@ -862,6 +946,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--remove-lineage", action="store_true", help="archive all processes made between the two connections, and end"
+    )
+    parser.add_argument(
+        "--with-s3", action="store_true", help="with --remove-lineage: also the S3 objects and bucket made here"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask before --remove-lineage")
     parser.add_argument("--cache-status", action="store_true", help="show both caches and end")
@@ -885,31 +972,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Set, but empty, they also win over .env.
         os.environ.update(dict.fromkeys(TENANT_SETTINGS, ""))
     try:
-        if options.clear_cache:
-            clear_all_cache()
-        elif options.cache_status:
-            get_cache_status()
-        elif options.remove_lineage:
-            if not options.dry_run and not options.yes and not _confirmed():
-                say_error("Nothing is removed: --remove-lineage needs a yes, or --yes where no one can be asked.")
-                return 1
-            report = remove_lineage(options.dry_run)
-            summarise(report, options.dry_run)
-            return 1 if report.failed else 0
-        else:
-            report = run_pipeline(options.force_refresh, options.dry_run, options.prune, options.max_remove)
-            return 1 if report.failed else 0
+        return _run(options)
     except SettingsError as error:
         for fault in error.faults:
             say_error(fault)
-        return 2
+        return 1 if options.detailed_exitcode else 2
     except PipelineError as error:
         say_error(str(error))
         return 1
     except KeyboardInterrupt:
         say_error("Stopped; run it again to finish: what is written stays, and nothing is written twice.")
         return 130
-    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.clear_cache:
+        clear_all_cache()
+        return 0
+    if options.cache_status:
+        get_cache_status()
+        return 0
+    if options.with_s3 and not options.remove_lineage:
+        raise SettingsError(["--with-s3 belongs to --remove-lineage."])
+    if options.apply and options.prune:
+        raise SettingsError(["--prune belongs to --plan: a saved plan says itself whether it removes anything."])
+    if options.remove_lineage:
+        if not options.dry_run and not options.yes and not _confirmed():
+            say_error("Nothing is removed: --remove-lineage needs a yes, or --yes where no one can be asked.")
+            return 1
+        report = remove_lineage(options.dry_run, options.with_s3)
+        summarise(report, options.dry_run)
+    else:
+        report = run_pipeline(
+            options.force_refresh, options.dry_run, options.prune, options.max_remove, options.plan, options.apply
+        )
+    if report.failed:
+        return 1
+    return 2 if options.detailed_exitcode and report.changes else 0
 
 
 if __name__ == "__main__":

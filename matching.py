@@ -12,7 +12,7 @@ import functools
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -35,12 +35,16 @@ class Verdict:
 
 @dataclass(frozen=True)
 class TablePair:
-    """A source table and the target table that it lands in; `target` is None where none, or no single one, fits."""
+    """A source table and the target table that it lands in; `target` is None where none, or no single one, fits.
+
+    The rivals are targets, or, where other sources claim the same target (`claimed`), these sources.
+    """
 
     source: str
     target: str | None
     rule: str
     rivals: tuple[str, ...] = ()
+    claimed: str | None = None
 
 
 NOT_DATA = "not data"
@@ -526,10 +530,12 @@ def _ambiguous(key: str, candidates: Iterable[AssetRow]) -> Verdict:
 # =====================================================================================================================
 
 
-def match_tables(sources: Iterable[AssetRow], targets: Iterable[AssetRow]) -> list[TablePair]:
+def match_tables(
+    sources: Iterable[AssetRow], targets: Iterable[AssetRow], forbidden: Container[tuple[str, str]] = ()
+) -> list[TablePair]:
     """Pair each source table with the target of its name; the same schema decides between several.
 
-    Rows that are no tables may be among both; views are sources only.
+    Rows that are no tables may be among both; views are sources only. `forbidden` are pairs that can never be.
     """
     source_rows, target_rows = list(sources), list(targets)
     places = {**places_of(source_rows), **places_of(target_rows)}
@@ -537,7 +543,10 @@ def match_tables(sources: Iterable[AssetRow], targets: Iterable[AssetRow]) -> li
     by_name: dict[str, list[AssetRow]] = defaultdict(list)
     for row in tables_in(target_rows, TARGET_TYPES):
         by_name[fold(row[1])].append(row)
-    pairs = [_match_table(row, by_name.get(fold(row[1]), []), schemas) for row in tables_in(source_rows)]
+    pairs = []
+    for row in tables_in(source_rows):
+        allowed = [target for target in by_name.get(fold(row[1]), []) if (row[0], target[0]) not in forbidden]
+        pairs.append(_match_table(row, allowed, schemas))
     claims: dict[str, list[str]] = defaultdict(list)
     for pair in pairs:
         if pair.target:
@@ -568,7 +577,7 @@ def _settle(pair: TablePair, claims: dict[str, list[str]], schemas: dict[str, st
         return pair
     if [source for source in rivals if schemas[source] == schemas[pair.target]] == [pair.source]:
         return TablePair(pair.source, pair.target, "same name and schema")
-    return TablePair(pair.source, None, AMBIGUOUS, tuple(sorted(set(rivals) - {pair.source})))
+    return TablePair(pair.source, None, AMBIGUOUS, tuple(sorted(set(rivals) - {pair.source})), pair.target)
 
 
 def match_columns(sources: Iterable[AssetRow], targets: Iterable[AssetRow]) -> list[tuple[AssetRow, AssetRow]]:

@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from matching import AssetRow
 
@@ -24,7 +24,24 @@ OBJECT_ATTRIBUTES = (
     "connectorName", "connectionQualifiedName", "awsArn", "s3BucketName", "s3BucketQualifiedName", "s3ObjectKey", "bucket",
     "s3ObjectSize", "s3ObjectLastModifiedTime", "s3ETag", "s3ObjectContentType",
 )  # fmt: skip
-PROCESS_ATTRIBUTES = ("connectorName", "connectionQualifiedName", "sql", "inputs", "outputs", "process")
+PROCESS_ATTRIBUTES = (
+    "connectorName", "connectionQualifiedName", "sql", "inputs", "outputs", "process", "additionalEtlContext",
+)  # fmt: skip
+COMPARED_ATTRIBUTES = {"S3Bucket": BUCKET_ATTRIBUTES, "S3Object": OBJECT_ATTRIBUTES}
+
+
+def make_connection(name: str, qualified_name: str, user: str, admin_role: str) -> dict:
+    """The S3 connection; its admins are this user and all admins."""
+    attributes = {
+        "name": name,
+        "qualifiedName": qualified_name,
+        "connectorName": "s3",
+        "category": "ObjectStore",
+        "adminUsers": [user],
+        "adminGroups": [],
+        "adminRoles": [admin_role],
+    }
+    return {"typeName": "Connection", "status": "ACTIVE", "attributes": attributes}
 
 
 def make_bucket(qualified_name: str, name: str, arn: str, object_count: int | None) -> dict:
@@ -73,12 +90,22 @@ class Flow:
         return f"{MARKER}/{_digest(*parts)}"
 
 
+class Load(NamedTuple):
+    """A load process: the tables at both ends of its chain, and the ground that it was made on."""
+
+    source: str
+    target: str
+    ground: str
+
+
 def load_suffix(source: str, target: str) -> str:
     """How the id of the load process between two tables ends in every flow, after `/load/`."""
     return f"{target.removeprefix(connection_of(target) + '/')}/{_digest(source, target)}"
 
 
-def make_extract(flow: Flow, source: AssetRow, place: Sequence[str], objects: Sequence[Mapping[str, Any]]) -> dict:
+def make_extract(
+    flow: Flow, source: AssetRow, place: Sequence[str], objects: Sequence[Mapping[str, Any]], ground: str
+) -> dict:
     """The process that writes a PostgreSQL table into its objects; the source's connection runs it."""
     files = _describe_objects(objects)
     return _process(
@@ -89,11 +116,17 @@ def make_extract(flow: Flow, source: AssetRow, place: Sequence[str], objects: Se
         sql=f"-- Not from a query log: what the names of the objects tell\nCOPY {_sql_name(source, place)} TO {_sql_text(files)}",
         inputs=[_reference(source[2], source[0])],
         outputs=[_reference("S3Object", item["qualified_name"]) for item in objects],
+        additionalEtlContext=ground,
     )
 
 
 def make_load(
-    flow: Flow, source: AssetRow, objects: Sequence[Mapping[str, Any]], target: AssetRow, place: Sequence[str]
+    flow: Flow,
+    source: AssetRow,
+    objects: Sequence[Mapping[str, Any]],
+    target: AssetRow,
+    place: Sequence[str],
+    ground: str,
 ) -> dict:
     """The process that loads a table's objects into its Snowflake table; the target's connection runs it."""
     files = _describe_objects(objects)
@@ -105,6 +138,7 @@ def make_load(
         sql=f"-- Not from a query log: what the names of the objects tell\nCOPY INTO {_sql_name(target, place)} FROM {_sql_text(files)}",
         inputs=[_reference("S3Object", item["qualified_name"]) for item in objects],
         outputs=[_reference(target[2], target[0])],
+        additionalEtlContext=ground,
     )
 
 

@@ -43,6 +43,8 @@ class Settings:
     cache_expiry_hours: float
     postgres_cache_file: Path
     snowflake_cache_file: Path
+    overrides_file: Path
+    read_file_headers: bool
     log_level: str
     sandbox: bool
 
@@ -56,9 +58,12 @@ SANDBOX_DEFAULTS = {
     "POSTGRES_CACHE_FILE": str(SANDBOX_FOLDER / "postgres_assets_cache.json"),
     "SNOWFLAKE_CACHE_FILE": str(SANDBOX_FOLDER / "snowflake_assets_cache.json"),
 }
+# What names things of one tenant, and is looked for where nothing else is set.
+OVERRIDES_FILE, SANDBOX_OVERRIDES_FILE = "overrides.txt", str(SANDBOX_FOLDER / "overrides.txt")
 # What belongs to one tenant and means nothing to another.
 TENANT_SETTINGS = (
-    "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", *SANDBOX_DEFAULTS,
+    "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", "OVERRIDES_FILE",
+    *SANDBOX_DEFAULTS,
 )  # fmt: skip
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -122,6 +127,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     log_level = values.get("LOG_LEVEL", "INFO").upper()
     if log_level not in LOG_LEVELS:
         faults.append(f"LOG_LEVEL is {values['LOG_LEVEL']}: use one of {', '.join(LOG_LEVELS)}.")
+    overrides_file = Path(values.get("OVERRIDES_FILE", SANDBOX_OVERRIDES_FILE if sandbox else OVERRIDES_FILE))
+    if "OVERRIDES_FILE" in values and not overrides_file.is_file():
+        faults.append(f"OVERRIDES_FILE names a file that is not there ({overrides_file}): make it, or leave it out.")
+    read_headers = values.get("READ_FILE_HEADERS", "true").lower()
+    if read_headers not in ("true", "false"):
+        faults.append(f"READ_FILE_HEADERS is {values['READ_FILE_HEADERS']}: use true or false.")
     expiry = _check_hours(values.get("CACHE_EXPIRY_HOURS", "24"), faults)
     if faults:
         raise SettingsError(faults)
@@ -137,6 +148,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cache_expiry_hours=expiry,
         postgres_cache_file=Path(values.get("POSTGRES_CACHE_FILE", "postgres_assets_cache.json")),
         snowflake_cache_file=Path(values.get("SNOWFLAKE_CACHE_FILE", "snowflake_assets_cache.json")),
+        overrides_file=overrides_file,
+        read_file_headers=read_headers == "true",
         log_level=log_level,
         sandbox=sandbox,
     )

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from delta_arc.clients import AtlanRequestError, call_atlan
-from delta_arc.model import Flow
+from delta_arc.clients import AtlanRequestError, call_atlan, telling_atlan_errors
+from delta_arc.model import Flow, Load
+from delta_arc.plan import BATCH_SIZE, Change, Plan, Step, Unmatched, plain, show_removals, show_steps
+from delta_arc.settings import PipelineError
 from delta_arc.terminal import Progress, logger
 
 if TYPE_CHECKING:
     from pyatlan.client.atlan import AtlanClient
-
-BATCH_SIZE = 50  # Atlan's advice: 20 to 50 assets per bulk request
-
-
-@dataclass(frozen=True)
-class Change:
-    """What has to happen to one wanted asset: action is create, update or keep; `differing` names the attributes."""
-
-    entity: dict
-    action: str
-    differing: tuple[str, ...] = ()
-
-    @property
-    def qualified_name(self) -> str:
-        return self.entity["attributes"]["qualifiedName"]
 
 
 @dataclass(frozen=True)
@@ -46,12 +33,14 @@ class Report:
     """What a step did, item by item, and what it left out, with the reason."""
 
     outcomes: list[Outcome] = field(default_factory=list)
-    unmatched: list[str] = field(default_factory=list)
-    # The source and target table of each load process that is in place: the parents of column lineage.
-    loads: dict[str, tuple[str, str]] = field(default_factory=dict)
+    unmatched: list[Unmatched] = field(default_factory=list)
+    # The load processes that are in place, by qualified name: the parents of column lineage.
+    loads: dict[str, Load] = field(default_factory=dict)
     # The processes of the flow that Atlan held before this run, by qualified name.
-    held: dict[str, dict] = field(default_factory=dict)
+    held: Mapping[str, dict] = field(default_factory=dict)
     flow: Flow | None = None
+    # Whether there was anything to write.
+    changes: bool = False
 
     def count(self, status: str) -> int:
         return sum(outcome.status == status for outcome in self.outcomes)
@@ -63,35 +52,77 @@ class Report:
     @property
     def stale(self) -> list[dict]:
         """What was made earlier and is wanted no more; column processes first, as they lean on the others."""
-        wanted = {outcome.qualified_name for outcome in self.outcomes}
-        hits = [hit for name, hit in sorted(self.held.items()) if name not in wanted]
-        return sorted(hits, key=lambda hit: hit["typeName"] != "ColumnProcess")
+        return find_stale(self.held, {outcome.qualified_name for outcome in self.outcomes})
 
-    def add(self, other: Report) -> None:
-        self.outcomes += other.outcomes
-        self.unmatched += other.unmatched
-        self.loads |= other.loads
-        self.held |= other.held
-        self.flow = self.flow or other.flow
+
+def find_stale(held: Mapping[str, dict], wanted: Container[str]) -> list[dict]:
+    hits = [hit for name, hit in sorted(held.items()) if name not in wanted]
+    return sorted(hits, key=lambda hit: hit["typeName"] != "ColumnProcess")
 
 
 STATUS_AFTER = {"create": "created", "update": "updated", "keep": "unchanged"}
 STATUSES = ("created", "updated", "unchanged", "removed", "failed")
 
 
-def apply_changes(client: AtlanClient, label: str, changes: Sequence[Change], dry_run: bool) -> list[Outcome]:
-    """Write what is to be created or updated, in bulk requests; one outcome for every change."""
-    pending = [change for change in changes if change.action != "keep"]
-    failures = {} if dry_run else _write(client, label, pending)
-    outcomes = [_outcome(change, failures.get(change.qualified_name)) for change in changes]
-    _log_outcomes(label, outcomes, dry_run)
+def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = False) -> list[Outcome]:
+    """Write what is to be created or updated, step by step; one outcome for every change.
+
+    What refers to an asset that could not be made is written without it, or fails as well where nothing is left.
+    Without a connection or bucket there is nothing to go on with: then a `PipelineError` is raised. A dry run shows
+    what would be written, and writes nothing.
+    """
+    if dry_run:
+        show(show_steps(steps))
+        return [_outcome(change, None) for step in steps for change in step.changes]
+    outcomes: list[Outcome] = []
+    missing: set[str] = set()
+    for step in steps:
+        held_back, writable = {}, []
+        for change in step.pending:
+            lost = missing.intersection(_references(change.entity))
+            rest = _without(change, lost)
+            if rest:
+                writable.append(rest)
+            else:
+                held_back[change.qualified_name] = f"{min(lost)} could not be written"
+        failures = held_back | _write(client, step.label, writable)
+        done = [_outcome(change, failures.get(change.qualified_name)) for change in step.changes]
+        _log_outcomes(step.label, done)
+        outcomes += done
+        for change in step.changes:
+            failure = failures.get(change.qualified_name)
+            if failure and change.type_name == "S3Bucket":
+                raise PipelineError(f"The bucket {change.name} cannot be registered: {failure}")
+            if failure and change.action == "create":
+                missing.add(change.qualified_name)
     return outcomes
+
+
+def _references(entity: dict) -> list[str]:
+    values = [value for value in entity["attributes"].values() if isinstance(value, (dict, list))]
+    return [plain(item) for value in values for item in (value if isinstance(value, list) else [value])]
+
+
+def _without(change: Change, lost: Container[str]) -> Change | None:
+    """The change without the references that are lost, or None where they are all that an attribute has."""
+    attributes = dict(change.entity["attributes"])
+    for name, value in attributes.items():
+        if isinstance(value, dict) and plain(value) in lost:
+            return None
+        if isinstance(value, list) and value:
+            attributes[name] = [item for item in value if plain(item) not in lost]
+            if not attributes[name]:
+                return None
+    return Change({**change.entity, "attributes": attributes}, change.action, change.before)
 
 
 def _write(client: AtlanClient, label: str, pending: Sequence[Change]) -> dict[str, str]:
     """Write in batches and return the failures. A batch that Atlan refuses is split until each culprit stands alone."""
     from pyatlan.client.constants import BULK_UPDATE
 
+    if pending and pending[0].type_name == "Connection":
+        _save_connection(client, pending[0].entity)
+        return {}
     flags = ("replaceTags", "appendTags", "replaceBusinessAttributes", "overwriteBusinessAttributes")
     failures: dict[str, str] = {}
     progress = Progress(label, len(pending))
@@ -117,49 +148,63 @@ def _write(client: AtlanClient, label: str, pending: Sequence[Change]) -> dict[s
     return failures
 
 
-def remove_assets(client: AtlanClient, label: str, hits: Sequence[dict], dry_run: bool) -> list[Outcome]:
+def _save_connection(client: AtlanClient, entity: dict) -> None:
+    """Through pyatlan, which waits until the rights on a new connection are there."""
+    from pyatlan.model.assets import Connection
+
+    with telling_atlan_errors(client):
+        client.asset.save(Connection.parse_obj({**entity, "guid": "-1"}))
+
+
+def remove_assets(client: AtlanClient, label: str, hits: Sequence[dict], dry_run: bool = False) -> list[Outcome]:
     """Archive assets (they can be restored in Atlan); one outcome for each."""
     from pyatlan.client.constants import DELETE_ENTITIES_BY_GUIDS
 
+    if dry_run:
+        show(show_removals(hits))
+        return [_removal(hit, "removed") for hit in hits]
     outcomes = []
     for start in range(0, len(hits), BATCH_SIZE):
         batch, status, detail = hits[start : start + BATCH_SIZE], "removed", ""
-        if not dry_run:
-            try:
-                query = {"deleteType": "SOFT", "guid": [hit["guid"] for hit in batch]}
-                call_atlan(client, DELETE_ENTITIES_BY_GUIDS, query=query)
-            except AtlanRequestError as error:
-                status, detail = "failed", str(error)
-        for hit in batch:
-            named = hit["attributes"]
-            outcomes.append(Outcome(hit["typeName"], named["name"], named["qualifiedName"], status, detail))
-    _log_outcomes(label, outcomes, dry_run)
+        try:
+            query = {"deleteType": "SOFT", "guid": [hit["guid"] for hit in batch]}
+            call_atlan(client, DELETE_ENTITIES_BY_GUIDS, query=query)
+        except AtlanRequestError as error:
+            status, detail = "failed", str(error)
+        outcomes += [_removal(hit, status, detail) for hit in batch]
+    _log_outcomes(label, outcomes)
     return outcomes
 
 
 def _outcome(change: Change, failure: str | None) -> Outcome:
-    entity = change.entity
     status = "failed" if failure else STATUS_AFTER[change.action]
-    detail = failure or ", ".join(change.differing)
-    return Outcome(entity["typeName"], entity["attributes"]["name"], change.qualified_name, status, detail)
+    return Outcome(change.type_name, change.name, change.qualified_name, status, failure or ", ".join(change.before))
+
+
+def outcomes_of(plan: Plan) -> list[Outcome]:
+    """What would become of every asset of a plan."""
+    outcomes = [_outcome(change, None) for step in plan.steps for change in step.changes]
+    return outcomes + [_removal(hit, "removed") for hit in plan.removals if plan.prune]
+
+
+def _removal(hit: dict, status: str, detail: str = "") -> Outcome:
+    named = hit["attributes"]
+    return Outcome(hit["typeName"], named["name"], named["qualifiedName"], status, detail)
 
 
 DRY_RUN_WORDS = {"created": "to create", "updated": "to update", "removed": "to remove"}
-DRY_RUN_LINES = 100
 
 
-def _log_outcomes(label: str, outcomes: Sequence[Outcome], dry_run: bool) -> None:
-    if dry_run:
-        pending = [outcome for outcome in outcomes if outcome.status in DRY_RUN_WORDS]
-        for outcome in pending[:DRY_RUN_LINES]:
-            detail = f" ({outcome.detail})" if outcome.detail else ""
-            logger.info("   %s %s: %s%s", DRY_RUN_WORDS[outcome.status], outcome.type_name, outcome.name, detail)
-        if len(pending) > DRY_RUN_LINES:
-            logger.info("   … and %d more", len(pending) - DRY_RUN_LINES)
+def _log_outcomes(label: str, outcomes: Sequence[Outcome]) -> None:
     counts = Counter(outcome.status for outcome in outcomes)
-    told = [f"{counts[status]} {word_for(status, dry_run)}" for status in STATUSES if counts[status]]
+    told = [f"{counts[status]} {status}" for status in STATUSES if counts[status]]
     logger.info("%s %s: %s", "❌" if counts["failed"] else "✅", label, ", ".join(told) or "nothing to do")
 
 
 def word_for(status: str, dry_run: bool) -> str:
     return DRY_RUN_WORDS.get(status, status) if dry_run else status
+
+
+def show(lines: Iterable[str]) -> None:
+    for line in lines:
+        logger.info("%s", line)

@@ -29,7 +29,7 @@ def test_without_a_tenant_the_sandbox_is_used(empty_folder: Path, run: Callable[
     ended = run()
     assert ended.code == 0
     assert ended.out.startswith("🏖️ No tenant is set: using the embedded sandbox")
-    assert "66 created" in ended.out
+    assert "67 created" in ended.out
     assert [path.name for path in empty_folder.iterdir()] == [".sandbox"]
     assert {path.name for path in Path(".sandbox").glob("*.json")} == {path.name for path in SAMPLES}
     assert "66 unchanged" in run().out
@@ -56,7 +56,7 @@ def test_the_option_needs_nothing_of_the_tenants_settings(
     ended = run("--sandbox")
     assert ended.err == ""
     assert ended.code == 0
-    assert "66 created" in ended.out
+    assert "67 created" in ended.out
     assert Path("postgres.json").read_text() == "the tenant's"
     assert {path.name for path in empty_folder.iterdir()} == {".sandbox", "postgres.json"}
 

@@ -170,7 +170,7 @@ def test_the_summary_is_told_even_if_lineage_cannot_be_read_back(
 ) -> None:
     world.fail(status, LINEAGE, ALWAYS, body=body)
     ended = run()
-    assert "66 created, 0 updated, 0 unchanged, 0 failed" in ended.out
+    assert "67 created, 0 updated, 0 unchanged, 0 failed" in ended.out
     assert world.state() == undisturbed
 
 
@@ -198,7 +198,7 @@ def test_only_the_refused_item_fails(
     failed = [line for line in ended.out.splitlines() if line.startswith("❌ ColumnProcess")]
     assert len(failed) == 1
     assert "/column/PHONE failed" in failed[0]
-    assert "65 created, 0 updated, 0 unchanged, 1 failed" in ended.out
+    assert "66 created, 0 updated, 0 unchanged, 1 failed" in ended.out
     state = world.state()
     missing = undisturbed.keys() - state.keys()
     assert [name.rpartition("/")[2] for _, name in missing] == ["PHONE"]

@@ -20,6 +20,7 @@ NAMES = ["ORDERS", "order items", 'O"Brien', "L'été", "MÜŞTERİ", "日本", 
 MODIFIED = datetime(2025, 1, 2, 3, 4, 5, 678_000, tzinfo=timezone.utc)
 BUCKET = model.make_bucket(f"{S3}/{ARN}", "landing", ARN, 3)
 PLACE = ("SHOP", "SALES")
+GROUND = '{"ground": "names only"}'
 FLOW = Flow(POSTGRES, f"{S3}/{ARN}", "in/", SNOWFLAKE)
 
 
@@ -88,9 +89,14 @@ def test_an_extract_and_a_load(name: str, type_name: str) -> None:
     files = [assets.S3Object.ref_by_qualified_name(item["qualified_name"]) for item in keys]
     kind = getattr(assets, type_name)
     for made, connection, inputs, outputs in (
-        (model.make_extract(FLOW, source, PLACE, keys), POSTGRES, [kind.ref_by_qualified_name(source[0])], files),
         (
-            model.make_load(FLOW, source, keys, target, PLACE),
+            model.make_extract(FLOW, source, PLACE, keys, GROUND),
+            POSTGRES,
+            [kind.ref_by_qualified_name(source[0])],
+            files,
+        ),
+        (
+            model.make_load(FLOW, source, keys, target, PLACE, GROUND),
             SNOWFLAKE,
             files,
             [assets.Table.ref_by_qualified_name(target[0])],
@@ -100,6 +106,7 @@ def test_an_extract_and_a_load(name: str, type_name: str) -> None:
         process_id = attributes["qualifiedName"].removeprefix(f"{connection}/")
         expected = assets.Process.creator(attributes["name"], connection, inputs, outputs, process_id)
         expected.description, expected.sql = attributes["description"], attributes["sql"]
+        expected.additional_etl_context = GROUND
         assert plain(made) == sent_by_pyatlan(expected)
         assert process_id.startswith("delta-arc/")
         assert name in attributes["name"]
@@ -113,7 +120,7 @@ def test_a_column_process(name: str) -> None:
 
     source, target = row(POSTGRES, name), row(SNOWFLAKE, name)
     left, right = ([f"{table[0]}/{name}", name, "Column"] for table in (source, target))
-    load = model.make_load(FLOW, source, objects("k"), target, PLACE)["attributes"]["qualifiedName"]
+    load = model.make_load(FLOW, source, objects("k"), target, PLACE, GROUND)["attributes"]["qualifiedName"]
     made = model.make_column_process(load, source, left, target, right)
     attributes = made["attributes"]
     assert attributes["qualifiedName"] == f"{load}/column/{name}"
@@ -131,7 +138,7 @@ def test_a_column_process(name: str) -> None:
 
 
 def test_a_quote_in_a_key_does_not_end_the_statement() -> None:
-    made = model.make_extract(FLOW, row(POSTGRES, "ORDERS"), PLACE, objects("in/o'brien.csv"))
+    made = model.make_extract(FLOW, row(POSTGRES, "ORDERS"), PLACE, objects("in/o'brien.csv"), GROUND)
     assert made["attributes"]["sql"].count("'") % 2 == 0
 
 
@@ -139,7 +146,12 @@ def test_ids_do_not_hold_todays_files() -> None:
     source, target = row(POSTGRES, "ORDERS"), row(SNOWFLAKE, "ORDERS")
     monday, tuesday = objects("in/1/orders.csv"), objects("in/1/orders.csv", "in/2/orders.csv")
     names = [
-        names_of([model.make_extract(FLOW, source, PLACE, day), model.make_load(FLOW, source, day, target, PLACE)])
+        names_of(
+            [
+                model.make_extract(FLOW, source, PLACE, day, GROUND),
+                model.make_load(FLOW, source, day, target, PLACE, GROUND),
+            ]
+        )
         for day in (monday, tuesday)
     ]
     assert names[0] == names[1]
@@ -156,8 +168,8 @@ def test_ids_tell_apart_all_that_is_connected() -> None:
     made = []
     for flow, name in itertools.product(flows, tables):
         source, target = row(flow.postgres_connection, name), row(flow.snowflake_connection, name)
-        made.append(model.make_extract(flow, source, PLACE, objects("k")))
-        made.append(model.make_load(flow, source, objects("k"), target, PLACE))
-        made.append(model.make_load(flow, row(flow.postgres_connection, "OTHER"), objects("k"), target, PLACE))
+        made.append(model.make_extract(flow, source, PLACE, objects("k"), GROUND))
+        made.append(model.make_load(flow, source, objects("k"), target, PLACE, GROUND))
+        made.append(model.make_load(flow, row(flow.postgres_connection, "OTHER"), objects("k"), target, PLACE, GROUND))
     names = names_of(made)
     assert len(set(names)) == len(names)

@@ -39,7 +39,7 @@ def test_a_first_run_connects_everything(world: World, run: Callable[..., Run]) 
     ended = run()
     assert ended.code == 0
     assert ended.err == ""
-    assert "66 created, 0 updated, 0 unchanged, 0 failed, 0 unmatched" in ended.out
+    assert "67 created, 0 updated, 0 unchanged, 0 failed, 0 unmatched" in ended.out
     assert "CATEGORIES (Table) → CATEGORIES.csv (S3Object) → CATEGORIES (Table)" in ended.out
     for table in TABLES:
         reached = downstream(f"{POSTGRES}/{SCHEMA}/{table}")
@@ -182,7 +182,7 @@ def test_an_ambiguous_connection_is_told_and_a_qualified_name_helps(
     assert run().code == 1
     monkeypatch.setenv("POSTGRES_CONNECTION_NAME", POSTGRES)
     monkeypatch.setenv("SNOWFLAKE_CONNECTION_NAME", SNOWFLAKE)
-    assert "66 created" in run().out
+    assert "67 created" in run().out
 
 
 @pytest.mark.parametrize("name", [BUCKET, "Landing zone"])

@@ -1,0 +1,98 @@
+"""How far the lineage reaches: complete chains with their ground, and for all else the reason and what settles it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from delta_arc.evidence import CONTRADICTION, Evidence
+from delta_arc.overrides import Overrides
+from delta_arc.plan import Coverage, Unmatched
+from matching import AssetRow, TablePair, Verdict
+
+
+def explain_tables(
+    pairs: Sequence[TablePair],
+    verdicts: Sequence[Verdict],
+    targets: Iterable[AssetRow],
+    evidence: Mapping[str, Evidence],
+    overrides: Overrides,
+) -> Coverage:
+    """The coverage of the chains; `evidence` is that of the datasets that have tables on both sides."""
+    counts: dict[str, int] = {}
+    for verdict in verdicts:
+        if verdict.table_qualified_name:
+            counts[verdict.table_qualified_name] = counts.get(verdict.table_qualified_name, 0) + 1
+    complete, incomplete, unmatched = {}, {}, []
+    for pair in pairs:
+        found = evidence.get(pair.source)
+        if found and found.ground != CONTRADICTION:
+            number = counts[pair.source]
+            complete[pair.source] = f"{number} object{'s' if number > 1 else ''} → {pair.target}: {found}"
+            continue
+        # A line of the file that says so is the reason, and no fault.
+        settled = pair.rule.startswith("override")
+        lacks = [] if pair.target else [f"Snowflake table ({'override' if settled else pair.rule})"]
+        lacks += [] if pair.source in counts else ["S3 object"]
+        incomplete[pair.source] = " and ".join(lacks) or "columns that fit"
+        if not (settled and not pair.target):
+            unmatched += _explain_pair(pair, found, pair.source in counts, overrides)
+    unmatched += [_explain_verdict(verdict, overrides) for verdict in verdicts if _is_open(verdict)]
+    reached = {pair.target for pair in pairs} | {line.value for line in overrides.of("table") if not line.subject}
+    unmatched += [
+        Unmatched(f"Snowflake table {row[0]} has no PostgreSQL table", (overrides.table_line(None, row[0]),))
+        for row in targets
+        if row[0] not in reached
+    ]
+    return Coverage(complete, incomplete, unmatched)
+
+
+def _explain_pair(pair: TablePair, found: Evidence | None, has_objects: bool, overrides: Overrides) -> list[Unmatched]:
+    told = []
+    if not pair.target:
+        rivals = f": {', '.join(pair.rivals)}" if pair.rivals else ""
+        ends = [pair.claimed] if pair.claimed else pair.rivals or [None]
+        lines = tuple(overrides.table_line(pair.source, end) for end in ends)
+        told.append(Unmatched(f"PostgreSQL table {pair.source} has no Snowflake table ({pair.rule}{rivals})", lines))
+    if not has_objects:
+        lines = (overrides.table_line(pair.source, None),) if pair.target else ()
+        told.append(Unmatched(f"PostgreSQL table {pair.source} has no S3 object", lines))
+    if found and pair.target:
+        lines = (overrides.object_line(found.key, None), overrides.object_line(found.key, pair.source))
+        told.append(
+            Unmatched(f"S3 object {found.key} contradicts PostgreSQL table {pair.source}: {found.reason}", lines)
+        )
+    return told
+
+
+def _is_open(verdict: Verdict) -> bool:
+    return not verdict.table_qualified_name and not verdict.rule.startswith("override")
+
+
+def _explain_verdict(verdict: Verdict, overrides: Overrides) -> Unmatched:
+    rivals = f": {', '.join(verdict.rivals)}" if verdict.rivals else ""
+    lines = tuple(overrides.object_line(verdict.key, table) for table in verdict.rivals or [None])
+    return Unmatched(f"S3 object {verdict.key} matches no table ({verdict.rule}{rivals})", lines)
+
+
+def explain_columns(
+    side: str, rows: Iterable[AssetRow], matched: set[str], absent: Iterable[str], overrides: Overrides
+) -> list[Unmatched]:
+    """One sentence for each column of one side of a chain that has no partner; `absent` are names not in the file."""
+    absent = frozenset(absent)
+    settled = {
+        name
+        for line in overrides.of("column")
+        if not (line.subject and line.value)
+        for name in (line.subject, line.value)
+    }
+    told = []
+    for row in rows:
+        if row[0] in matched or row[0] in settled:
+            continue
+        if side == "Snowflake" and row[1] in absent:
+            sentence = f"Column {row[0]} is not in the file"
+        else:
+            sentence = f"Column {row[0]} has no {side} column"
+        line = overrides.column_line(row[0], None) if side == "Snowflake" else overrides.column_line(None, row[0])
+        told.append(Unmatched(sentence, (line,)))
+    return told

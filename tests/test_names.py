@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def test_odd_names_are_connected(tmp_path: Path, fresh_world: Callable[..., Worl
     for path in world.files.iterdir():
         path.unlink()
     for table in tables:
-        (world.files / f"{table}.csv").write_text("id\n")
+        with (world.files / f"{table}.csv").open("w", encoding="utf-8") as file:
+            csv.writer(file).writerow(columns)
     ended = run()
     assert ended.code == 0
     assert "0 unmatched" in ended.out
@@ -43,6 +45,7 @@ def test_names_match_in_any_case(tmp_path: Path, fresh_world: Callable[..., Worl
         write_inventory(tmp_path / "p.json", POSTGRES, {("shop", "public", "orders"): ["id", "total", "only_here"]}),
         write_inventory(tmp_path / "s.json", SNOWFLAKE, {("SHOP", "PUBLIC", "ORDERS"): ["TOTAL", "ID", "ONLY_THERE"]}),
     )
+    (world.files / "ORDERS.csv").write_text("Id,Total,only_here\n")
     assert run().code == 0
     assert (world.count("Process"), world.count("ColumnProcess")) == (2, 2)
 

@@ -84,13 +84,13 @@ def test_a_dry_run_writes_nothing(world: World, run: Callable[..., Run], empty_f
     ended = run("--dry-run")
     assert ended.code == 0
     assert "nothing was written: 67 to create" in ended.out
-    assert "to create ColumnProcess: SHIPPERS.PHONE → SHIPPERS.PHONE" in ended.out
+    assert "   + ColumnProcess: SHIPPERS.PHONE → SHIPPERS.PHONE\n" in ended.out
     assert world.requests()["writes"] == 0
     assert world.state() == {}
     assert world.count("Connection") == 2
     assert list(empty_folder.iterdir()) == []
     assert run().code == 0
-    (world.files / "SHIPPERS.csv").write_text("changed\n")
+    (world.files / "SHIPPERS.csv").write_text("SHIPPERID,SHIPPERNAME,PHONE\n")
     before = world.state()
     world.forget()
     ended = run("--dry-run", "--force-refresh")

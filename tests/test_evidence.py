@@ -1,0 +1,294 @@
+"""Evidence: what the first bytes of an object tell, what is a header, and what its columns do to the lineage."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from world import ROOT, Run, World, write_inventory
+
+from delta_arc import evidence
+from delta_arc.evidence import (
+    CONTRADICTION,
+    NAMES_AND_HEADER,
+    NAMES_ONLY,
+    Evidence,
+    absent_columns,
+    judge,
+    parse_head,
+    parse_parquet_tail,
+)
+
+TABLE = ("id", "name", "created_at")
+AIRBYTE = {"_airbyte_ab_id": "1", "_airbyte_emitted_at": 1, "_airbyte_data": {"id": 1, "other": 2}}
+
+HEADERS = {
+    "comma": "id,name,created_at\n1,Ann,2025-09-21\n",
+    "semicolon": "id;name;created_at\n1;Ann, B.;2025-09-21\n",
+    "tab": "id\tname\tcreated_at\n1\tAnn\t2025-09-21\n",
+    "pipe": "id|name|created_at\n1|Ann|2025-09-21\n",
+    "quoted": '"id","name","created_at"\r\n"1","A\n""n""n","2025-09-21"\r\n',
+    "byte order mark": "\ufeffid,name,created_at\n1,Ann,2025-09-21\n",
+    "other case and joints": "ID,Name,createdAt\n",
+    "hash": "#id,name,created_at\n1,Ann,2025-09-21\n",
+    "operation before": "Op,id,name,created_at\nI,1,Ann,2025-09-21\n",
+    "column without a name": ",id,name,created_at\n0,1,Ann,2025-09-21\n",
+    "blank line before": "\nid,name,created_at\n1,Ann,2025-09-21\n",
+    "lines of JSON": '{"id": 1, "name": "Ann"}\n{"id": 2, "created_at": null}\n',
+    "an array": '[\n  {"id": 1, "name": "Ann", "created_at": null}]',
+}
+NO_HEADERS = {
+    "rows of DMS": "I,1001,Chartreuse,2025-01-01\nU,1002,Green,2025-01-02\n",
+    "texts": "Ann,Lisbon,red\nBob,Porto,blue\n",
+    "one row of texts": "Ann,Lisbon,red\n",
+    "texts in one case": "red,heavy,round\nblue,light,flat\n",
+    "empty cells": "Ann,,\nBob,,\n",
+    "the same twice": "yes_sir,yes_sir,4\nno_sir,no_sir,5\n",
+    "null": "\\N,Ann,x\n1,Bob,y\n",
+    "true": "true,Ann,3\nfalse,Bob,4\n",
+    "mail": "ann@example.com,first_x,last_x\n",
+    "a name as a value": "name,red,small\nsize,blue,large\n",
+    "Airbyte": '_airbyte_ab_id,_airbyte_emitted_at,_airbyte_data\nx,1,"{""id"": 1}"\n',
+    "Airbyte JSON": json.dumps(AIRBYTE),
+    "Debezium": '{"before": null, "after": {"id": 1}, "op": "c"}',
+    "XML": "<orders/>",
+    "JSON of no objects": "[1, 2]",
+    "half a record": '{"id": 1, "name": "An',
+}
+CONTRADICTIONS = {
+    "numbers below": "shade,weight\nred,12\nblue,13\n",
+    "dates below": "Shade,Since\nred,2025-01-01\n",
+    "joined words": "shade_name,city_name\nred,Lisbon\n",
+    "inner capitals": "shadeName,cityName\nred,Lisbon\n",
+    "JSON": '{"shade": "red", "weight": 12}\n',
+}
+
+
+@pytest.mark.parametrize("text", HEADERS.values(), ids=HEADERS)
+def test_a_header_is_found(text: str) -> None:
+    for head in (text.encode(), gzip.compress(text.encode())):
+        found = judge(parse_head(head, complete=True), TABLE)
+        assert (found.ground, found.absent) == (NAMES_AND_HEADER, ())
+
+
+@pytest.mark.parametrize("text", NO_HEADERS.values(), ids=NO_HEADERS)
+def test_a_row_that_may_be_data_decides_nothing(text: str) -> None:
+    found = judge(parse_head(text.encode(), complete=True), TABLE)
+    assert found.ground == NAMES_ONLY
+    assert found.reason
+
+
+@pytest.mark.parametrize("text", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_other_columns_contradict(text: str) -> None:
+    found = judge(parse_head(text.encode(), complete=True), TABLE)
+    assert found.ground == CONTRADICTION
+    assert "the table has id, name, created_at" in found.reason
+
+
+def test_a_header_alone_contradicts_nothing() -> None:
+    """There are no rows that it could stand out from: it may be the only row of a file without a header."""
+    assert judge(parse_head(b"shadeName,cityName\n", complete=True), TABLE).ground == NAMES_ONLY
+
+
+def test_missing_columns_are_told() -> None:
+    found = judge(parse_head(b"id,created_at,extra\n1,2025-01-01,x\n", complete=True), TABLE)
+    assert found.absent == ("name",)
+    assert absent_columns(found.kept_on_process) == {"name"}
+
+
+@pytest.mark.parametrize("kept", [None, "", "edited by hand", "[]", '{"columns not in the file": 5}', "5"])
+def test_what_people_write_into_the_ground_is_no_fault(kept: str | None) -> None:
+    assert absent_columns(kept) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"\n \n", "id,name".encode("utf-16"), b"\x1f\x8bgarbage", b"Obj\x01\x00avro", b"\x1f\x8b\x08\x00"]
+)
+def test_what_cannot_be_read_is_said(head: bytes) -> None:
+    assert parse_head(head, complete=True).reason
+
+
+def test_a_cut_row_does_not_count() -> None:
+    assert parse_head(b"id,name,created_at\n1,An", complete=False).rows == (("id", "name", "created_at"),)
+    assert parse_head(b"id,name,crea", complete=False).reason
+    assert parse_head(b"id,name,created_at", complete=True).rows == (("id", "name", "created_at"),)
+
+
+def test_a_table_without_known_columns_has_nothing_to_compare() -> None:
+    assert judge(parse_head(b"shade,weight\nred,12\n", complete=True), ()).ground == NAMES_ONLY
+
+
+def test_the_samples_agree_with_their_tables() -> None:
+    assets = json.loads((ROOT / "postgres_assets_cache.json").read_text())["data"]
+    for path in (ROOT / "sandbox" / "buckets").rglob("*.csv"):
+        columns = [row[1] for row in assets if row[2] == "Column" and f"/{path.stem}/" in row[0]]
+        found = judge(parse_head(path.read_bytes(), complete=True), columns)
+        assert (found.ground, found.absent, found.columns) == (NAMES_AND_HEADER, (), tuple(columns)), path
+
+
+def parquet(columns: Mapping[str, list]) -> bytes:
+    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(dict(columns)), file)
+    return file.getvalue()
+
+
+def test_parquet_is_read_from_its_footer() -> None:
+    whole = parquet({"id": [1], "name": ["x" * 1000]})
+    length = parse_parquet_tail(whole[-12:])
+    assert isinstance(length, int)
+    head = parse_parquet_tail(whole[-length:])
+    assert isinstance(head, evidence.Head)
+    assert head.columns == ("id", "name")
+    nested = parse_parquet_tail(parquet({"data": [{"id": 1}]}))
+    assert isinstance(nested, evidence.Head)
+    assert judge(nested, TABLE).ground == NAMES_ONLY
+    for damaged in (b"", b"PAR1", whole[:-4], whole[:-20] + whole[-8:]):
+        assert getattr(parse_parquet_tail(damaged), "reason", "too long")
+
+
+def test_without_pyarrow_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = parquet({"id": [1]})
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    assert "pyarrow" in getattr(parse_parquet_tail(whole), "reason", "")
+
+
+# With a tenant and a bucket
+
+
+@pytest.fixture
+def orders(tmp_path: Path, fresh_world: Callable[..., World]) -> World:
+    """A tenant with one table on both sides, and an empty bucket."""
+    tables = {("SHOP", "SALES", "ORDERS"): ["ID", "NAME", "TOTAL"]}
+    sides = (write_inventory(tmp_path / f"{side.split('/')[1]}.json", side, tables) for side in SIDES)
+    world = fresh_world(*sides)
+    for path in world.files.iterdir():
+        path.unlink()
+    return world
+
+
+SIDES = ("default/postgres/1757530687", "default/snowflake/1757530705")
+
+
+def put(world: World, key: str, content: str | bytes, age: int = 0) -> None:
+    """An object, as many minutes old."""
+    path = world.files / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    moment = path.stat().st_mtime - 60 * age
+    os.utime(path, (moment, moment))
+
+
+def columns_of(world: World) -> set[str]:
+    return {asset["attributes"]["name"].rpartition(".")[2] for asset in world.assets("ColumnProcess")}
+
+
+def test_a_column_that_the_file_lacks_gets_no_edge(orders: World, run: Callable[..., Run]) -> None:
+    put(orders, "orders.csv", "id,total\n1,2\n")
+    ended = run("--dry-run")
+    assert f"⚠️ Column {SIDES[0]}/SHOP/SALES/ORDERS/NAME is not in the file\n" in ended.out
+    assert "ORDERS: 1 object" in ended.out
+    assert "names and header of 2025/csa-tech-challenge-ary/orders.csv" in ended.out
+    assert run().code == 0
+    assert columns_of(orders) == {"ID", "TOTAL"}
+    kept = {asset["attributes"]["additionalEtlContext"] for asset in search(orders, "Process")}
+    assert kept == {'{"ground": "names and header", "columns not in the file": ["NAME"]}'}
+
+
+def search(world: World, type_name: str) -> list[dict]:
+    body = {
+        "dsl": {"query": {"bool": {"filter": [{"term": {"__typeName.keyword": type_name}}]}}, "from": 0, "size": 100},
+        "attributes": ["additionalEtlContext"],
+    }
+    return world._post("/api/meta/search/indexsearch", body).get("entities", [])
+
+
+def test_the_columns_alone_keep_to_the_file(orders: World, run: Callable[..., Run]) -> None:
+    """Called without the report of the tables, as in a REPL."""
+    import main
+
+    put(orders, "orders.csv", "id,total\n1,2\n")
+    postgres, snowflake = main.find_postgres_assets(), main.find_snowflake_assets()
+    s3 = main.integration_with_S3()
+    main.create_table_lineage(postgres, s3["s3_objects"], snowflake)
+    assert main.create_column_lineage(postgres, snowflake).count("created") == 2
+    assert "0 created" in run().out
+
+
+def test_a_file_of_other_columns_gets_no_edge(orders: World, run: Callable[..., Run]) -> None:
+    put(orders, "orders.csv", "shade,weight\nred,12\n")
+    ended = run()
+    assert ended.code == 0
+    assert "the file has shade, weight; the table has ID, NAME, TOTAL" in ended.out
+    assert "🔍 0 of 1 tables have a complete chain" in ended.out
+    assert (orders.count("Process"), orders.count("ColumnProcess")) == (0, 0)
+    insist = next(line.strip() for line in ended.out.splitlines() if line.strip().endswith("is SALES/ORDERS"))
+    Path("overrides.txt").write_text(f"{insist}\n")
+    assert run().code == 0
+    assert (orders.count("Process"), orders.count("ColumnProcess")) == (2, 3)
+
+
+def test_the_newest_file_that_tells_decides(orders: World, run: Callable[..., Run]) -> None:
+    put(orders, "orders_1.csv", "id,name,total\n1,Ann,2\n", age=3)
+    put(orders, "orders_2.csv", "id,name\n1,Ann\n", age=2)
+    run()
+    assert columns_of(orders) == {"ID", "NAME"}
+    put(orders, "orders_3.csv", "1,Ann,2\n", age=1)
+    assert "names and header of 2025/csa-tech-challenge-ary/orders_2.csv" in run("--dry-run").out
+    put(orders, "orders_4.csv.gz", gzip.compress(b"total,id\n2,1\n"))
+    assert "1 processes are stale" in run().out
+    assert columns_of(orders) == {"ID", "NAME", "TOTAL"}
+    run("--prune")
+    assert columns_of(orders) == {"ID", "TOTAL"}
+
+
+def test_parquet_objects_are_read_in_two_ranges(orders: World, run: Callable[..., Run]) -> None:
+    put(orders, "orders/part-0000.parquet", parquet({"id": list(range(50_000)), "total": [0.5] * 50_000}))
+    run()
+    assert columns_of(orders) == {"ID", "TOTAL"}
+
+
+def test_a_wide_first_line_is_read_further(orders: World, run: Callable[..., Run]) -> None:
+    wide = ",".join(f"filler_{number:020}" for number in range(4000))
+    put(orders, "orders.csv", f"id,{wide}\n1{',2' * 4000}\n")
+    ended = run("--dry-run")
+    assert "names and header" in ended.out
+    put(orders, "orders.csv", "x" * 300_000)
+    assert "its first line is longer than what is read" in run("--dry-run").out
+
+
+def test_the_setting_turns_it_off(orders: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("READ_FILE_HEADERS", "false")
+    put(orders, "orders.csv", "id,total\n1,2\n")
+    assert "names only (READ_FILE_HEADERS is false)" in run("--dry-run").out
+    run()
+    assert columns_of(orders) == {"ID", "NAME", "TOTAL"}
+
+
+def test_what_may_not_be_read_is_said(orders: World) -> None:
+    from botocore.exceptions import ClientError, ConnectionClosedError
+
+    class Refusing:
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def get_object(self, **_: str) -> None:
+            raise self.error
+
+    objects = {"t": [{"key": "a.csv", "size": 5, "last_modified": 1}, {"key": "b.avro", "size": 5, "last_modified": 2}]}
+    for error, told in (
+        (ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject"), "reading it is denied"),
+        (ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject"), "S3 answered NoSuchKey"),
+        (ConnectionClosedError(endpoint_url="x"), "ConnectionClosedError"),
+    ):
+        found = evidence.gather_evidence(Refusing(error), "bucket", objects, {"t": ["id"]})["t"]
+        assert (found.ground, found.key) == (NAMES_ONLY, "a.csv")
+        assert told in found.reason
+    assert isinstance(found, Evidence)

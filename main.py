@@ -43,6 +43,7 @@ from delta_arc.clients import (
 )
 from delta_arc.coverage import explain_columns, explain_tables
 from delta_arc.evidence import CONTRADICTION, NAMES_ONLY, Evidence, absent_columns, gather_evidence
+from delta_arc.files import replace_file
 from delta_arc.model import (
     BUCKET_ATTRIBUTES,
     MARKER,
@@ -163,17 +164,10 @@ def save_cache_to_file(data: Iterable[AssetRow], filename: str | Path, source: M
         head["source"] = dict(source)
     body = ",\n".join(f"    {json.dumps(row)}" for row in rows)
     text = json.dumps(head, indent=2)[:-2] + f',\n  "data": [\n{body}\n  ]\n}}\n'
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_file(path, text)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         logger.warning("⚠️ The cache %s cannot be written (%s); the run goes on without it", path, error.strerror)
         return False
     logger.info("💾 Saved %d assets in %s", len(rows), path)
@@ -967,7 +961,12 @@ def _confirmed() -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    options = build_parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        options = build_parser().parse_args(arguments)
+    except SystemExit as error:
+        # There, 2 means changes, and a mistyped option is none.
+        raise SystemExit(1 if error.code and "--detailed-exitcode" in arguments else error.code) from None
     if options.sandbox:
         # Set, but empty, they also win over .env.
         os.environ.update(dict.fromkeys(TENANT_SETTINGS, ""))

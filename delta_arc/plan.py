@@ -5,10 +5,8 @@ Pure functions, but for `save_plan` and `load_plan`.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from delta_arc.evidence import Evidence
+from delta_arc.files import replace_file
 from delta_arc.model import COMPARED_ATTRIBUTES, PROCESS_ATTRIBUTES
 from delta_arc.settings import PipelineError
 from matching import AssetRow
@@ -225,21 +224,10 @@ def _step_in_document(step: Step) -> dict[str, Any]:
 
 def save_plan(plan: Plan, path: Path) -> None:
     """Replace the file as a whole, or leave it as it is."""
-    write_whole(path, json.dumps(to_document(plan), indent=1, ensure_ascii=False) + "\n", "The plan")
-
-
-def write_whole(path: Path, text: str, what: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", errors="surrogatepass") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_file(path, json.dumps(to_document(plan), indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise PipelineError(f"{what} cannot be written to {path} ({error.strerror}).") from None
+        raise PipelineError(f"The plan cannot be written to {path} ({error.strerror}).") from None
 
 
 def load_plan(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from world import BULK, POSTGRES, PREFIX, SCHEMA, SNOWFLAKE, Run, World
+from world import BUCKET, BULK, POSTGRES, PREFIX, SCHEMA, SNOWFLAKE, TABLES, Run, World
 
 import main
 
@@ -146,3 +146,66 @@ def test_a_removal_that_is_refused_is_told(stale: World, run: Callable[..., Run]
 def test_what_is_stale_can_be_asked_in_a_repl(stale: World) -> None:
     report = main.run_pipeline()
     assert [hit["typeName"] for hit in report.stale] == ["ColumnProcess"] * 3 + ["Process"] * 2
+
+
+# The S3 objects and the bucket, too
+
+
+def taken_back(world: World, run: Callable[..., Run]) -> tuple[Run, set[str]]:
+    """What a run of --remove-lineage --with-s3 tells, and the names of what stays below the S3 connections."""
+    ended = run("--remove-lineage", "--with-s3", "--yes")
+    assert ended.code == 0
+    return ended, {asset["attributes"]["name"] for asset in world.assets("S3Bucket", "S3Object")}
+
+
+def test_s3_is_taken_back_on_request(world: World, run: Callable[..., Run]) -> None:
+    run()
+    ended = run("--remove-lineage", "--with-s3", "--dry-run")
+    assert "   - S3Bucket: atlan-tech-challenge\n" in ended.out
+    assert "66 to remove" in ended.out
+    assert world.count("S3Object") == 8
+    ended, left = taken_back(world, run)
+    assert "66 removed" in ended.out
+    assert left == set()
+    assert lineage(world) == 0
+    assert "66 created" in run().out
+
+
+def test_what_a_foreign_process_uses_stays(world: World, run: Callable[..., Run]) -> None:
+    run()
+    (used,) = [asset for asset in world.assets("S3Object") if asset["attributes"]["name"] == "ORDERS.csv"]
+    foreign = {"name": "by hand", "qualifiedName": f"{SNOWFLAKE}/by-hand", "inputs": [{"typeName": "S3Object", "guid": used["guid"]}],
+               "outputs": [{"typeName": "Table", "uniqueAttributes": {"qualifiedName": f"{SNOWFLAKE}/{SCHEMA}/ORDERS"}}]}  # fmt: skip
+    world.save({"typeName": "Process", "guid": "-1", "attributes": foreign})
+    ended, left = taken_back(world, run)
+    assert left == {"ORDERS.csv", "atlan-tech-challenge"}
+    assert f"ORDERS.csv stays: {SNOWFLAKE}/by-hand uses it" in ended.out
+    assert "stays: 1 S3 objects in it stay" in ended.out
+    world.archive(*(asset for asset in world.assets("Process") if asset["attributes"]["name"] == "by hand"))
+    assert taken_back(world, run)[1] == set()
+
+
+def test_other_prefixes_stay(world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    run()
+    other = world.files.parent / "other"
+    other.mkdir()
+    (other / "notes.md").write_text("")
+    monkeypatch.setenv("S3_PREFIX", f"{Path(PREFIX).parent}/other/")
+    run()
+    assert taken_back(world, run)[1] == {f"{table}.csv" for table in TABLES} | {"atlan-tech-challenge"}
+
+
+def test_a_bucket_of_another_connection_stays(world: World, run: Callable[..., Run]) -> None:
+    crawled = "default/s3/1700000000"
+    arn = f"arn:aws:s3:::{BUCKET}"
+    attributes = {
+        "qualifiedName": f"{crawled}/{arn}",
+        "name": BUCKET,
+        "awsArn": arn,
+        "connectionQualifiedName": crawled,
+    }
+    world.save({"typeName": "S3Bucket", "guid": "-1", "attributes": attributes})
+    run()
+    ended, left = taken_back(world, run)
+    assert len(left) == 9
+    assert "is not in Atlan as one that Delta Arc made" in ended.out

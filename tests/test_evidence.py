@@ -133,10 +133,8 @@ def test_the_samples_agree_with_their_tables() -> None:
 
 def parquet(columns: Mapping[str, list]) -> bytes:
     pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
     file = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.table(dict(columns)), file)
+    pytest.importorskip("pyarrow.parquet").write_table(pyarrow.table(dict(columns)), file)
     return file.getvalue()
 
 

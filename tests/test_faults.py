@@ -230,6 +230,28 @@ def test_a_refused_table_process_stops_no_other_table(
     assert world.state() == undisturbed
 
 
+def test_an_object_that_cannot_be_made_is_left_out(world: World, run: Callable[..., Run], undisturbed: dict) -> None:
+    (world.files / "SHIPPERS_2.csv").write_text("SHIPPERID,SHIPPERNAME,PHONE\n")
+    for space in ("", " "):
+        world.fail(400, BULK, ALWAYS, body_contains=f'"s3ObjectKey":{space}"{PREFIX}SHIPPERS_2.csv"')
+        world.fail(400, BULK, ALWAYS, body_contains=f'"s3ObjectKey":{space}"{PREFIX}ORDERS.csv"')
+    ended = run()
+    assert ended.code == 1
+    # The two objects, and all that would hang on ORDERS.csv alone.
+    assert "/ORDERS.csv could not be written" in ended.out
+    assert "9 failed" in ended.out
+    state = world.state()
+    shippers = [held for held in state.values() if "/SHIPPERS.csv" in str(held.get("inputs"))]
+    assert len(shippers) == 1
+    assert "SHIPPERS_2" not in str([held["inputs"] for held in shippers])
+    assert not any("ORDERS.csv" in name for _, name in state)
+    world.forget()
+    assert run().code == 0
+    (world.files / "SHIPPERS_2.csv").unlink()
+    assert run().code == 0
+    assert {name for kind, name in undisturbed if kind != "S3Bucket"} <= {name for _, name in world.state()}
+
+
 def test_an_object_that_cannot_be_updated_keeps_its_lineage(world: World, run: Callable[..., Run]) -> None:
     (world.files / "SHIPPERS.csv").rename(world.files / "SHIPPERS.tsv")
     (world.files / "SHIPPERS.csv").write_text("a first\n")

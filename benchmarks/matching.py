@@ -1,0 +1,124 @@
+"""How long matching and planning take, and how that grows: `python benchmarks/matching.py`.
+
+Nothing is asked of Atlan or S3. The keys are dated files and partitions, five for each table of four columns.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from delta_arc.coverage import explain_tables
+from delta_arc.evidence import judge, parse_head
+from delta_arc.model import Flow, make_bucket, make_s3_object
+from delta_arc.overrides import parse_overrides
+from delta_arc.plan import Coverage, Plan, Step, compare, describe_world, to_document
+from main import group_datasets, plan_column_lineage, plan_table_lineage
+from matching import match_s3_objects, match_tables, stripped, tables_in
+
+SIZES = (1_000, 10_000, 100_000)
+KEYS_PER_TABLE = 5
+COLUMNS = ("id", "customer_id", "total", "created_at")
+FORMS = (
+    "in/{schema}/{table}.csv",
+    "in/{schema}/{table}_20250921.csv.gz",
+    "in/{schema}/{table}/dt=2025-09-{day:02}/part-0000{day}.snappy.parquet",
+    "in/{schema}.{table}_part{day}.json",
+    "in/{schema}/{table}_archive_{day}.csv",
+)
+CHANGED = datetime(2025, 9, 21, tzinfo=timezone.utc)
+
+
+def make_assets(connection: str, tables: int) -> list[list[str]]:
+    rows = []
+    for number in range(tables):
+        schema, name = f"schema{number % 50}", f"orders_of_{number}x"
+        table = f"{connection}/shop/{schema}/{name}"
+        rows.append([table, name, "Table"])
+        rows += [[f"{table}/{column}", column, "Column"] for column in COLUMNS]
+    return rows
+
+
+def make_keys(tables: int) -> list[str]:
+    return [
+        FORMS[number % len(FORMS)].format(
+            schema=f"schema{number // KEYS_PER_TABLE % 50}",
+            table=f"orders_of_{number // KEYS_PER_TABLE}x",
+            day=number % 28 + 1,
+        )
+        for number in range(tables * KEYS_PER_TABLE)
+    ]
+
+
+def make_plan(keys: list[str], sources: list[list[str]], targets: list[list[str]], again: bool) -> Plan:
+    """What main.make_plan does between its requests; `again` as if Atlan held all of it already."""
+    bucket = make_bucket("default/s3/1/arn:aws:s3:::landing", "landing", "arn:aws:s3:::landing", len(keys))
+    bucket_name = bucket["attributes"]["qualifiedName"]
+    objects = {
+        key: {"key": key, "size": 1, "last_modified": CHANGED, "etag": "e", "qualified_name": f"{bucket_name}/{key}", "bucket": bucket_name}
+        for key in keys
+    }  # fmt: skip
+    overrides = parse_overrides("overrides.txt", "", sources, targets)
+    pairs = match_tables(sources, targets)
+    verdicts = match_s3_objects(keys, sources)
+    datasets = group_datasets(pairs, verdicts, objects)
+    head = (",".join(COLUMNS) + "\n1,2,3,2025-09-21\n").encode()
+    evidence = {table: judge(parse_head(head, True), COLUMNS) for table in datasets}
+    coverage = explain_tables(pairs, verdicts, tables_in(targets), evidence, overrides)
+    flow = Flow("default/postgres/1", bucket_name, "in/", "default/snowflake/1")
+    chains = plan_table_lineage(flow, pairs, datasets, evidence, [*sources, *targets])
+    loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
+    columns, unmatched = plan_column_lineage(loads, sources, targets, overrides)
+    wanted = {
+        "S3 objects": [make_s3_object(bucket, item) for item in objects.values()],
+        "Extract processes": [extract for extract, _, _ in chains],
+        "Load processes": [load for _, load, _ in chains],
+        "Column processes": columns,
+    }
+    held = {item["attributes"]["qualifiedName"]: item for items in wanted.values() for item in items} if again else {}
+    steps = [Step(label, compare(items, held)) for label, items in wanted.items()]
+    world = describe_world({}, "", [*sources, *targets], objects.values(), evidence.values(), held)
+    coverage = Coverage(coverage.complete, coverage.incomplete, [*coverage.unmatched, *unmatched])
+    return Plan(world, steps, [], coverage, False, held)
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    stripped.cache_clear()
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    print("|    keys |  tables | match objects |  plan a first run |   plan a rerun |  make the file |")
+    print("|--------:|--------:|--------------:|------------------:|---------------:|---------------:|")
+    before: list[float] = []
+    for size in SIZES:
+        tables = size // KEYS_PER_TABLE
+        keys = make_keys(tables)
+        sources, targets = (make_assets(f"default/{side}/1", tables) for side in ("postgres", "snowflake"))
+        times = [
+            seconds(lambda: match_s3_objects(keys, sources)),  # noqa: B023
+            seconds(lambda: make_plan(keys, sources, targets, again=False)),  # noqa: B023
+            seconds(lambda: make_plan(keys, sources, targets, again=True)),  # noqa: B023
+        ]
+        plan = make_plan(keys, sources, targets, again=False)
+        times.append(seconds(lambda: to_document(plan)))  # noqa: B023
+        growth = [time / 10 / earlier for time, earlier in zip(times, before, strict=False)]
+        cells = [
+            f"{time:.2f} s" + (f" ({ratio:.2f} ×)" if before else "")
+            for time, ratio in zip(times, growth or times, strict=True)
+        ]
+        print(f"| {size:>7,} | {tables:>7,} | {cells[0]:>13} | {cells[1]:>17} | {cells[2]:>14} | {cells[3]:>14} |")
+        before = times
+    print("\n(n ×): growth from the line above, against ten times as long.")
+
+
+if __name__ == "__main__":
+    main()

@@ -25,9 +25,11 @@ def explain_tables(
     complete, incomplete, unmatched = {}, {}, []
     for pair in pairs:
         found = evidence.get(pair.source)
-        if found and found.ground != CONTRADICTION:
+        if pair.target and found and found.ground != CONTRADICTION:
             number = counts[pair.source]
-            complete[pair.source] = f"{number} object{'s' if number > 1 else ''} → {pair.target}: {found}"
+            complete[pair.source] = (
+                f"{number} object{'s' if number > 1 else ''} → {overrides.snowflake.shortest(pair.target)}: {found}"
+            )
             continue
         # A line of the file that says so is the reason, and no fault.
         settled = pair.rule.startswith("override")

@@ -310,11 +310,21 @@ def _show_step(step: Step) -> Iterator[str]:
 
 def _show_difference(before: Any, after: Any) -> str:
     if not isinstance(after, list):
-        return f"{before} → {after}"
+        return " → ".join(_quote(before, after))
     added, removed = sorted(set(after) - set(before or [])), sorted(set(before or []) - set(after))
     told = [f"+ {name}" for name in added[:5]] + [f"- {name}" for name in removed[:5]]
     left = len(added) + len(removed) - len(told)
     return ", ".join(told) + (f" and {left} more" if left else "")
+
+
+def _quote(before: Any, after: Any) -> list[str]:
+    """Both values on one line, from shortly before they differ; texts in quotes, as names have arrows of their own."""
+    texts = [f'"{" ".join(value.split())}"' if isinstance(value, str) else str(value) for value in (before, after)]
+    same = next((at for at, (left, right) in enumerate(zip(*texts, strict=False)) if left != right), 0)
+    start = same - 40 if same > 60 else 0
+    return [
+        ("…" if start else "") + text[start : start + 120] + ("…" if len(text) > start + 120 else "") for text in texts
+    ]
 
 
 def show_coverage(coverage: Coverage) -> Iterator[str]:

@@ -96,7 +96,7 @@ def test_what_people_changed_is_shown_with_old_and_new(world: World, run: Callab
     (process,) = [asset for asset in world.assets("Process") if asset["attributes"]["name"].startswith("ORDERS →")]
     names = {name: process["attributes"][name] for name in ("name", "qualifiedName")}
     world.save({"typeName": "Process", "guid": process["guid"], "attributes": {**names, "sql": "SELECT 1"}})
-    assert "       sql: SELECT 1 → -- Not from a query log" in run("--dry-run").out
+    assert '       sql: "SELECT 1" → "-- Not from a query log' in run("--dry-run").out
 
 
 def test_long_lists_are_shortened() -> None:

@@ -7,7 +7,7 @@ The steps, in the order in which they run:
 3. create_table_lineage                          table → its objects → table, as two processes per chain
 4. create_column_lineage                         column → column, below the load process of its table
 
-`python main.py` runs them all. Each can be called by itself:
+`python main.py` runs them all: it plans every step before it writes anything. Each can be called by itself:
 
     >>> from main import *
     >>> tables = [row for row in find_postgres_assets() if row[2] == "Table"]
@@ -87,7 +87,7 @@ from delta_arc.plan import (
 )
 from delta_arc.settings import SANDBOX_FOLDER, TENANT_SETTINGS, PipelineError, Settings, SettingsError, get_settings
 from delta_arc.terminal import Progress, logger, say_error
-from delta_arc.writing import STATUSES, Report, apply_steps, find_stale, outcomes_of, remove_assets, show, word_for
+from delta_arc.writing import Report, apply_steps, find_stale, outcomes_of, remove_assets, show, summarise
 from matching import (
     TARGET_TYPES,
     AssetRow,
@@ -898,18 +898,6 @@ def read_back(table_qualified_name: str) -> list[str]:
     return steps
 
 
-def summarise(report: Report, dry_run: bool = False) -> None:
-    """Log what failed, and the counts."""
-    failed = report.failed
-    for outcome in failed:
-        logger.error("❌ %s %s failed: %s", outcome.type_name, outcome.qualified_name, outcome.detail)
-    counts = {status: report.count(status) for status in STATUSES}
-    shown = [status for status in STATUSES if counts[status] or status != "removed"]
-    told = ", ".join(f"{counts[status]} {word_for(status, dry_run)}" for status in shown)
-    done = "Dry run, nothing was written" if dry_run else "Done"
-    logger.info("%s %s: %s, %d unmatched", "❌" if failed else "✅", done, told, len(report.unmatched))
-
-
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="PostgreSQL -> S3 -> Snowflake lineage in Atlan, down to the column.",
@@ -993,6 +981,8 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     if options.with_s3 and not options.remove_lineage:
         raise SettingsError(["--with-s3 belongs to --remove-lineage."])
+    if options.remove_lineage and (options.plan or options.apply):
+        raise SettingsError(["--remove-lineage has no plan to save or apply: --dry-run shows what it would remove."])
     if options.apply and options.prune:
         raise SettingsError(["--prune belongs to --plan: a saved plan says itself whether it removes anything."])
     if options.remove_lineage:

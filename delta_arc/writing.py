@@ -201,10 +201,18 @@ def _log_outcomes(label: str, outcomes: Sequence[Outcome]) -> None:
     logger.info("%s %s: %s", "❌" if counts["failed"] else "✅", label, ", ".join(told) or "nothing to do")
 
 
-def word_for(status: str, dry_run: bool) -> str:
-    return DRY_RUN_WORDS.get(status, status) if dry_run else status
-
-
 def show(lines: Iterable[str]) -> None:
     for line in lines:
         logger.info("%s", line)
+
+
+def summarise(report: Report, dry_run: bool = False) -> None:
+    """Log what failed, and the counts."""
+    failed, words = report.failed, DRY_RUN_WORDS if dry_run else {}
+    for outcome in failed:
+        logger.error("❌ %s %s failed: %s", outcome.type_name, outcome.qualified_name, outcome.detail)
+    counts = {status: report.count(status) for status in STATUSES}
+    shown = [status for status in STATUSES if counts[status] or status != "removed"]
+    told = ", ".join(f"{counts[status]} {words.get(status, status)}" for status in shown)
+    done = "Dry run, nothing was written" if dry_run else "Done"
+    logger.info("%s %s: %s, %d unmatched", "❌" if failed else "✅", done, told, len(report.unmatched))

@@ -29,7 +29,7 @@ def test_every_setting_is_in_the_readme_and_in_the_example() -> None:
 def test_every_option_is_in_the_readme_and_the_other_way_round() -> None:
     options = {option for action in main.build_parser()._actions for option in action.option_strings}
     table = README.partition("## Settings")[0]
-    assert options - {"-h", "--help"} == set(re.findall(r"^\| `(--[a-z-]+)`", table, re.MULTILINE))
+    assert options - {"-h", "--help"} == set(re.findall(r"^\| `(--[a-z0-9-]+)`", table, re.MULTILINE))
 
 
 def test_every_public_function_is_in_the_readme() -> None:

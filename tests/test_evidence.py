@@ -270,6 +270,28 @@ def test_the_setting_turns_it_off(orders: World, run: Callable[..., Run], monkey
     assert columns_of(orders) == {"ID", "NAME", "TOTAL"}
 
 
+def test_little_is_read_and_only_of_the_newest() -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Client:
+        def get_object(self, Bucket: str, Key: str, Range: str) -> dict:
+            asked.append((Key, Range))
+            return {"Body": io.BytesIO(contents.get(Key, b"1,2\n" * 50_000)[:65536])}
+
+    contents = {"d4.csv": b"id,name\n" + b"1,2\n" * 50_000}
+    objects = [{"key": f"d{number}.csv", "size": 200_000, "last_modified": number} for number in range(6)]
+    found = evidence.gather_evidence(Client(), "bucket", {"t": objects}, {"t": ["id", "name"]})["t"]
+    assert (found.ground, found.key) == (NAMES_AND_HEADER, "d4.csv")
+    assert asked == [("d5.csv", "bytes=0-65535"), ("d4.csv", "bytes=0-65535")]
+    asked.clear()
+    found = evidence.gather_evidence(Client(), "bucket", {"t": objects[:4]}, {"t": ["id", "name"]})["t"]
+    assert (found.ground, found.key, found.reason) == (NAMES_ONLY, "d3.csv", "it has no header")
+    assert [key for key, _ in asked] == ["d3.csv", "d2.csv"]
+    asked.clear()
+    assert evidence.gather_evidence(Client(), "bucket", {"t": objects}, {})["t"].ground == NAMES_ONLY
+    assert asked == []
+
+
 def test_what_may_not_be_read_is_said(orders: World) -> None:
     from botocore.exceptions import ClientError, ConnectionClosedError
 

@@ -302,8 +302,11 @@ def test_the_detailed_exit_code(world: World, run: Callable[..., Run], monkeypat
         assert ended.value.code == code
 
 
-@pytest.mark.parametrize("arguments", [("--apply", FILE, "--prune"), ("--with-s3",)])
+@pytest.mark.parametrize(
+    "arguments", [("--apply", FILE, "--prune"), ("--with-s3",), ("--remove-lineage", "--plan", FILE, "--yes")]
+)
 def test_options_that_do_not_go_together_are_told(arguments: tuple, world: World, run: Callable[..., Run]) -> None:
     ended = run(*arguments)
     assert ended.code == 2
-    assert "belongs to" in ended.err
+    assert "belongs to" in ended.err or "has no plan" in ended.err
+    assert world.requests()["total"] == 0

@@ -1,1 +1,1 @@
-"""What main.py stands on: settings, terminal, clients, and the shape of the assets that it writes."""
+"""What main.py stands on: settings, clients, evidence, overrides, the plan, and writing it."""

@@ -58,8 +58,6 @@ SANDBOX_DEFAULTS = {
     "POSTGRES_CACHE_FILE": str(SANDBOX_FOLDER / "postgres_assets_cache.json"),
     "SNOWFLAKE_CACHE_FILE": str(SANDBOX_FOLDER / "snowflake_assets_cache.json"),
 }
-# What names things of one tenant, and is looked for where nothing else is set.
-OVERRIDES_FILE, SANDBOX_OVERRIDES_FILE = "overrides.txt", str(SANDBOX_FOLDER / "overrides.txt")
 # What belongs to one tenant and means nothing to another.
 TENANT_SETTINGS = (
     "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", "OVERRIDES_FILE",
@@ -127,7 +125,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     log_level = values.get("LOG_LEVEL", "INFO").upper()
     if log_level not in LOG_LEVELS:
         faults.append(f"LOG_LEVEL is {values['LOG_LEVEL']}: use one of {', '.join(LOG_LEVELS)}.")
-    overrides_file = Path(values.get("OVERRIDES_FILE", SANDBOX_OVERRIDES_FILE if sandbox else OVERRIDES_FILE))
+    overrides_file = Path(
+        values.get("OVERRIDES_FILE", SANDBOX_FOLDER / "overrides.txt" if sandbox else "overrides.txt")
+    )
     if "OVERRIDES_FILE" in values and not overrides_file.is_file():
         faults.append(f"OVERRIDES_FILE names a file that is not there ({overrides_file}): make it, or leave it out.")
     read_headers = values.get("READ_FILE_HEADERS", "true").lower()

@@ -58,6 +58,8 @@ WRONG = [
     ("ATLAN_BASE_URL", "http://127.0.0.1.acme.com", "unencrypted"),
     ("ATLAN_API_TOKEN", "“eyJhbGciOi”", "token"),
     ("CACHE_EXPIRY_HOURS", "a day", "a day"),
+    ("READ_FILE_HEADERS", "maybe", "true or false"),
+    ("OVERRIDES_FILE", "missing.txt", "missing.txt"),
     ("CACHE_EXPIRY_HOURS", "nan", "nan"),
     ("CACHE_EXPIRY_HOURS", "-1", "-1"),
     ("CACHE_EXPIRY_HOURS", "inf", "inf"),

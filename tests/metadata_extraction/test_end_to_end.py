@@ -179,7 +179,7 @@ def test_both_sides_come_out_of_databases_and_end_in_one_lineage(
     monkeypatch.setenv("SNOWFLAKE_CONNECTION_NAME", "snowflake-crawled")
     report = main.run_pipeline(force_refresh=True)
     assert not report.failed
-    assert len(report.loads) == 8
+    assert len(world.assets("Process")) == 16
     schema = "FOOD_BEVERAGE/SALES_ORDERS"
     assert {
         (

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from delta_arc.settings import PipelineError
 
 PART_BYTES = 8 << 20  # what is read and sent at a time; a bigger file goes up in parts of this size
-PARTS_IN_FLIGHT = 4
+PARTS_IN_FLIGHT = 2  # of one file; more of them did not make it faster, near or far
 MAX_PARTS = 10_000  # S3's limit
 LEFTOVER_SECONDS = 24 * 3600
 

@@ -27,12 +27,12 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delta_arc.cleanup import find_own_lineage, find_own_s3
 from delta_arc.clients import (
-    AtlanRequestError,
     S3Error,
     explain_s3_refusal,
     get_atlan_client,
@@ -69,6 +69,7 @@ from delta_arc.overrides import (
     settle_objects,
     settle_tables,
 )
+from delta_arc.parallel import side_by_side
 from delta_arc.plan import (
     Change,
     Coverage,
@@ -87,6 +88,7 @@ from delta_arc.plan import (
 )
 from delta_arc.settings import SANDBOX_FOLDER, TENANT_SETTINGS, PipelineError, Settings, SettingsError, get_settings
 from delta_arc.terminal import Progress, logger, say_error
+from delta_arc.transport import AtlanRequestError
 from delta_arc.writing import Report, apply_steps, find_stale, outcomes_of, remove_assets, show, summarise
 from matching import (
     TARGET_TYPES,
@@ -271,12 +273,11 @@ def _find_assets(
         logger.info("📊 %s: the cache %s is of another tenant or connection and is not used", label, cache_file)
     connection_qualified_name = get_connection_qualified_name(connection, connector)
     progress = Progress(f"{label} assets")
-    rows = []
-    for asset in _search_inventory(connection_qualified_name):
-        rows.append([asset["attributes"]["qualifiedName"], asset["attributes"]["name"], asset["typeName"]])
-        progress.advance()
+    assets = _search_inventory(connection_qualified_name, progress)
+    rows = sorted(
+        [asset["attributes"]["qualifiedName"], asset["attributes"]["name"], asset["typeName"]] for asset in assets
+    )
     progress.finish()
-    rows.sort()
     logger.info("📊 %s: %d assets found in %s", label, len(rows), connection_qualified_name)
     if not dry_run:
         save_cache_to_file(rows, cache_file, {**source, "connection": connection_qualified_name})
@@ -324,7 +325,7 @@ def _list_connections(connector: str) -> list[tuple[str, str]]:
     return sorted((hit["attributes"].get("name", ""), hit["attributes"]["qualifiedName"]) for hit in hits)
 
 
-def _search_inventory(connection_qualified_name: str) -> Iterator[dict]:
+def _search_inventory(connection_qualified_name: str, progress: Progress) -> Iterator[dict]:
     """Every active asset below a connection, except the processes, which are lineage and no inventory."""
     from pyatlan.model.assets import Asset, Process
     from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
@@ -337,7 +338,7 @@ def _search_inventory(connection_qualified_name: str) -> Iterator[dict]:
         .where_not(CompoundQuery.asset_type(Process))
         .include_on_results(Asset.NAME)
     )
-    return search_assets(get_atlan_client(), search)
+    return search_assets(get_atlan_client(), search, progress)
 
 
 # =====================================================================================================================
@@ -534,7 +535,7 @@ def plan_s3(bucket_name: str | None = None, bucket_arn: str | None = None, prefi
     steps.append(Step("S3 bucket", compare([bucket], present)))
     objects = [make_s3_object(bucket, item) for item in listed]
     prefix_of_objects = f"{connection_of(bucket_qualified_name)}/{arn}/"
-    present |= read_present(client, "S3Object", prefix_of_objects, OBJECT_ATTRIBUTES)
+    present |= read_present(client, "S3Object", [prefix_of_objects], OBJECT_ATTRIBUTES)
     steps.append(Step("S3 objects", compare(objects, present)))
     place = {"bucket": bucket_qualified_name, "bucket_name": name, "prefix": prefix}
     s3_objects = [
@@ -654,13 +655,15 @@ def plan_tables(
         bucket, prefix = s3_objects[0]["bucket"], s3_objects[0]["prefix"]
         flow = Flow(connection_of(sources[0][0]), bucket, prefix, connection_of(targets[0][0]))
         chains = plan_table_lineage(flow, pairs, datasets, evidence, [*postgres_assets, *snowflake_assets])
-        for label, direction, connection, wanted in (
-            ("Extract processes", "extract", flow.postgres_connection, [extract for extract, _, _ in chains]),
-            ("Load processes", "load", flow.snowflake_connection, [load for _, load, _ in chains]),
-        ):
-            present = read_present(client, "Process", f"{connection}/{flow.marker}/{direction}/", PROCESS_ATTRIBUTES)
-            held |= present
-            steps.append(Step(label, compare(wanted, present)))
+        prefixes = [
+            f"{flow.postgres_connection}/{flow.marker}/extract/",
+            f"{flow.snowflake_connection}/{flow.marker}/load/",
+        ]
+        held = read_present(client, "Process", prefixes, PROCESS_ATTRIBUTES)
+        steps = [
+            Step("Extract processes", compare([extract for extract, _, _ in chains], held)),
+            Step("Load processes", compare([load for _, load, _ in chains], held)),
+        ]
         loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
     return TablePlan(steps, loads, held, coverage, evidence, flow)
 
@@ -737,9 +740,8 @@ def plan_columns(
     prefixes = {load.partition("/load/")[0] for load in loads}
     if flow:
         prefixes.add(f"{flow.snowflake_connection}/{flow.marker}")
-    held: dict[str, dict] = {}
-    for prefix in sorted(prefixes):
-        held |= read_present(get_atlan_client(), "ColumnProcess", f"{prefix}/load/", PROCESS_ATTRIBUTES)
+    folders = [f"{prefix}/load/" for prefix in sorted(prefixes)]
+    held = read_present(get_atlan_client(), "ColumnProcess", folders, PROCESS_ATTRIBUTES) if folders else {}
     return ColumnPlan([Step("Column processes", compare(wanted, held))], held, unmatched)
 
 
@@ -751,11 +753,13 @@ def _read_loads(
     pairs = settle_tables(overrides, match_tables(postgres_assets, snowflake_assets, overrides.forbidden))
     chains = {load_suffix(pair.source, pair.target): (pair.source, pair.target) for pair in pairs if pair.target}
     loads = {}
-    for connection in sorted({connection_of(target) for _, target in chains.values()}):
-        for name, hit in read_present(client, "Process", f"{connection}/{MARKER}/", ("additionalEtlContext",)).items():
-            suffix = name.partition("/load/")[2]
-            if suffix in chains:
-                loads[name] = Load(*chains[suffix], hit["attributes"].get("additionalEtlContext", ""))
+    connections = sorted({connection_of(target) for _, target in chains.values()})
+    prefixes = [f"{connection}/{MARKER}/" for connection in connections]
+    held = read_present(client, "Process", prefixes, ("additionalEtlContext",)) if prefixes else {}
+    for name, hit in held.items():
+        suffix = name.partition("/load/")[2]
+        if suffix in chains:
+            loads[name] = Load(*chains[suffix], hit["attributes"].get("additionalEtlContext", ""))
     if not loads:
         raise PipelineError("Atlan has no load process of these tables (yet): run create_table_lineage() first.")
     return loads
@@ -812,9 +816,13 @@ def run_pipeline(
 def make_plan(force_refresh: bool = False, dry_run: bool = False, prune: bool = False) -> Plan:
     """Everything that a run would do; reads, and writes nothing but, unless this is a dry run, the caches."""
     settings = get_settings()
-    postgres_assets = find_postgres_assets(force_refresh, dry_run=dry_run)
-    snowflake_assets = find_snowflake_assets(force_refresh, dry_run=dry_run)
-    s3 = plan_s3()
+    # Importing pyatlan takes seconds, in which the bucket is listed.
+    _, postgres_assets, snowflake_assets, s3 = side_by_side(
+        get_atlan_client,
+        partial(find_postgres_assets, force_refresh, dry_run=dry_run),
+        partial(find_snowflake_assets, force_refresh, dry_run=dry_run),
+        plan_s3,
+    )
     tables = plan_tables(postgres_assets, s3.objects, snowflake_assets)
     columns = plan_columns(tables.loads, postgres_assets, snowflake_assets, tables.flow)
     steps = [*s3.steps, *tables.steps, *columns.steps]

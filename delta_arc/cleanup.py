@@ -21,9 +21,8 @@ def find_own_lineage(client: AtlanClient, postgres: str, snowflake: str) -> dict
     A flow is recognised by its ids, which it has in both connections.
     """
     held: dict[str, dict] = {}
-    for connection in (postgres, snowflake):
-        for type_name in ("Process", "ColumnProcess"):
-            held |= read_present(client, type_name, f"{connection}/{MARKER}/", ())
+    for type_name in ("Process", "ColumnProcess"):
+        held |= read_present(client, type_name, [f"{side}/{MARKER}/" for side in (postgres, snowflake)], ())
     flows = [{_flow_of(name) for name in held if connection_of(name) == side} for side in (postgres, snowflake)]
     shared = flows[0] & flows[1]
     return {name: hit for name, hit in held.items() if _flow_of(name) in shared}
@@ -43,7 +42,7 @@ def find_own_s3(
     else writes there, while in another connection a crawler may have made the same objects. What a process uses that
     is not of this lineage stays, and so does a bucket in which an object stays.
     """
-    held = read_present(client, "S3Object", f"{bucket}/", ("s3ObjectKey", *USES))
+    held = read_present(client, "S3Object", [f"{bucket}/"], ("s3ObjectKey", *USES))
     users = {
         name: [ref for use in USES for ref in hit["attributes"].get(use) or []]
         for name, hit in held.items()
@@ -57,7 +56,7 @@ def find_own_s3(
     used = {name: [active[guid] for guid in guids if guid in active] for name, guids in others.items()}
     going = [held[name] for name in sorted(held) if name in used and not used[name]]
     told = [f"S3 object {name} stays: {names[0]} uses it" for name, names in used.items() if names]
-    buckets = read_present(client, "S3Bucket", bucket, ())
+    buckets = read_present(client, "S3Bucket", [bucket], ())
     if bucket not in buckets:
         return going, [*told, f"The bucket {bucket} is not in Atlan as one that Delta Arc made"]
     if len(going) < len(held):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import ipaddress
+import itertools
 import json
 import os
-import random
-import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from delta_arc.parallel import interleave
 from delta_arc.settings import SANDBOX_FOLDER, PipelineError, Settings, SettingsError, get_settings
-from delta_arc.terminal import logger
+from delta_arc.terminal import Progress
+from delta_arc.transport import AtlanRequestError, PatientTransport
 
 if TYPE_CHECKING:
     from pyatlan.client.atlan import AtlanClient
@@ -23,26 +25,21 @@ if TYPE_CHECKING:
     from sandbox import Tenant
 
 
-class AtlanRequestError(PipelineError):
-    """Atlan refused a request, or did not answer; `status` is None where there was no HTTP answer at all."""
-
-    def __init__(self, message: str, status: int | None) -> None:
-        super().__init__(message)
-        self.status = status
-
-    @property
-    def concerns_items(self) -> bool:
-        """Whether what was sent is at fault, so that a smaller request may pass; else the service or token is."""
-        return self.status in (400, 403, 404, 406, 409, 413, 422, 500)
-
-
 class S3Error(PipelineError):
     """The bucket cannot be listed."""
 
 
-@functools.cache
 def start_sandbox() -> Tenant:
-    """Start the embedded tenant; it ends with the interpreter."""
+    """The embedded tenant, started on first use; it ends with the interpreter."""
+    with _starting:
+        return _start_sandbox()
+
+
+_starting = threading.Lock()
+
+
+@functools.cache
+def _start_sandbox() -> Tenant:
     running = contextlib.ExitStack()
     try:
         import sandbox
@@ -72,16 +69,25 @@ def start_sandbox() -> Tenant:
 
 
 def get_atlan_client() -> AtlanClient:
-    """The pyatlan client of the configured tenant, or of the sandbox; made once per address and token."""
+    """The pyatlan client of the configured tenant, or of the sandbox; made once per address, token and limit.
+
+    All its requests, from any thread, share the limit of ATLAN_MAX_REQUESTS_PER_MINUTE.
+    """
     settings = get_settings()
+    address, token = settings.base_url, settings.api_token
     if settings.sandbox:
         tenant = start_sandbox()
-        return _make_atlan_client(tenant.base_url, tenant.api_token)
-    return _make_atlan_client(settings.base_url, settings.api_token)
+        address, token = tenant.base_url, tenant.api_token
+    with _making:
+        return _make_atlan_client(address, token, settings.max_requests_per_minute)
+
+
+# Only one thread may import pyatlan, and there is to be one limit only.
+_making = threading.Lock()
 
 
 @functools.cache
-def _make_atlan_client(base_url: str, api_token: str) -> AtlanClient:
+def _make_atlan_client(base_url: str, api_token: str, requests_per_minute: int) -> AtlanClient:
     import httpx
     from httpx_retries import Retry
     from pyatlan.client.atlan import AtlanClient
@@ -91,12 +97,15 @@ def _make_atlan_client(base_url: str, api_token: str) -> AtlanClient:
     client = AtlanClient(
         base_url=base_url, api_key=api_token, connect_timeout=10, read_timeout=120, retry=Retry(total=0), **local
     )
-    client._session._transport = PatientTransport(client._session._transport, httpx.TransportError)  # type: ignore[assignment]
+    transport = PatientTransport(client._session._transport, httpx.TransportError, requests_per_minute)
+    client._session._transport = transport  # type: ignore[assignment]
     return client
 
 
 def _is_local(url: str) -> bool:
     """Whether an address is on this machine, where no proxy is of use."""
+    import ipaddress
+
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -104,70 +113,18 @@ def _is_local(url: str) -> bool:
         return False
 
 
-class PatientTransport:
-    """Sends every request of a client, and again where that makes sense: the one place that retries.
-
-    pyatlan's own policy is too short for Atlan's one-minute block, retries refusals (403) for most of a minute, and
-    would multiply with a second one above it, so it is switched off.
-    """
-
-    TRIES: ClassVar = {500: 2, 502: 5, 503: 5, 504: 5}
-    TRIES_WITHOUT_ANSWER = 4
-    BLOCK_SECONDS = 180.0  # how long to wait in all for a limit to lift
-
-    def __init__(self, inner: Any, no_answer: type[Exception]) -> None:
-        self._inner = inner
-        self._no_answer = no_answer
-
-    def handle_request(self, request: Any) -> Any:
-        waited, tries = 0.0, 0
-        while True:
-            tries += 1
-            try:
-                response = self._inner.handle_request(request)
-                response.read()
-            except self._no_answer:
-                if tries >= self.TRIES_WITHOUT_ANSWER:
-                    raise
-                time.sleep(_backoff(tries))
-                continue
-            if response.status_code == 429 and waited < self.BLOCK_SECONDS:
-                pause = _retry_after(response) or min(2.0**tries, 30.0)
-                logger.warning("⚠️ Atlan's request limit is reached: waiting %.0f seconds", pause)
-                time.sleep(pause)
-                waited += pause
-            elif tries < self.TRIES.get(response.status_code, 1):
-                time.sleep(_backoff(tries))
-            elif response.status_code == 503:
-                # pyatlan would go on with no answer at all.
-                raise AtlanRequestError("Atlan is not available (503): try again later.", 503)
-            else:
-                return response
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def __enter__(self) -> PatientTransport:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _backoff(tries: int) -> float:
-    return random.uniform(0.5, 1.0) * 0.5 * 2 ** (tries - 1)
-
-
-def _retry_after(response: Any) -> float | None:
-    text = response.headers.get("Retry-After", "")
-    return min(float(text), 120.0) if text.isdigit() and int(text) else None
-
-
 def call_atlan(client: AtlanClient, api: Any, body: dict | None = None, query: dict | None = None) -> dict:
     """One request with pyatlan's session and headers, and plain JSON in and out; raises `AtlanRequestError`.
 
     pyatlan's models cost milliseconds per asset, and its errors hide the status of some answers, so neither is used.
     """
+    return call_atlan_timed(client, api, body, query)[0]
+
+
+def call_atlan_timed(
+    client: AtlanClient, api: Any, body: dict | None = None, query: dict | None = None
+) -> tuple[dict, float]:
+    """Like `call_atlan`, and how many seconds the server took, without those spent waiting for a turn."""
     with telling_atlan_errors(client):
         parameters = client._create_params(api, query, body)
         response = client._session.request(api.method.value, client._create_path(api), **parameters, timeout=120)
@@ -177,7 +134,7 @@ def call_atlan(client: AtlanClient, api: Any, body: dict | None = None, query: d
     answer = _json_of(response)
     if not isinstance(answer, dict):
         raise _not_atlan(client)
-    return answer
+    return answer, response.extensions["seconds"]
 
 
 def _json_of(response: Any) -> Any:
@@ -231,51 +188,81 @@ def _explain_refusal(status: int, message: str) -> str:
     if status == 403:
         return f"Atlan does not allow this (403): {message} — give the token a persona with write access."
     if status == 429:
-        return "Atlan's request limit did not lift within three minutes (429): try again later."
+        return "Atlan's request limit did not lift within five minutes (429): try again later."
     return f"Atlan answered {status}: {message}"
 
 
 PAGE_SIZE = 1000
+MOST_SLICES = 8
+PAGES_OF_A_SLICE = 5  # at least, as a slice may end in a page that is hardly filled
 
 
-def search_assets(client: AtlanClient, search: Any) -> Iterator[dict]:
-    """Every hit of a FluentSearch as plain JSON, page by page.
+def search_assets(client: AtlanClient, search: Any, progress: Progress | None = None) -> Iterator[dict]:
+    """Every hit of a FluentSearch as plain JSON, page by page, in no certain order.
 
     Each page asks for the guids after the last one seen, so that any number of hits can be read (an offset ends at
-    10,000) and none is skipped or seen twice while others write.
+    10,000) and none is skipped or seen twice while others write. What is left after the first page is read in several
+    slices of the guids side by side, if it is much.
     """
+    body = json.loads(search.page_size(PAGE_SIZE).to_request().json(by_alias=True, exclude_none=True))
+    first, left = _read_page(client, body, "", "")
+    if progress:
+        progress.total = len(first) + left
+    pages = iter([first])
+    if left:
+        number = max(1, min(MOST_SLICES, left // (PAGE_SIZE * PAGES_OF_A_SLICE)))
+        slices = slice_guids(first[-1]["guid"], number)
+        pages = itertools.chain(pages, interleave([_read_slice(client, body, *ends) for ends in slices]))
+    for page in pages:
+        yield from page
+        if progress:
+            progress.advance(len(page))
+
+
+def slice_guids(after: str, number: int) -> list[tuple[str, str]]:
+    """The guids after one, cut into ranges that hold about as many each (they are random): from, exclusive, and to."""
+    if not re.match("[0-9a-f]{8}", after):
+        return [(after, "")]
+    start = int(after[:8], 16)
+    cuts = [f"{start + (0x100000000 - start) * part // number:08x}" for part in range(1, number)]
+    return list(zip([after, *cuts], [*cuts, ""], strict=True))
+
+
+def _read_slice(client: AtlanClient, body: dict, after: str, to: str) -> Iterator[list[dict]]:
+    left = 1
+    while left:
+        page, left = _read_page(client, body, after, to)
+        if page:
+            yield page
+            after = page[-1]["guid"]
+
+
+def _read_page(client: AtlanClient, body: dict, after: str, to: str) -> tuple[list[dict], int]:
+    """The first hits whose guids are in a range, sorted by guid, and how many are left in it."""
     from pyatlan.client.constants import INDEX_SEARCH
 
-    body = json.loads(search.page_size(PAGE_SIZE).to_request().json(by_alias=True, exclude_none=True))
-    filters = body["dsl"]["query"]["bool"]["filter"]
-    body["dsl"]["sort"] = [{"__guid": {"order": "asc"}}]
-    last_guid = None
-    while True:
-        after: list[dict] = [{"range": {"__guid": {"gt": last_guid}}}] if last_guid else []
-        body["dsl"]["query"]["bool"]["filter"] = [*filters, *after]
-        page = call_atlan(client, INDEX_SEARCH, body).get("entities") or []
-        yield from page
-        if len(page) < PAGE_SIZE:
-            return
-        last_guid = page[-1]["guid"]
+    limits = {**({"gt": after} if after else {}), **({"lte": to} if to else {})}
+    ranges = [{"range": {"__guid": limits}}] if limits else []
+    query = {"bool": {**body["dsl"]["query"]["bool"], "filter": [*body["dsl"]["query"]["bool"]["filter"], *ranges]}}
+    dsl = {**body["dsl"], "query": query, "sort": [{"__guid": {"order": "asc"}}]}
+    answer = call_atlan(client, INDEX_SEARCH, {**body, "dsl": dsl})
+    page, count = answer.get("entities") or [], answer.get("approximateCount")
+    if not isinstance(count, int):
+        raise _not_atlan(client)
+    return page, max(0, count - len(page)) if page else 0
 
 
 def read_present(
-    client: AtlanClient,
-    type_name: str,
-    prefix: str,
-    attributes: Sequence[str],
+    client: AtlanClient, type_name: str, prefixes: Iterable[str], attributes: Sequence[str]
 ) -> dict[str, dict]:
-    """The active assets of a type whose qualified name starts with `prefix`, by qualified name."""
+    """The active assets of a type whose qualified names start with one of the prefixes, by qualified name."""
     from pyatlan.model.assets import Asset
     from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
 
     search = FluentSearch(_includes_on_results=list(attributes), _includes_on_relations=["qualifiedName"])
-    search = (
-        search.where(CompoundQuery.active_assets())
-        .where(Asset.TYPE_NAME.eq(type_name))
-        .where(Asset.QUALIFIED_NAME.startswith(prefix))
-    )
+    search = search.where(CompoundQuery.active_assets()).where(Asset.TYPE_NAME.eq(type_name)).min_somes(1)
+    for prefix in prefixes:
+        search = search.where_some(Asset.QUALIFIED_NAME.startswith(prefix))
     return {hit["attributes"]["qualifiedName"]: hit for hit in search_assets(client, search)}
 
 

@@ -13,7 +13,6 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -273,6 +272,8 @@ def _newest(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _read_heads(client: Any, bucket: str, objects: Sequence[Mapping[str, Any]], progress: Progress) -> list[Head]:
+    from concurrent.futures import ThreadPoolExecutor
+
     heads = []
     with ThreadPoolExecutor(READERS) as readers:
         for head in readers.map(lambda item: _read_head(client, bucket, item["key"], item["size"]), objects):

@@ -48,7 +48,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """Changes that are written together. The steps of a plan are in an order in which each refers to earlier ones."""
+    """Changes of one kind. The steps of a plan are in an order in which each refers to earlier ones only."""
 
     label: str
     changes: Sequence[Change]
@@ -99,7 +99,10 @@ class Plan:
     def write_requests(self) -> int:
         """How many requests an apply sends to write, if Atlan takes them all."""
         removed = len(self.removals) if self.prune else 0
-        return sum(-(-number // BATCH_SIZE) for number in (*(len(step.pending) for step in self.steps), removed))
+        waves = in_waves(self.steps)
+        connections = [sum(change.type_name == "Connection" for change in wave) for wave in waves]
+        in_bulk = [len(wave) - alone for wave, alone in zip(waves, connections, strict=True)]
+        return sum(connections) + sum(-(-number // BATCH_SIZE) for number in [*in_bulk, removed])
 
 
 # =====================================================================================================================
@@ -120,6 +123,27 @@ def compare(wanted: Iterable[dict], present: Mapping[str, dict]) -> list[Change]
         before = {name: plain(held.get(name)) for name, value in sent.items() if plain(value) != plain(held.get(name))}
         changes.append(Change({**entity, "attributes": sent}, "update" if before else "keep", before))
     return changes
+
+
+def in_waves(steps: Iterable[Step]) -> list[list[Change]]:
+    """What is to be written, in as few rounds as can be: nothing refers to what is created in its own or a later one."""
+    waves: list[list[Change]] = []
+    created_in: dict[str, int] = {}
+    for step in steps:
+        for change in step.pending:
+            wave = max((created_in[name] + 1 for name in references(change.entity) if name in created_in), default=0)
+            if change.action == "create":
+                created_in[change.qualified_name] = wave
+            waves.extend([] for _ in range(len(waves), wave + 1))
+            waves[wave].append(change)
+    return waves
+
+
+def references(entity: Mapping[str, Any]) -> list[str]:
+    """The qualified names of the assets that an entity needs: those that its attributes refer to, and its connection."""
+    values = [value for value in entity["attributes"].values() if isinstance(value, (dict, list))]
+    named = [plain(item) for value in values for item in (value if isinstance(value, list) else [value])]
+    return [*named, entity["attributes"].get("connectionQualifiedName", "")]
 
 
 def plain(value: Any) -> Any:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from delta_arc.terminal import configure_logging
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 SANDBOX_FOLDER = Path(".sandbox")
 
@@ -45,6 +48,7 @@ class Settings:
     snowflake_cache_file: Path
     overrides_file: Path
     read_file_headers: bool
+    max_requests_per_minute: int
     log_level: str
     sandbox: bool
 
@@ -133,6 +137,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     read_headers = values.get("READ_FILE_HEADERS", "true").lower()
     if read_headers not in ("true", "false"):
         faults.append(f"READ_FILE_HEADERS is {values['READ_FILE_HEADERS']}: use true or false.")
+    limit = values.get("ATLAN_MAX_REQUESTS_PER_MINUTE", "300")
+    if not re.fullmatch(r"[1-9]\d{0,6}", limit, re.ASCII):
+        faults.append(
+            f"ATLAN_MAX_REQUESTS_PER_MINUTE is {limit}: use a whole number from 1 to 9999999; Atlan allows a tenant 400."
+        )
+        limit = "1"
     expiry = _check_hours(values.get("CACHE_EXPIRY_HOURS", "24"), faults)
     if faults:
         raise SettingsError(faults)
@@ -150,6 +160,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         snowflake_cache_file=Path(values.get("SNOWFLAKE_CACHE_FILE", "snowflake_assets_cache.json")),
         overrides_file=overrides_file,
         read_file_headers=read_headers == "true",
+        max_requests_per_minute=int(limit),
         log_level=log_level,
         sandbox=sandbox,
     )
@@ -180,7 +191,9 @@ def _check_base_url(base_url: str, faults: list[str]) -> str:
     return f"{scheme}://{host}{f':{port}' if port else ''}"
 
 
-def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host)
     except ValueError:

@@ -6,8 +6,10 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ClassVar
 
 logger = logging.getLogger("delta_arc")
 
@@ -64,6 +66,28 @@ class _StdoutHandler(logging.StreamHandler):
         else:
             super().handleError(record)
 
+    def emit(self, record: logging.LogRecord) -> None:
+        held = _held.get()
+        if held is None or record.levelno >= logging.WARNING:
+            super().emit(record)
+        else:
+            held.append(record)
+
+
+# The log of a thread that works in the background, until it is its turn to be shown.
+_held: ContextVar[list[logging.LogRecord] | None] = ContextVar("held", default=None)
+
+
+@contextmanager
+def holding_back() -> Iterator[list[logging.LogRecord]]:
+    """Keep this thread's log lines, except for warnings; yields the list that they are kept in."""
+    records: list[logging.LogRecord] = []
+    token = _held.set(records)
+    try:
+        yield records
+    finally:
+        _held.reset(token)
+
 
 def configure_logging(level: str, *secrets: str) -> None:
     """Show this program's log from `level` up, never with a secret in it, and nothing of the libraries' logs."""
@@ -78,9 +102,15 @@ def configure_logging(level: str, *secrets: str) -> None:
 
 
 class Progress:
-    """A bar on a terminal, else a log line for every 100 items; `size` counts bytes, where there are any."""
+    """A bar on a terminal, else a log line for every 500 items; `size` counts bytes, where there are any.
+
+    Of several at the same time, the one that was first has the line of the terminal, until it is finished.
+    """
 
     WIDTH = 30
+    LINE_EVERY = 500
+    DRAW_SECONDS = 0.1
+    _drawing: ClassVar[Progress | None] = None
 
     def __init__(self, label: str, total: int | None = None) -> None:
         self.label = label
@@ -88,21 +118,29 @@ class Progress:
         self.done = 0
         self.size = 0
         self._started = time.monotonic()
+        self._drawn = 0.0
         self._terminal = sys.stderr.isatty()
 
     def advance(self, count: int = 1, size: int = 0) -> None:
         before, self.done = self.done, self.done + count
         self.size += size
         if self._terminal:
-            self._draw()
-        elif before // 100 != self.done // 100:
+            self._draw_at_times()
+        elif before // self.LINE_EVERY != self.done // self.LINE_EVERY:
             of_total = f" of {self.total}" if self.total else ""
-            logger.info("📊 %s: %s%s", self.label, self.done // 100 * 100, of_total)
+            logger.info("📊 %s: %s%s", self.label, self.done // self.LINE_EVERY * self.LINE_EVERY, of_total)
 
     def finish(self) -> None:
-        if self._terminal and self.done:
+        if Progress._drawing is self:
+            Progress._drawing = None
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()
+
+    def _draw_at_times(self) -> None:
+        now = time.monotonic()
+        if now - self._drawn >= self.DRAW_SECONDS and Progress._drawing in (None, self):
+            Progress._drawing, self._drawn = self, now
+            self._draw()
 
     def _draw(self) -> None:
         rate = self.done / max(time.monotonic() - self._started, 0.001)

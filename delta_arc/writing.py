@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from delta_arc.clients import AtlanRequestError, call_atlan, telling_atlan_errors
+from delta_arc.clients import call_atlan, call_atlan_timed, telling_atlan_errors
 from delta_arc.model import Flow, Load
-from delta_arc.plan import BATCH_SIZE, Change, Plan, Step, Unmatched, plain, show_removals, show_steps
+from delta_arc.parallel import interleave
+from delta_arc.plan import (
+    BATCH_SIZE,
+    Change,
+    Plan,
+    Step,
+    Unmatched,
+    in_waves,
+    plain,
+    references,
+    show_removals,
+    show_steps,
+)
 from delta_arc.settings import PipelineError
 from delta_arc.terminal import Progress, logger
+from delta_arc.transport import AtlanRequestError
 
 if TYPE_CHECKING:
     from pyatlan.client.atlan import AtlanClient
@@ -65,7 +79,7 @@ STATUSES = ("created", "updated", "unchanged", "removed", "failed")
 
 
 def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = False) -> list[Outcome]:
-    """Write what is to be created or updated, step by step; one outcome for every change.
+    """Write what is to be created or updated; one outcome for every change.
 
     What refers to an asset that could not be made is written without it, or fails as well where nothing is left.
     Without a connection or bucket there is nothing to go on with: then a `PipelineError` is raised. A dry run shows
@@ -75,32 +89,35 @@ def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = Fals
         show(show_steps(steps))
         return [_outcome(change, None) for step in steps for change in step.changes]
     outcomes: list[Outcome] = []
+    failures: dict[str, str] = {}
     missing: set[str] = set()
-    for step in steps:
-        held_back, writable = {}, []
-        for change in step.pending:
-            lost = missing.intersection(_references(change.entity))
+    written: set[str] = set()
+    waves, untold = in_waves(steps), list(steps)
+    progress = Progress("Assets written", sum(map(len, waves)))
+    for wave in [[], *waves]:
+        writable = []
+        for change in wave:
+            lost = missing.intersection(references(change.entity))
             rest = _without(change, lost)
             if rest:
                 writable.append(rest)
             else:
-                held_back[change.qualified_name] = f"{min(lost)} could not be written"
-        failures = held_back | _write(client, step.label, writable)
-        done = [_outcome(change, failures.get(change.qualified_name)) for change in step.changes]
-        _log_outcomes(step.label, done)
-        outcomes += done
-        for change in step.changes:
+                failures[change.qualified_name] = f"{min(lost)} could not be written"
+        failures |= _write(client, writable, progress)
+        written.update(change.qualified_name for change in wave)
+        while untold and written.issuperset(change.qualified_name for change in untold[0].pending):
+            step = untold.pop(0)
+            done = [_outcome(change, failures.get(change.qualified_name)) for change in step.changes]
+            _log_outcomes(step.label, done)
+            outcomes += done
+        for change in wave:
             failure = failures.get(change.qualified_name)
             if failure and change.type_name == "S3Bucket":
                 raise PipelineError(f"The bucket {change.name} cannot be registered: {failure}")
             if failure and change.action == "create":
                 missing.add(change.qualified_name)
+    progress.finish()
     return outcomes
-
-
-def _references(entity: dict) -> list[str]:
-    values = [value for value in entity["attributes"].values() if isinstance(value, (dict, list))]
-    return [plain(item) for value in values for item in (value if isinstance(value, list) else [value])]
 
 
 def _without(change: Change, lost: Container[str]) -> Change | None:
@@ -116,36 +133,94 @@ def _without(change: Change, lost: Container[str]) -> Change | None:
     return Change({**change.entity, "attributes": attributes}, change.action, change.before)
 
 
-def _write(client: AtlanClient, label: str, pending: Sequence[Change]) -> dict[str, str]:
-    """Write in batches and return the failures. A batch that Atlan refuses is split until each culprit stands alone."""
+class BatchSize:
+    """How many assets a bulk request carries: half as many when an answer took long, and by and by more again."""
+
+    SLOW_SECONDS = 5.0  # Atlan's advice: fewer assets where a request takes longer
+    LEAST = 5
+
+    def __init__(self) -> None:
+        self.now = BATCH_SIZE
+
+    def note(self, size: int, seconds: float) -> None:
+        """Learn from one answer. Many slow ones to the same size, in flight together, count once."""
+        if seconds > self.SLOW_SECONDS:
+            self.now = max(self.LEAST, min(self.now, size // 2))
+        elif seconds < self.SLOW_SECONDS / 2 and size >= self.now:
+            self.now = min(BATCH_SIZE, self.now + 5)
+
+
+IN_FLIGHT = 32  # the pace sets how many there are really; with fewer, slow answers would hold it up
+
+
+class _Batches:
+    """What is left to write, for several senders that each take a batch after the other."""
+
+    def __init__(self, pending: Sequence[Change]) -> None:
+        self._left = list(pending)[::-1]
+        self._size = BatchSize()
+        self._lock = threading.Lock()
+        self.stopped = ""
+
+    def take(self) -> list[Change]:
+        """The next batch; an empty one at the end, or when the service is at fault."""
+        with self._lock:
+            return [] if self.stopped else [self._left.pop() for _ in range(min(self._size.now, len(self._left)))]
+
+    def note(self, size: int, seconds: float) -> None:
+        with self._lock:
+            self._size.note(size, seconds)
+
+    def stop(self, reason: str) -> None:
+        """The service is at fault, so the rest would only fail in the same way, slowly."""
+        self.stopped = reason
+
+    @property
+    def left(self) -> list[Change]:
+        return self._left[::-1]
+
+
+def _write(client: AtlanClient, pending: Sequence[Change], progress: Progress) -> dict[str, str]:
+    """Write what does not depend on each other, side by side in batches, and return the failures."""
+    for change in pending:
+        if change.type_name == "Connection":
+            _save_connection(client, change.entity)
+            progress.advance()
+    in_bulk = [change for change in pending if change.type_name != "Connection"]
+    batches = _Batches(in_bulk)
+    failures: dict[str, str] = {}
+    senders = min(IN_FLIGHT, -(-len(in_bulk) // BATCH_SIZE))
+    for sent, failure in interleave([_send(client, batches) for _ in range(senders)]):
+        progress.advance(len(sent))
+        if failure:
+            failures |= {change.qualified_name: failure for change in sent}
+    return failures | {change.qualified_name: batches.stopped for change in batches.left}
+
+
+def _send(client: AtlanClient, batches: _Batches) -> Iterator[tuple[Sequence[Change], str]]:
+    """Send batch after batch; what was sent, and why it failed. One that Atlan refuses is split until each culprit stands alone."""
     from pyatlan.client.constants import BULK_UPDATE
 
-    if pending and pending[0].type_name == "Connection":
-        _save_connection(client, pending[0].entity)
-        return {}
     flags = ("replaceTags", "appendTags", "replaceBusinessAttributes", "overwriteBusinessAttributes")
-    failures: dict[str, str] = {}
-    progress = Progress(label, len(pending))
-    batches = [pending[start : start + BATCH_SIZE] for start in range(0, len(pending), BATCH_SIZE)][::-1]
-    while batches:
-        batch = batches.pop()
-        try:
-            call_atlan(
-                client, BULK_UPDATE, {"entities": [change.entity for change in batch]}, dict.fromkeys(flags, False)
-            )
-        except AtlanRequestError as error:
-            if not error.concerns_items:
-                # The service is at fault, so the rest would only fail in the same way, slowly.
-                failures |= {change.qualified_name: str(error) for left in [batch, *batches] for change in left}
-                break
-            if len(batch) > 1:
-                half = len(batch) // 2
-                batches += [batch[half:], batch[:half]]
-                continue
-            failures[batch[0].qualified_name] = str(error)
-        progress.advance(len(batch))
-    progress.finish()
-    return failures
+    while batch := batches.take():
+        parts = [batch]
+        while parts:
+            part = parts.pop()
+            body, failure = {"entities": [change.entity for change in part]}, ""
+            try:
+                _, seconds = call_atlan_timed(client, BULK_UPDATE, body, dict.fromkeys(flags, False))
+                batches.note(len(part), seconds)
+            except AtlanRequestError as error:
+                if not error.concerns_items:
+                    batches.stop(str(error))
+                    yield [change for left in [part, *parts] for change in left], str(error)
+                    return
+                if len(part) > 1:
+                    half = len(part) // 2
+                    parts += [part[half:], part[:half]]
+                    continue
+                failure = str(error)
+            yield part, failure
 
 
 def _save_connection(client: AtlanClient, entity: dict) -> None:

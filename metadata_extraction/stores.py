@@ -257,7 +257,10 @@ def _telling_errors() -> Iterator[None]:
         said = " ".join(str(error).partition("\n\nDebug source")[0].split())
         if "SignatureDoesNotMatch" in said or "InvalidAccessKeyId" in said:
             raise StoreError(f"the store refuses the access key or its secret ({_code(said)})") from None
-        if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)) or "403 Forbidden" in said:
+        if (
+            isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError))
+            or "403 Forbidden" in said
+        ):
             raise StoreError(f"the store does not allow it ({_code(said)})") from None
         if "NoSuchBucket" in said:
             raise StoreError("the bucket does not exist: check the component's bucket") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +15,12 @@ from world import Run, World, settings_of, start_world
 
 import main
 import sandbox
-from delta_arc import clients, terminal
+from delta_arc import clients, terminal, transport
 
 SETTINGS = [
     "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "POSTGRES_CONNECTION_NAME", "SNOWFLAKE_CONNECTION_NAME",
     "S3_BUCKET_NAME", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", "S3_PREFIX", "CACHE_EXPIRY_HOURS", "POSTGRES_CACHE_FILE",
-    "SNOWFLAKE_CACHE_FILE", "OVERRIDES_FILE", "READ_FILE_HEADERS", "LOG_LEVEL",
+    "SNOWFLAKE_CACHE_FILE", "OVERRIDES_FILE", "READ_FILE_HEADERS", "ATLAN_MAX_REQUESTS_PER_MINUTE", "LOG_LEVEL",
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
     "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -70,7 +71,7 @@ def _isolate(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 def _forget_clients() -> None:
     clients._make_atlan_client.cache_clear()
-    clients.start_sandbox.cache_clear()
+    clients._start_sandbox.cache_clear()
 
 
 @pytest.fixture
@@ -143,7 +144,15 @@ def run(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...,
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between retries, which are noted instead of waited for."""
+    """The pauses between retries, which are noted instead of waited for: the clock is put forward."""
     pauses: list[float] = []
-    monkeypatch.setattr(clients, "time", SimpleNamespace(sleep=pauses.append))
+
+    def sleep(seconds: float) -> None:
+        if seconds > 0.1:  # less is only another look at what somebody else waits for
+            pauses.append(seconds)
+        else:
+            time.sleep(0.001)
+
+    clock = SimpleNamespace(sleep=sleep, monotonic=lambda: time.monotonic() + sum(pauses))
+    monkeypatch.setattr(transport, "time", clock)
     return pauses

@@ -9,12 +9,13 @@ from types import SimpleNamespace
 import pytest
 from world import BULK, PREFIX, Run, World
 
-from delta_arc import clients
+from delta_arc import transport
 
 SEARCH, LINEAGE = "/api/meta/search/", "/api/meta/lineage/"
 # Everything that a first run asks.
 PATHS = [SEARCH, BULK, LINEAGE, "/api/meta/entity/guid/", "/api/service/users/current", "/api/service/roles"]
 ALWAYS = 10_000
+SIDE_BY_SIDE = 3  # reads under way at the same time, before anything is known of the tenant
 
 
 def bulk_requests(world: World) -> int:
@@ -36,7 +37,7 @@ def test_a_refused_token_is_told_at_the_first_request(
     assert ended.code == 1
     assert ended.err.startswith("❌ Atlan refused the token (401): check ATLAN_API_TOKEN")
     assert len(ended.err.splitlines()) == 1
-    assert world.requests()["total"] == 1
+    assert world.requests()["total"] <= SIDE_BY_SIDE
     assert slept == []
 
 
@@ -46,7 +47,7 @@ def test_what_is_forbidden_is_not_retried(world: World, run: Callable[..., Run],
     assert ended.code == 1
     assert "403" in ended.err
     assert len(ended.err.splitlines()) == 1
-    assert world.requests()["total"] == 1
+    assert world.requests()["total"] <= SIDE_BY_SIDE
     assert slept == []
 
 
@@ -101,18 +102,19 @@ def test_answers_that_are_lost_after_the_commit_are_overcome(
 
 
 @pytest.mark.parametrize(
-    ("header", "pauses"), [("7", [7.0, 7.0]), (None, None), ("0", None), ("Wed, 21 Oct 2015 07:28:00 GMT", None)]
+    ("header", "pauses"),
+    [("7", [7, 7]), (None, [5, 10]), ("0", [5, 10]), ("Wed, 21 Oct 2015 07:28:00 GMT", [5, 10])],
 )
 def test_retry_after_is_obeyed(
-    header: str | None, pauses: list[float] | None, world: World, run: Callable[..., Run], slept: list[float]
+    header: str | None, pauses: list[float], world: World, run: Callable[..., Run], slept: list[float]
 ) -> None:
     world.fail(429, SEARCH, 2, headers={"Retry-After": header} if header else {})
     ended = run()
     assert ended.code == 0
-    assert "limit is reached" in ended.out
-    assert len(slept) == 2
-    assert slept == (pauses or slept)
-    assert all(pause >= 1 for pause in slept)
+    assert ended.out.count("limit is reached") == 1
+    assert 1 <= len(slept) <= 2
+    for pause, expected in zip(slept, pauses, strict=False):
+        assert pause == pytest.approx(expected, abs=0.1)
 
 
 def test_a_block_of_a_minute_is_waited_for_and_an_endless_one_is_told(
@@ -123,13 +125,16 @@ def test_a_block_of_a_minute_is_waited_for_and_an_endless_one_is_told(
     assert ended.code == 1
     assert "429" in ended.err
     assert len(ended.err.splitlines()) == 1
-    assert 60 <= sum(slept) <= 240
+    assert 300 <= sum(slept) <= 340
 
 
 def test_a_real_limit_only_slows_the_run_down(
     world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, undisturbed: dict
 ) -> None:
-    monkeypatch.setattr(clients, "time", SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.15))))
+    clock = SimpleNamespace(
+        sleep=lambda seconds: time.sleep(min(seconds, 0.15)), monotonic=lambda: time.monotonic() * 5
+    )
+    monkeypatch.setattr(transport, "time", clock)
     world.pace(requests_per_minute=600, window_seconds=0.5, block_seconds=0.4, retry_after=1)
     assert run().code == 0
     assert sum(world.requests()["refused"].values()) > 0
@@ -152,7 +157,7 @@ def test_an_endpoint_that_fails_for_good_is_told(
     assert ended.code == 1
     assert (str(status) if status else "does not answer") in ended.err
     assert len(ended.err.splitlines()) == 1
-    assert len(slept) < 6
+    assert len(slept) <= 4 * SIDE_BY_SIDE
 
 
 @pytest.mark.parametrize(("path", "body"), [(SEARCH, "hello"), (SEARCH, []), (BULK, []),
@@ -182,7 +187,7 @@ def test_a_tenant_that_is_not_there_is_told(
     assert ended.code == 1
     assert ended.err.startswith("❌ Atlan does not answer at 127.0.0.1:1")
     assert len(ended.err.splitlines()) == 1
-    assert len(slept) < 6
+    assert len(slept) <= 4 * SIDE_BY_SIDE
 
 
 # One item of many

@@ -305,8 +305,8 @@ def test_more_assets_and_keys_than_a_page(
         (world.files / f"{table}.csv").touch()
     ended = run()
     assert ended.code == 0
-    assert "📊 PostgreSQL assets: 100\n" in ended.out
-    assert "📊 PostgreSQL assets: 1500\n" in ended.out
+    assert "📊 PostgreSQL assets: 1000 of 1532\n" in ended.out
+    assert "📊 PostgreSQL assets: 1500 of 1532\n" in ended.out
     assert (world.count("S3Object"), world.count("Process"), world.count("ColumnProcess")) == (518, 1020, 1020)
     world.forget()
     assert "0 created, 0 updated, 2559 unchanged" in run("--force-refresh").out

@@ -49,7 +49,7 @@ def test_a_plan_says_all_before_anything_is_written(world: World, run: Callable[
     document = read()
     assert [*document][:3] == ["format", "nothing_to_do", "counts"]
     assert document["nothing_to_do"] is False
-    assert document["counts"] == {"create": 67, "update": 0, "keep": 0, "remove": 0, "write_requests": 6}
+    assert document["counts"] == {"create": 67, "update": 0, "keep": 0, "remove": 0, "write_requests": 5}
     assert [len(step["create"]) for step in document["steps"]] == [1, 1, 8, 8, 8, 41]
     ground = document["coverage"]["complete"][f"{POSTGRES}/{SCHEMA}/ORDERS"]
     assert ground.endswith(f"names and header of {PREFIX}ORDERS.csv")
@@ -115,7 +115,7 @@ def test_long_lists_are_shortened() -> None:
 def test_an_unchanged_plan_is_applied_with_the_requests_that_it_foretold(
     world: World, run: Callable[..., Run], undisturbed: dict
 ) -> None:
-    for expected in (6, 0):
+    for expected in (5, 0):
         run("--plan", FILE)
         world.forget()
         ended = run("--apply", FILE, "--detailed-exitcode")

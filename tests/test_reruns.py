@@ -17,7 +17,7 @@ from world import BULK, ROOT, Run, World, settings_of, start_world
 ALWAYS = 10_000
 
 
-@pytest.mark.parametrize(("write", "carried_out"), [*((write, True) for write in range(6)), (3, False)])
+@pytest.mark.parametrize(("write", "carried_out"), [*((write, True) for write in range(5)), (3, False)])
 def test_a_run_that_ends_at_any_write_is_finished_by_the_next(
     write: int, carried_out: bool, world: World, run: Callable[..., Run], slept: list[float], undisturbed: dict
 ) -> None:

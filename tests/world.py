@@ -134,6 +134,7 @@ def settings_of(world: World) -> dict[str, str]:
     return {
         "ATLAN_BASE_URL": world.tenant.base_url,
         "ATLAN_API_TOKEN": world.tenant.api_token,
+        "ATLAN_MAX_REQUESTS_PER_MINUTE": "100000",
         "POSTGRES_CONNECTION_NAME": "postgres-ary",
         "SNOWFLAKE_CONNECTION_NAME": "snowflake-ary",
         "S3_BUCKET_NAME": BUCKET,

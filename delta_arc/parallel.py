@@ -1,0 +1,93 @@
+"""Doing things side by side, in threads that never keep the program from ending."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from logging import LogRecord
+from typing import Any, TypeVar
+
+from delta_arc.terminal import holding_back, logger
+
+T = TypeVar("T")
+
+
+class _Ended:
+    """What a thread says last, with the error that ended it, if any."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def interleave(iterables: Sequence[Iterable[T]]) -> Iterator[T]:
+    """What several iterables give, in the order in which it comes; each is read in a thread of its own.
+
+    The first error is raised, and ends all. Readers wait while nobody takes what they have read.
+    """
+    found: queue.Queue[Any] = queue.Queue(maxsize=len(iterables) or 1)
+    abandoned = threading.Event()
+
+    def read(iterable: Iterable[T]) -> None:
+        try:
+            for item in iterable:
+                found.put(item)
+                if abandoned.is_set():
+                    return
+            found.put(_Ended())
+        except BaseException as error:
+            found.put(_Ended(error))
+
+    for iterable in iterables:
+        threading.Thread(target=read, args=(iterable,), daemon=True).start()
+    left = len(iterables)
+    try:
+        while left:
+            item = found.get()
+            if not isinstance(item, _Ended):
+                yield item
+            elif item.error:
+                raise item.error
+            else:
+                left -= 1
+    finally:
+        abandoned.set()
+        with contextlib.suppress(queue.Empty):
+            while True:  # nobody has to wait for room any more
+                found.get_nowait()
+
+
+def side_by_side(first: Callable[[], Any], *others: Callable[[], Any]) -> list[Any]:
+    """The results of functions that run at the same time, the first one in this thread.
+
+    What the others log is shown in their order, after what the first logs; their errors are raised in the same order.
+    """
+    tasks = [_Task(function) for function in others]
+    return [first(), *(task.result() for task in tasks)]
+
+
+class _Task:
+    """A function that runs in the background."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._records: list[LogRecord] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            with holding_back() as self._records:
+                self._value = self._function()
+        except BaseException as error:
+            self._error = error
+
+    def result(self) -> Any:
+        self._thread.join()
+        for record in self._records:
+            logger.handle(record)
+        if self._error:
+            raise self._error
+        return self._value

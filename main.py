@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import itertools
 import json
 import os
@@ -52,6 +51,7 @@ from delta_arc.model import (
     Flow,
     Load,
     connection_of,
+    digest,
     last_name,
     load_suffix,
     make_bucket,
@@ -590,7 +590,7 @@ def _derived_connection(name: str, tenant: str) -> str:
     A new connection is searchable only after seconds: a run that was killed and started again in that time makes the
     same one again instead of a second one.
     """
-    number = int(hashlib.sha256(f"{tenant}\n{name}".encode()).hexdigest()[:12], 16)
+    number = int(digest(f"{tenant}\n{name}")[:12], 16)
     return f"default/s3/{1_000_000_000 + number % 700_000_000}"
 
 

@@ -202,24 +202,20 @@ SEPARATOR = r"[-_. ,;=+()]"
 _TIME = r"(?:[-_tT ]?(?P<hour>\d\d)(?:[-_:h]?(?P<minute>\d\d)(?:[-_:m]?(?P<second>\d\d)(?:[-_.,]?\d{3,9}|\d)?)?)?)?(?:[zZ]|[+-]\d\d:?\d\d)?"
 # Year first, day first, month first, with and without separators, with and without a time.
 DATES = [
-    re.compile(rf"(?P<year>(?:19|20)\d\d)(?P<s>[-_./]?)(?P<month>\d\d)(?P=s)(?P<day>\d\d){_TIME}"),
-    re.compile(rf"(?P<day>\d\d)(?P<s>[-_./]?)(?P<month>\d\d)(?P=s)(?P<year>(?:19|20)\d\d){_TIME}"),
-    re.compile(rf"(?P<month>\d\d)(?P<s>[-_./]?)(?P<day>\d\d)(?P=s)(?P<year>(?:19|20)\d\d){_TIME}"),
-    re.compile(r"(?P<year>(?:19|20)\d\d)(?P<s>[-_./])(?P<month>\d{1,2})(?:(?P=s)(?P<day>\d{1,2}))?"),
-    re.compile(r"(?P<year>(?:19|20)\d\d)(?P<month>\d\d)"),
-    re.compile(
+    rf"(?P<year>(?:19|20)\d\d)(?P<s>[-_./]?)(?P<month>\d\d)(?P=s)(?P<day>\d\d){_TIME}",
+    rf"(?P<day>\d\d)(?P<s>[-_./]?)(?P<month>\d\d)(?P=s)(?P<year>(?:19|20)\d\d){_TIME}",
+    rf"(?P<month>\d\d)(?P<s>[-_./]?)(?P<day>\d\d)(?P=s)(?P<year>(?:19|20)\d\d){_TIME}",
+    r"(?P<year>(?:19|20)\d\d)(?P<s>[-_./])(?P<month>\d{1,2})(?:(?P=s)(?P<day>\d{1,2}))?",
+    r"(?P<year>(?:19|20)\d\d)(?P<month>\d\d)",
+    (
         r"(?P<year>(?:19|20)\d\d)[-_]?(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*(?:[-_]?(?P<day>\d\d))?"
     ),
-    re.compile(
-        r"(?P<day>\d\d)[-_]?(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-_]?(?P<year>(?:19|20)\d\d)"
-    ),
+    (r"(?P<day>\d\d)[-_]?(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-_]?(?P<year>(?:19|20)\d\d)"),
 ]
 # Eight digits that are shaped like a date, or parted numbers that are, whether there is such a day or not.
-DATE_SHAPES = re.compile(
-    r"(?<!\d)(?:(?:19|20)\d{6}|\d{4}(?:19|20)\d\d|(?:19|20)\d\d([-_./])\d{1,2}\1\d{1,2}|\d{1,2}([-_./])\d{1,2}\2(?:19|20)\d\d)(?!\d)"
-)
+DATE_SHAPES = r"(?<!\d)(?:(?:19|20)\d{6}|\d{4}(?:19|20)\d\d|(?:19|20)\d\d([-_./])\d{1,2}\1\d{1,2}|\d{1,2}([-_./])\d{1,2}\2(?:19|20)\d\d)(?!\d)"
 UUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
-MARKS = re.compile(
+MARKS = (
     rf"(?:{UUID}"
     r"|(?:part|chunk|batch|file|split|shard|slice|segment|seq|run|task|attempt|page|block|tid|p|c|r)[-_]?\d+"
     r"|(?:19|20)\d\d-?[wq]\d{1,2}"
@@ -229,13 +225,13 @@ MARKS = re.compile(
     rf"|{JOB_WORDS})"
 )
 # A word that says nothing: a generic one, a single letter, or letters and digits mixed like a hash (`kx7q2`).
-ANONYMOUS = re.compile(rf"(?:{GENERIC_WORDS}|[^\W\d_]|(?=[a-z0-9]*\d[a-z])(?=[a-z0-9]*[a-z])[a-z0-9]{{5,}})")
+ANONYMOUS = rf"(?:{GENERIC_WORDS}|[^\W\d_]|(?=[a-z0-9]*\d[a-z])(?=[a-z0-9]*[a-z])[a-z0-9]{{5,}})"
 EXTRA_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 def is_real_date(text: str) -> bool:
     """Whether the whole text is a date that the calendar has, in any usual order, with or without a time."""
-    return any(_is_real(found) for pattern in DATES if (found := pattern.fullmatch(text)))
+    return any(_is_real(found) for pattern in DATES if (found := re.fullmatch(pattern, text)))
 
 
 def _is_real(found: re.Match[str]) -> bool:
@@ -252,7 +248,7 @@ def _is_real(found: re.Match[str]) -> bool:
 
 def has_false_date(text: str) -> bool:
     """Whether something in the text is shaped like a date that no calendar has: then nothing is sure about it."""
-    return any(not is_real_date(found.group()) for found in DATE_SHAPES.finditer(text))
+    return any(not is_real_date(found.group()) for found in re.finditer(DATE_SHAPES, text))
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -295,7 +291,7 @@ def _boundaries(name: str) -> list[int]:
 def _is_mark(text: str) -> bool:
     if _is_date_mark(text):
         return True
-    return bool(MARKS.fullmatch(text)) and not _is_false_number(text)
+    return bool(re.fullmatch(MARKS, text)) and not _is_false_number(text)
 
 
 def _is_date_mark(text: str) -> bool:
@@ -313,11 +309,12 @@ def is_anonymous(name: str) -> bool:
     if has_false_date(name):
         return False
     words = [word for word in re.split(SEPARATOR + "+", name) if word]
-    if all(ANONYMOUS.fullmatch(word) for word in words):
+    if all(re.fullmatch(ANONYMOUS, word) for word in words):
         return True
     rests = (name, *stripped(name))
     return any(
-        not rest or all(ANONYMOUS.fullmatch(w) or MARKS.fullmatch(w) for w in re.split(SEPARATOR + "+", rest) if w)
+        not rest
+        or all(re.fullmatch(ANONYMOUS, w) or re.fullmatch(MARKS, w) for w in re.split(SEPARATOR + "+", rest) if w)
         for rest in rests
     )
 

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import proxy  # noqa: E402
-from clients import BUCKET  # noqa: E402
+from upload_clients import BUCKET  # noqa: E402
 
 from sandbox import storage  # noqa: E402
 
@@ -141,7 +141,13 @@ def run_client(client: str, source: Path, endpoint: str) -> Usage:
     """Run a client to its end in a process of its own."""
     with tempfile.TemporaryDirectory() as components:
         (Path(components) / "storage.yaml").write_text(COMPONENT.format(bucket=BUCKET, endpoint=endpoint))
-        python = [sys.executable, str(Path(__file__).with_name("clients.py")), CLIENTS[client], str(source), endpoint]
+        python = [
+            sys.executable,
+            str(Path(__file__).with_name("upload_clients.py")),
+            CLIENTS[client],
+            str(source),
+            endpoint,
+        ]
         command = rclone_command(source, endpoint) if client == RCLONE else python
         environment = {
             "PATH": os.environ["PATH"],

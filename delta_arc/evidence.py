@@ -166,10 +166,10 @@ def parse_parquet_tail(tail: bytes) -> Head | int:
 # Is the first row a header, and does it fit the table?
 # =====================================================================================================================
 
-NAME = re.compile(r"#?\s*[^\W\d][\w $#.-]{0,127}")
-NO_NAMES = re.compile(r"(?i)true|false|yes|no|null|none|nan|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-VALUE = re.compile(r"[-+$€£]?[\d.,]*\d.*")  # what starts like a number or a date
-JOINT = re.compile(r"[^\W_]_[^\W_]|[^\W\d_]*[a-z][A-Z]")  # customer_id, customerId
+NAME = r"#?\s*[^\W\d][\w $#.-]{0,127}"
+NO_NAMES = r"(?i)true|false|yes|no|null|none|nan|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+VALUE = r"[-+$€£]?[\d.,]*\d.*"  # what starts like a number or a date
+JOINT = r"[^\W_]_[^\W_]|[^\W\d_]*[a-z][A-Z]"  # customer_id, customerId
 
 
 def judge(head: Head, table_columns: Sequence[str]) -> Evidence:
@@ -207,7 +207,7 @@ def _shared(columns: Sequence[str], table_columns: Sequence[str]) -> set[str]:
 
 
 def _looks_like_a_name(cell: str) -> bool:
-    return bool(NAME.fullmatch(cell)) and not NO_NAMES.fullmatch(cell)
+    return bool(re.fullmatch(NAME, cell)) and not re.fullmatch(NO_NAMES, cell)
 
 
 def _stands_out(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
@@ -216,10 +216,10 @@ def _stands_out(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     below = [row for row in rows if len(row) == len(first)]
     if not below:
         return False
-    joined = [at for at, cell in enumerate(first) if JOINT.search(cell)]
-    if any(all(VALUE.fullmatch(row[at]) for row in below) for at in range(len(first))):
+    joined = [at for at, cell in enumerate(first) if re.search(JOINT, cell)]
+    if any(all(re.fullmatch(VALUE, row[at]) for row in below) for at in range(len(first))):
         return True
-    return 2 * len(joined) >= len(first) and not any(JOINT.search(row[at]) for row in below for at in joined)
+    return 2 * len(joined) >= len(first) and not any(re.search(JOINT, row[at]) for row in below for at in joined)
 
 
 def _listed(names: Sequence[str]) -> str:

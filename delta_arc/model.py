@@ -5,7 +5,6 @@ Building them through pyatlan's classes costs about a millisecond each, which th
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
 import posixpath
 from collections.abc import Mapping, Sequence
@@ -178,7 +177,14 @@ def _process(connection: str, process_id: str, type_name: str = "Process", **att
 
 
 def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+    return digest("\n".join(parts))[:12]
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of a text in hexadecimal digits."""
+    from hashlib import sha256  # brings OpenSSL with it, which `--help` does not need
+
+    return sha256(text.encode()).hexdigest()
 
 
 def _reference(type_name: str, qualified_name: str) -> dict:

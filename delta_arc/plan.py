@@ -5,7 +5,6 @@ Pure functions, but for `save_plan` and `load_plan`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 from delta_arc.evidence import Evidence
 from delta_arc.files import replace_file
-from delta_arc.model import COMPARED_ATTRIBUTES, PROCESS_ATTRIBUTES
+from delta_arc.model import COMPARED_ATTRIBUTES, PROCESS_ATTRIBUTES, digest
 from delta_arc.settings import PipelineError
 from matching import AssetRow
 
@@ -162,7 +161,7 @@ def fingerprint(hit: Mapping[str, Any], attributes: Iterable[str]) -> str:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return digest(json.dumps(value, sort_keys=True))
 
 
 # =====================================================================================================================

@@ -83,6 +83,8 @@ def get_settings() -> Settings:
 
 def read_env_file() -> dict[str, str]:
     """The settings in `.env` in the current folder; none where there is no such file."""
+    if not os.path.lexists(".env"):
+        return {}
     from dotenv import dotenv_values
 
     logging.getLogger("dotenv").setLevel(logging.CRITICAL)

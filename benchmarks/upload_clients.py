@@ -1,4 +1,4 @@
-"""The Python clients of the upload benchmark, each run as a process of its own: clients.py CLIENT FOLDER ENDPOINT."""
+"""The Python clients of the upload benchmark, each run as a process of its own: upload_clients.py CLIENT FOLDER ENDPOINT."""
 
 from __future__ import annotations
 

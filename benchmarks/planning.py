@@ -1,4 +1,4 @@
-"""How much processor time matching and planning take, and how that grows: `python benchmarks/matching.py`.
+"""How much processor time matching and planning take, and how that grows: `python benchmarks/planning.py`.
 
 Nothing is asked of Atlan or S3. The keys are dated files and partitions, five for each table of four columns.
 """

@@ -69,6 +69,7 @@ from delta_arc.overrides import (
     settle_objects,
     settle_tables,
 )
+from delta_arc.page import write_page
 from delta_arc.parallel import side_by_side
 from delta_arc.plan import (
     Change,
@@ -809,6 +810,7 @@ def run_pipeline(
         logger.info("💾 Saved the plan in %s", save_to)
     report = Report(outcomes_of(plan), [*plan.coverage.unmatched], held=plan.held) if dry_run else apply_plan(plan)
     report.changes = not plan.nothing_to_do
+    write_page(settings.lineage_page, plan, report, dry_run)
     summarise(report, dry_run)
     return report
 

@@ -41,7 +41,7 @@ def explain_tables(
     unmatched += [_explain_verdict(verdict, overrides) for verdict in verdicts if _is_open(verdict)]
     reached = {pair.target for pair in pairs} | {line.value for line in overrides.of("table") if not line.subject}
     unmatched += [
-        Unmatched(f"Snowflake table {row[0]} has no PostgreSQL table", (overrides.table_line(None, row[0]),))
+        Unmatched("table", f"Snowflake table {row[0]} has no PostgreSQL table", (overrides.table_line(None, row[0]),))
         for row in targets
         if row[0] not in reached
     ]
@@ -54,14 +54,18 @@ def _explain_pair(pair: TablePair, found: Evidence | None, has_objects: bool, ov
         rivals = f": {', '.join(pair.rivals)}" if pair.rivals else ""
         ends = [pair.claimed] if pair.claimed else pair.rivals or [None]
         lines = tuple(overrides.table_line(pair.source, end) for end in ends)
-        told.append(Unmatched(f"PostgreSQL table {pair.source} has no Snowflake table ({pair.rule}{rivals})", lines))
+        told.append(
+            Unmatched("table", f"PostgreSQL table {pair.source} has no Snowflake table ({pair.rule}{rivals})", lines)
+        )
     if not has_objects:
         lines = (overrides.table_line(pair.source, None),) if pair.target else ()
-        told.append(Unmatched(f"PostgreSQL table {pair.source} has no S3 object", lines))
+        told.append(Unmatched("table", f"PostgreSQL table {pair.source} has no S3 object", lines))
     if found and pair.target:
         lines = (overrides.object_line(found.key, None), overrides.object_line(found.key, pair.source))
         told.append(
-            Unmatched(f"S3 object {found.key} contradicts PostgreSQL table {pair.source}: {found.reason}", lines)
+            Unmatched(
+                "object", f"S3 object {found.key} contradicts PostgreSQL table {pair.source}: {found.reason}", lines
+            )
         )
     return told
 
@@ -73,7 +77,7 @@ def _is_open(verdict: Verdict) -> bool:
 def _explain_verdict(verdict: Verdict, overrides: Overrides) -> Unmatched:
     rivals = f": {', '.join(verdict.rivals)}" if verdict.rivals else ""
     lines = tuple(overrides.object_line(verdict.key, table) for table in verdict.rivals or [None])
-    return Unmatched(f"S3 object {verdict.key} matches no table ({verdict.rule}{rivals})", lines)
+    return Unmatched("object", f"S3 object {verdict.key} matches no table ({verdict.rule}{rivals})", lines)
 
 
 def explain_columns(
@@ -96,5 +100,5 @@ def explain_columns(
         else:
             sentence = f"Column {row[0]} has no {side} column"
         line = overrides.column_line(row[0], None) if side == "Snowflake" else overrides.column_line(None, row[0])
-        told.append(Unmatched(sentence, (line,)))
+        told.append(Unmatched("column", sentence, (line,)))
     return told

@@ -25,6 +25,7 @@ ROWS = 20  # how many rows help to tell whether the first is a header
 # Formats of objects that are not read; any other object tells what it is by its first bytes.
 UNREAD_EXTENSIONS = {"avro", "orc", "xml", "xlsx", "arrow", "feather", *COMPRESSIONS} - {"gz", "gzip"}
 
+ABSENT = "columns not in the file"
 NAMES_ONLY, NAMES_AND_HEADER, CONTRADICTION = "names only", "names and header", "contradiction"
 
 
@@ -58,16 +59,29 @@ class Evidence:
     @property
     def kept_on_process(self) -> str:
         """The ground as Atlan keeps it: without the object, so that tomorrow's file changes nothing."""
-        told = {"ground": self.ground, "reason": self.reason, "columns not in the file": [*self.absent]}
+        told = {"ground": self.ground, "reason": self.reason, ABSENT: [*self.absent]}
         return json.dumps({name: value for name, value in told.items() if value}, ensure_ascii=False)
 
 
 def absent_columns(kept: str | None) -> frozenset[str]:
     """The names of the columns that `kept_on_process` says are not in the file."""
+    return frozenset(_read_kept(kept).get(ABSENT, []))
+
+
+def explain_ground(kept: str | None) -> str:
+    """What `kept_on_process` says, in words."""
+    told = _read_kept(kept)
+    reason = f" ({told['reason']})" if told.get("reason") else ""
+    absent = f"; not in the file: {', '.join(told[ABSENT])}" if told.get(ABSENT) else ""
+    return f"{told.get('ground', '')}{reason}{absent}"
+
+
+def _read_kept(kept: str | None) -> dict[str, Any]:
     try:
-        return frozenset(json.loads(kept or "{}").get("columns not in the file", []))
-    except (ValueError, AttributeError, TypeError):
-        return frozenset()  # people may have edited it
+        told = json.loads(kept or "{}")
+        return told if isinstance(told.get(ABSENT, []), list) else {}
+    except (ValueError, AttributeError):
+        return {}  # people may have edited it
 
 
 # =====================================================================================================================

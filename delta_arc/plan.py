@@ -59,8 +59,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A table, object or column that is in no complete chain, and the lines of overrides that would settle it."""
+    """A table, object or column (its `kind`) that is in no complete chain, and the lines of overrides that settle it."""
 
+    kind: str
     sentence: str
     lines: tuple[str, ...] = ()
 

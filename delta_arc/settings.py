@@ -49,6 +49,7 @@ class Settings:
     overrides_file: Path
     read_file_headers: bool
     max_requests_per_minute: int
+    lineage_page: Path | None
     log_level: str
     sandbox: bool
 
@@ -163,9 +164,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         overrides_file=overrides_file,
         read_file_headers=read_headers == "true",
         max_requests_per_minute=int(limit),
+        lineage_page=_page_file(environment, sandbox),
         log_level=log_level,
         sandbox=sandbox,
     )
+
+
+def _page_file(environment: Mapping[str, str], sandbox: bool) -> Path | None:
+    """Where the page goes; a setting that is there but empty turns it off."""
+    name = environment.get("LINEAGE_PAGE", str(SANDBOX_FOLDER / "lineage.html") if sandbox else "lineage.html")
+    return Path(name.strip()) if name.strip() else None
 
 
 def _check_base_url(base_url: str, faults: list[str]) -> str:

@@ -40,6 +40,7 @@ class Outcome:
     qualified_name: str
     status: str
     detail: str = ""
+    guid: str = ""  # where Atlan told it when it was written
 
 
 @dataclass
@@ -87,9 +88,10 @@ def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = Fals
     """
     if dry_run:
         show(show_steps(steps))
-        return [_outcome(change, None) for step in steps for change in step.changes]
+        return [_outcome(change, None, {}) for step in steps for change in step.changes]
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
+    guids: dict[str, str] = {}
     missing: set[str] = set()
     written: set[str] = set()
     waves, untold = in_waves(steps), list(steps)
@@ -103,11 +105,11 @@ def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = Fals
                 writable.append(rest)
             else:
                 failures[change.qualified_name] = f"{min(lost)} could not be written"
-        failures |= _write(client, writable, progress)
+        failures |= _write(client, writable, progress, guids)
         written.update(change.qualified_name for change in wave)
         while untold and written.issuperset(change.qualified_name for change in untold[0].pending):
             step = untold.pop(0)
-            done = [_outcome(change, failures.get(change.qualified_name)) for change in step.changes]
+            done = [_outcome(change, failures.get(change.qualified_name), guids) for change in step.changes]
             _log_outcomes(step.label, done)
             outcomes += done
         for change in wave:
@@ -180,8 +182,8 @@ class _Batches:
         return self._left[::-1]
 
 
-def _write(client: AtlanClient, pending: Sequence[Change], progress: Progress) -> dict[str, str]:
-    """Write what does not depend on each other, side by side in batches, and return the failures."""
+def _write(client: AtlanClient, pending: Sequence[Change], progress: Progress, guids: dict[str, str]) -> dict[str, str]:
+    """Write what does not depend on each other, side by side in batches; returns the failures, and adds to the guids."""
     for change in pending:
         if change.type_name == "Connection":
             _save_connection(client, change.entity)
@@ -190,15 +192,19 @@ def _write(client: AtlanClient, pending: Sequence[Change], progress: Progress) -
     batches = _Batches(in_bulk)
     failures: dict[str, str] = {}
     senders = min(IN_FLIGHT, -(-len(in_bulk) // BATCH_SIZE))
-    for sent, failure in interleave([_send(client, batches) for _ in range(senders)]):
+    for sent, failure, told in interleave([_send(client, batches) for _ in range(senders)]):
         progress.advance(len(sent))
+        guids |= told
         if failure:
             failures |= {change.qualified_name: failure for change in sent}
     return failures | {change.qualified_name: batches.stopped for change in batches.left}
 
 
-def _send(client: AtlanClient, batches: _Batches) -> Iterator[tuple[Sequence[Change], str]]:
-    """Send batch after batch; what was sent, and why it failed. One that Atlan refuses is split until each culprit stands alone."""
+def _send(client: AtlanClient, batches: _Batches) -> Iterator[tuple[Sequence[Change], str, dict[str, str]]]:
+    """Send batch after batch; what was sent, why it failed, and the guids that Atlan tells.
+
+    A batch that Atlan refuses is split until each culprit stands alone.
+    """
     from pyatlan.client.constants import BULK_UPDATE
 
     flags = ("replaceTags", "appendTags", "replaceBusinessAttributes", "overwriteBusinessAttributes")
@@ -206,21 +212,29 @@ def _send(client: AtlanClient, batches: _Batches) -> Iterator[tuple[Sequence[Cha
         parts = [batch]
         while parts:
             part = parts.pop()
-            body, failure = {"entities": [change.entity for change in part]}, ""
+            body, failure, told = {"entities": [change.entity for change in part]}, "", {}
             try:
-                _, seconds = call_atlan_timed(client, BULK_UPDATE, body, dict.fromkeys(flags, False))
+                answer, seconds = call_atlan_timed(client, BULK_UPDATE, body, dict.fromkeys(flags, False))
                 batches.note(len(part), seconds)
+                told = _guids_in(answer)
             except AtlanRequestError as error:
                 if not error.concerns_items:
                     batches.stop(str(error))
-                    yield [change for left in [part, *parts] for change in left], str(error)
+                    yield [change for left in [part, *parts] for change in left], str(error), {}
                     return
                 if len(part) > 1:
                     half = len(part) // 2
                     parts += [part[half:], part[:half]]
                     continue
                 failure = str(error)
-            yield part, failure
+            yield part, failure, told
+
+
+def _guids_in(answer: dict) -> dict[str, str]:
+    """The guids of what a bulk request has changed, by qualified name."""
+    changed = answer.get("mutatedEntities") or {}
+    headers = [header for action in ("CREATE", "UPDATE") for header in changed.get(action) or []]
+    return {header["attributes"]["qualifiedName"]: header["guid"] for header in headers}
 
 
 def _save_connection(client: AtlanClient, entity: dict) -> None:
@@ -251,14 +265,15 @@ def remove_assets(client: AtlanClient, label: str, hits: Sequence[dict], dry_run
     return outcomes
 
 
-def _outcome(change: Change, failure: str | None) -> Outcome:
+def _outcome(change: Change, failure: str | None, guids: Mapping[str, str]) -> Outcome:
     status = "failed" if failure else STATUS_AFTER[change.action]
-    return Outcome(change.type_name, change.name, change.qualified_name, status, failure or ", ".join(change.before))
+    detail, guid = failure or ", ".join(change.before), guids.get(change.qualified_name, "")
+    return Outcome(change.type_name, change.name, change.qualified_name, status, detail, guid)
 
 
 def outcomes_of(plan: Plan) -> list[Outcome]:
     """What would become of every asset of a plan."""
-    outcomes = [_outcome(change, None) for step in plan.steps for change in step.changes]
+    outcomes = [_outcome(change, None, {}) for step in plan.steps for change in step.changes]
     return outcomes + [_removal(hit, "removed") for hit in plan.removals if plan.prune]
 
 

@@ -58,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
 def settings(tenant: sandbox.Tenant) -> str:
     """The lines for .env that point a program to this tenant."""
     return f"""\
-✅ A sandbox tenant is running, with its state in {tenant.folder}. Put these lines in .env (Ctrl-C stops it):
+✅ A sandbox tenant is running, with its state in {tenant.folder}. Look at it: {tenant.base_url}/
+Put these lines in .env (Ctrl-C stops it):
 
 ATLAN_BASE_URL={tenant.base_url}
 ATLAN_API_TOKEN={tenant.api_token}

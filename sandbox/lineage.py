@@ -32,7 +32,7 @@ def list_lineage(catalog: Catalog, request: dict) -> dict:
     start, direction, limit, offset, size = _read_request(catalog, request)
     visits = _filter(catalog, request.get("entityTraversalFilters"))
     shown = _filter(catalog, request.get("entityFilters"))
-    steps = [step for step in _walk(catalog, start, direction, limit, visits) if shown(step.entity)]
+    steps = [step for step in walk(catalog, start, direction, limit, visits) if shown(step.entity)]
     page = steps[offset : offset + size]
     with_neighbours = bool(request.get("immediateNeighbours") or request.get("immediateNeighbors"))
     if with_neighbours:
@@ -67,7 +67,7 @@ def _read_request(catalog: Catalog, request: dict) -> tuple[Entity, str, int, in
     return entity, direction, depth or MAX_DEPTH, offset, size
 
 
-def _walk(catalog: Catalog, start: Entity, direction: str, limit: int, visits: Callable[[Entity], bool]) -> list[Step]:
+def walk(catalog: Catalog, start: Entity, direction: str, limit: int, visits: Callable[[Entity], bool]) -> list[Step]:
     """Every entity downstream (or upstream), nearest first, each once; `visits` cuts the walk where it says no."""
     seen = {start.guid}
     steps: list[Step] = []

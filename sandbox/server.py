@@ -18,9 +18,10 @@ import orjson
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from sandbox import page
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError
 from sandbox.publishing import Published, Publisher
@@ -127,6 +128,10 @@ class Application:
             for variant in (path, f"{path}/"):
                 routes.append(Route(variant, self._endpoint(method, path, handler), methods=[method]))
         routes += [
+            Route("/", self._show_tenant, methods=["GET"]),
+            Route("/assets/{guid}/overview", self._show_tenant, methods=["GET"]),
+            Route("/_sandbox/assets", self._find_assets, methods=["GET"]),
+            Route("/_sandbox/lineage/{guid}", self._show_lineage, methods=["GET"]),
             Route("/_sandbox/requests", self._requests, methods=["GET"]),
             Route("/_sandbox/reset", self._reset, methods=["POST"]),
             Route("/_sandbox/pace", self._set_pace, methods=["PUT"]),
@@ -178,6 +183,20 @@ class Application:
         self.unknown[f"{request.method} {request.url.path}"] += 1
         message = f"The sandbox does not implement {request.method} {request.url.path}"
         return _json({"errorCode": "SANDBOX-501-00-001", "errorMessage": message}, 501)
+
+    # The tenant as a page
+
+    async def _show_tenant(self, request: Request) -> Response:
+        return HTMLResponse(page.tenant_page(self.catalog, str(request.base_url).rstrip("/")))
+
+    async def _find_assets(self, request: Request) -> Response:
+        return _json(page.find_assets(self.catalog, request.query_params.get("name", "")))
+
+    async def _show_lineage(self, request: Request) -> Response:
+        try:
+            return _json(page.lineage_of(self.catalog, request.path_params["guid"]))
+        except AtlasError as error:
+            return _json(error.body(), error.status)
 
     # Control
 

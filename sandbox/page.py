@@ -1,0 +1,95 @@
+"""The tenant as a page: what it holds, the chains of its processes, and the lineage of any asset."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timezone
+from typing import Any
+
+from delta_arc.page import Link, chains_of, describe_chain, render
+from sandbox.catalog import Catalog, Entity
+from sandbox.errors import guid_not_found
+from sandbox.lineage import MAX_DEPTH, walk
+from sandbox.presentation import reference
+
+FOUND = 200  # how many assets of a search are shown
+COUNTED = {
+    "Table": "Tables",
+    "Column": "Columns",
+    "S3Object": "S3 objects",
+    "Process": "Processes",
+    "ColumnProcess": "Column processes",
+}
+
+
+def tenant_page(catalog: Catalog, base_url: str) -> str:
+    active = [entity for entity in catalog.entities.values() if entity.active]
+    counts = Counter(entity.type.name for entity in active)
+    connections = sorted(entity.name for entity in active if entity.type.name == "Connection")
+    links = [_link(catalog, entity) for entity in active if entity.type.name == "Process"]
+    columns = [_link(catalog, entity) for entity in active if entity.type.name == "ColumnProcess"]
+    chains = sorted(chains_of(links, columns), key=lambda chain: str(chain.sources[:1]))
+    guids = {
+        ref["uniqueAttributes"]["qualifiedName"]: ref["guid"] for link in links for ref in (*link.inputs, *link.outputs)
+    }
+    document = {
+        "title": "Atlan sandbox",
+        "about": f"Connections: {', '.join(connections) or 'none'}",
+        "planned": False,
+        "made_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "tenant": base_url,
+        "lanes": [["From", ""], ["Through", ""], ["To", ""]],
+        "summary": [[label, counts[type_name]] for type_name, label in COUNTED.items()],
+        "asset_url": f"{base_url}/assets/",
+        "chains": [describe_chain(chain, guids) for chain in chains],
+        "unmatched": [],
+        "stale": [],
+        "pruned": False,
+        "assets": len(active),
+    }
+    return render(document)
+
+
+def _link(catalog: Catalog, process: Entity) -> Link:
+    inputs, outputs = (
+        [reference(catalog, guid) for guid in process.related(side) if catalog.entities[guid].active]
+        for side in ("inputs", "outputs")
+    )
+    parent = next((catalog.entities[guid].qualified_name for guid in process.related("process")), "")
+    ground = process.attributes.get("additionalEtlContext") or ""
+    return Link(process.qualified_name, inputs, outputs, ground=ground, parent=parent)
+
+
+def find_assets(catalog: Catalog, part: str) -> dict[str, Any]:
+    """The active assets with a text in their qualified names, connections first, then the shortest names."""
+    wanted = part.lower()
+    found = [
+        entity for entity in catalog.entities.values() if entity.active and wanted in entity.qualified_name.lower()
+    ]
+    found.sort(key=lambda entity: (entity.type.name != "Connection", len(entity.qualified_name), entity.qualified_name))
+    return {"total": len(found), "assets": [_describe(entity) for entity in found[:FOUND]]}
+
+
+def lineage_of(catalog: Catalog, guid: str) -> dict[str, Any]:
+    """An asset and all that is upstream and downstream of it, nearest first, without the processes between."""
+    entity = catalog.entities.get(guid)
+    if not entity:
+        raise guid_not_found(guid)
+    sides = {
+        name: [
+            _describe(step.entity)
+            for step in walk(catalog, entity, direction, MAX_DEPTH, lambda other: other.active)
+            if not step.entity.type.is_a("Process")
+        ]
+        for name, direction in (("upstream", "INPUT"), ("downstream", "OUTPUT"))
+    }
+    return {"asset": _describe(entity), **sides}
+
+
+def _describe(entity: Entity) -> dict[str, str]:
+    return {
+        "guid": entity.guid,
+        "type": entity.type.name,
+        "name": entity.name,
+        "qualified_name": entity.qualified_name,
+    }

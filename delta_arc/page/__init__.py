@@ -175,18 +175,27 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool) -> dict[str, Any]
                 continue
             attributes = change.entity["attributes"]
             outcome = status[change.qualified_name]
+            detail = f"{'changes ' if outcome.status == 'updated' else ''}{outcome.detail}"
             parent = _name(attributes["process"]) if change.type_name == "ColumnProcess" else ""
             link = Link(
                 change.qualified_name,
                 attributes["inputs"],
                 attributes["outputs"],
                 outcome.status,
-                f"{change.name}: {outcome.detail}" if outcome.detail else "",
+                f"{change.name}: {detail}" if detail else "",
                 attributes.get("additionalEtlContext") or "",
                 parent,
             )
             (columns if parent else links).append(link)
     chains = chains_of(links, columns)
+    for chain in chains:
+        # What could not be registered breaks the chain that it is part of.
+        lost = [status[_name(ref)] for ref in chain.objects if _name(ref) in status]
+        chain.links += [
+            Link(outcome.qualified_name, [], [], "failed", f"{outcome.name}: {outcome.detail}")
+            for outcome in lost
+            if outcome.status == "failed"
+        ]
     for source, lack in plan.coverage.incomplete.items():
         ref = {"typeName": "Table", "uniqueAttributes": {"qualifiedName": source}}
         chains.append(Chain([ref], lack=lack))

@@ -299,10 +299,12 @@ async function ask(path) {
   return answer.json();
 }
 
+let latest; // what was asked for last: an answer that comes later than it should is not drawn
+
 async function drawAssets() {
-  const asked = view.query;
+  const asked = view.query, mine = (latest = {});
   const { assets, total } = await ask(`/_sandbox/assets?name=${encodeURIComponent(asked)}`);
-  if (asked !== view.query) return;
+  if (mine !== latest) return;
   const lead = `${number(total)} assets${asked ? " with that in their names" : ""}. Choose one to see its lineage.`;
   const found = assets.map((asset) => {
     const button = make("button", { type: "button", className: "found" }, ...describe(asset));
@@ -318,7 +320,9 @@ function describe(asset) {
 }
 
 async function drawLineage(guid) {
+  const mine = (latest = {});
   const { asset, upstream, downstream } = await ask(`/_sandbox/lineage/${encodeURIComponent(guid)}`);
+  if (mine !== latest) return;
   const side = (title, assets) => {
     const links = assets.map((other) => make("a", { className: "found", href: `#${other.guid}` }, ...describe(other)));
     return make("div", {}, make("h2", { textContent: `${title} (${number(assets.length)})` }), ...links);

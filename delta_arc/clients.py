@@ -130,6 +130,8 @@ def call_atlan_timed(
         response = client._session.request(api.method.value, client._create_path(api), **parameters, timeout=120)
     if response.status_code != api.expected_status:
         message = _message_in(response).replace(str(client.api_key), "***")
+        if PatientTransport.SEARCH_TIMEOUT in response.content:
+            raise AtlanRequestError(f"Atlan's search took too long ({message}): try again later.", response.status_code)
         raise AtlanRequestError(_explain_refusal(response.status_code, message), response.status_code)
     answer = _json_of(response)
     if not isinstance(answer, dict):

@@ -5,9 +5,10 @@ Building them through pyatlan's classes costs about a millisecond each, which th
 
 from __future__ import annotations
 
+import itertools
 import mimetypes
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -214,9 +215,16 @@ def _describe_objects(objects: Sequence[Mapping[str, Any]]) -> str:
     keys = [item["key"] for item in objects]
     if len(keys) == 1:
         return f"s3://{bucket}/{keys[0]}"
-    folder = posixpath.commonpath([posixpath.dirname(key) for key in keys])
+    folder = common_folder(keys)
     return f"{len(keys)} objects in s3://{bucket}/{folder + '/' if folder else ''}"
 
 
 def _milliseconds(moment: datetime | None) -> int | None:
     return int(moment.timestamp() * 1000) if moment else None
+
+
+def common_folder(keys: Iterable[str]) -> str:
+    """The folder that all keys are in, without its slash at the end."""
+    folders = [key.split("/")[:-1] for key in keys]
+    shared = itertools.takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))
+    return "/".join(parts[0] for parts in shared)

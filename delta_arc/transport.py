@@ -108,7 +108,8 @@ class PatientTransport:
     would multiply with a second one above it, so it is switched off.
     """
 
-    TRIES: ClassVar = {500: 2, 502: 5, 503: 5, 504: 5}
+    TRIES: ClassVar = {429: 4, 500: 2, 502: 5, 503: 5, 504: 5}
+    SEARCH_TIMEOUT = b"ATLAS-400-00-502"  # a 429 as well, but of one search and not of the limit
     TRIES_WITHOUT_ANSWER = 4
     PATIENCE_SECONDS = 300.0  # how long one request meets the limit until it is given up
 
@@ -137,7 +138,7 @@ class PatientTransport:
                 continue
             now = time.monotonic()
             response.extensions["seconds"] = now - sent
-            if response.status_code == 429:
+            if response.status_code == 429 and self.SEARCH_TIMEOUT not in response.content:
                 give_up_at = give_up_at or now + self.PATIENCE_SECONDS
                 self._note_limit(response, sent, now)
                 if now > give_up_at:

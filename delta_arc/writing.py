@@ -89,37 +89,40 @@ def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = Fals
     if dry_run:
         show(show_steps(steps))
         return [_outcome(change, None, {}) for step in steps for change in step.changes]
-    outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
     guids: dict[str, str] = {}
     missing: set[str] = set()
-    written: set[str] = set()
-    waves, untold = in_waves(steps), list(steps)
+    waves = in_waves(steps)
     progress = Progress("Assets written", sum(map(len, waves)))
-    for wave in [[], *waves]:
-        writable = []
-        for change in wave:
-            lost = missing.intersection(references(change.entity))
-            rest = _without(change, lost)
-            if rest:
-                writable.append(rest)
-            else:
-                failures[change.qualified_name] = f"{min(lost)} could not be written"
-        failures |= _write(client, writable, progress, guids)
-        written.update(change.qualified_name for change in wave)
-        while untold and written.issuperset(change.qualified_name for change in untold[0].pending):
-            step = untold.pop(0)
-            done = [_outcome(change, failures.get(change.qualified_name), guids) for change in step.changes]
-            _log_outcomes(step.label, done)
-            outcomes += done
-        for change in wave:
-            failure = failures.get(change.qualified_name)
-            if failure and change.type_name == "S3Bucket":
-                raise PipelineError(f"The bucket {change.name} cannot be registered: {failure}")
-            if failure and change.action == "create":
-                missing.add(change.qualified_name)
+    for wave in waves:
+        writable, held_back = _hold_back(wave, missing)
+        failures |= held_back | _write(client, writable, progress, guids)
+        failed = [change for change in wave if change.qualified_name in failures]
+        missing.update(change.qualified_name for change in failed if change.action == "create")
+        for change in failed:
+            if change.type_name == "S3Bucket":
+                progress.finish()
+                raise PipelineError(f"The bucket {change.name} cannot be registered: {failures[change.qualified_name]}")
     progress.finish()
+    outcomes = []
+    for step in steps:
+        done = [_outcome(change, failures.get(change.qualified_name), guids) for change in step.changes]
+        _log_outcomes(step.label, done)
+        outcomes += done
     return outcomes
+
+
+def _hold_back(wave: Iterable[Change], missing: Container[str]) -> tuple[list[Change], dict[str, str]]:
+    """What can be written although some assets could not be made, without them; and why the rest cannot."""
+    writable, held_back = [], {}
+    for change in wave:
+        lost = [name for name in references(change.entity) if name in missing]
+        rest = _without(change, lost)
+        if rest:
+            writable.append(rest)
+        else:
+            held_back[change.qualified_name] = f"{min(lost)} could not be written"
+    return writable, held_back
 
 
 def _without(change: Change, lost: Container[str]) -> Change | None:

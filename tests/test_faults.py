@@ -117,6 +117,22 @@ def test_retry_after_is_obeyed(
         assert pause == pytest.approx(expected, abs=0.1)
 
 
+def test_a_search_that_took_too_long_is_no_limit(
+    world: World, run: Callable[..., Run], slept: list[float], undisturbed: dict
+) -> None:
+    body = {"errorCode": "ATLAS-400-00-502", "errorMessage": "Elasticsearch timeout"}
+    world.fail(429, SEARCH, 2, body=body)
+    ended = run()
+    assert ended.code == 0
+    assert "limit" not in ended.out
+    assert len(slept) == 2
+    assert world.state() == undisturbed
+    world.fail(429, SEARCH, ALWAYS, body=body)
+    ended = run("--force-refresh")
+    assert ended.code == 1
+    assert "Atlan's search took too long (Elasticsearch timeout)" in ended.err
+
+
 def test_a_block_of_a_minute_is_waited_for_and_an_endless_one_is_told(
     world: World, run: Callable[..., Run], slept: list[float]
 ) -> None:

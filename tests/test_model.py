@@ -173,3 +173,19 @@ def test_ids_tell_apart_all_that_is_connected() -> None:
         made.append(model.make_load(flow, row(flow.postgres_connection, "OTHER"), objects("k"), target, PLACE, GROUND))
     names = names_of(made)
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("keys", "folder"),
+    [
+        (["in/a.csv", "in/b.csv"], "in"),
+        (["in/x/a.csv", "in/y/b.csv"], "in"),
+        (["a.csv", "in/b.csv"], ""),
+        (["/in/a.csv", "in/a.csv"], ""),
+        (["/in/a.csv", "/in/b.csv"], "/in"),
+        (["in//a.csv", "in//b.csv"], "in/"),
+        (["in/ab/a.csv", "in/abc/a.csv"], "in"),
+    ],
+)
+def test_the_folder_that_keys_share(keys: list[str], folder: str) -> None:
+    assert model.common_folder(keys) == folder

@@ -11,16 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from posixpath import basename, commonpath, dirname
+from posixpath import basename, dirname
 from typing import TYPE_CHECKING, Any
 
 from delta_arc.evidence import explain_ground
 from delta_arc.files import replace_file
+from delta_arc.model import common_folder
 from delta_arc.terminal import logger
 
 if TYPE_CHECKING:
     from delta_arc.plan import Plan
-    from delta_arc.writing import Report
+    from delta_arc.writing import Outcome, Report
 
 Ref = Mapping[str, Any]  # {"typeName", "uniqueAttributes": {"qualifiedName"}, perhaps "guid"}
 
@@ -127,8 +128,11 @@ def _describe_objects(objects: Sequence[Ref], guids: Mapping[str, str]) -> dict[
     keys = [_key(_name(ref)) for ref in objects]
     if len(keys) < 2:
         return {"objects": [[basename(key), dirname(key), guids.get(_name(objects[0]), "")] for key in keys]}
-    folder = commonpath([dirname(key) for key in keys])
-    return {"count": len(keys), "folder": folder, "objects": [basename(key) for key in keys[:SHOWN_OBJECTS]]}
+    return {
+        "count": len(keys),
+        "folder": common_folder(keys),
+        "objects": [basename(key) for key in keys[:SHOWN_OBJECTS]],
+    }
 
 
 def _describe_columns(columns: Sequence[Link], state: str) -> dict[str, Any]:
@@ -165,37 +169,13 @@ def _key(qualified_name: str) -> str:
 def document_of_run(plan: Plan, report: Report, dry_run: bool) -> dict[str, Any]:
     """What a run would do, or has done, for the page."""
     settings = plan.world["Setting"]
-    status = {outcome.qualified_name: outcome for outcome in report.outcomes}
-    guids = {outcome.qualified_name: outcome.guid for outcome in report.outcomes} | _guids_in(plan.held.values())
-    links: list[Link] = []
-    columns: list[Link] = []
-    for step in plan.steps:
-        for change in step.changes:
-            if change.type_name not in ("Process", "ColumnProcess"):
-                continue
-            attributes = change.entity["attributes"]
-            outcome = status[change.qualified_name]
-            detail = f"{'changes ' if outcome.status == 'updated' else ''}{outcome.detail}"
-            parent = _name(attributes["process"]) if change.type_name == "ColumnProcess" else ""
-            link = Link(
-                change.qualified_name,
-                attributes["inputs"],
-                attributes["outputs"],
-                outcome.status,
-                f"{change.name}: {detail}" if detail else "",
-                attributes.get("additionalEtlContext") or "",
-                parent,
-            )
-            (columns if parent else links).append(link)
-    chains = chains_of(links, columns)
+    outcomes = {outcome.qualified_name: outcome for outcome in report.outcomes}
+    guids = {name: outcome.guid for name, outcome in outcomes.items()} | _guids_in(plan.held.values())
+    chains = chains_of(_links_of(plan, outcomes, "Process"), _links_of(plan, outcomes, "ColumnProcess"))
     for chain in chains:
         # What could not be registered breaks the chain that it is part of.
-        lost = [status[_name(ref)] for ref in chain.objects if _name(ref) in status]
-        chain.links += [
-            Link(outcome.qualified_name, [], [], "failed", f"{outcome.name}: {outcome.detail}")
-            for outcome in lost
-            if outcome.status == "failed"
-        ]
+        lost = [outcomes[_name(ref)] for ref in chain.objects if _name(ref) in outcomes]
+        chain.links += [_link(outcome, {}) for outcome in lost if outcome.status == "failed"]
     for source, lack in plan.coverage.incomplete.items():
         ref = {"typeName": "Table", "uniqueAttributes": {"qualifiedName": source}}
         chains.append(Chain([ref], lack=lack))
@@ -226,6 +206,24 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool) -> dict[str, Any]
     }
 
 
+def _links_of(plan: Plan, outcomes: Mapping[str, Outcome], type_name: str) -> list[Link]:
+    changes = [change for step in plan.steps for change in step.changes if change.type_name == type_name]
+    return [_link(outcomes[change.qualified_name], change.entity["attributes"]) for change in changes]
+
+
+def _link(outcome: Outcome, attributes: Mapping[str, Any]) -> Link:
+    detail = f"changes {outcome.detail}" if outcome.status == "updated" else outcome.detail
+    return Link(
+        outcome.qualified_name,
+        attributes.get("inputs", []),
+        attributes.get("outputs", []),
+        outcome.status,
+        f"{outcome.name}: {detail}" if detail else "",
+        attributes.get("additionalEtlContext", ""),
+        _name(attributes["process"]) if "process" in attributes else "",
+    )
+
+
 def _count_outcomes(report: Report, dry_run: bool) -> list[list[Any]]:
     words = {
         "created": "created",
@@ -249,7 +247,7 @@ def _guids_in(hits: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     for hit in hits:
         found[hit["attributes"]["qualifiedName"]] = hit["guid"]
         for side in ("inputs", "outputs"):
-            found |= {_name(ref): ref["guid"] for ref in hit["attributes"].get(side) or []}
+            found |= {_name(ref): ref.get("guid", "") for ref in hit["attributes"].get(side) or []}
     return found
 
 
@@ -275,5 +273,10 @@ def write_page(path: Path | None, plan: Plan, report: Report, dry_run: bool) -> 
         replace_file(path, render(document_of_run(plan, report, dry_run)))
     except OSError as error:
         logger.warning("⚠️ The page %s cannot be written (%s): check LINEAGE_PAGE", path, error.strerror)
+        return
+    except ImportError as error:
+        logger.warning(
+            "⚠️ The page needs a package that is not installed (%s): pip install -r requirements.txt", error.name
+        )
         return
     logger.info("🔗 The lineage as a page: %s", path)

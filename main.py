@@ -914,7 +914,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="Settings come from the environment and .env; README.md lists them. Exit code: 0 everything is in place, "
         "1 something failed, 2 a setting is wrong.",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show the plan and write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan, as a page, too, and write nothing else")
     plans = parser.add_mutually_exclusive_group()
     plans.add_argument("--plan", type=Path, metavar="FILE", help="save the plan, too, and write nothing to Atlan")
     plans.add_argument(

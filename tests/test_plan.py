@@ -45,7 +45,7 @@ def test_a_plan_says_all_before_anything_is_written(world: World, run: Callable[
     assert "🔍 8 of 8 tables have a complete chain\n" in ended.out
     assert f"💾 Saved the plan in {FILE}\n" in ended.out
     assert world.requests()["writes"] == 0
-    assert [path.name for path in empty_folder.iterdir()] == [FILE]
+    assert {path.name for path in empty_folder.iterdir()} == {FILE, "lineage.html"}
     document = read()
     assert [*document][:3] == ["format", "nothing_to_do", "counts"]
     assert document["nothing_to_do"] is False

@@ -61,10 +61,16 @@ def interleave(iterables: Sequence[Iterable[T]]) -> Iterator[T]:
 def side_by_side(first: Callable[[], Any], *others: Callable[[], Any]) -> list[Any]:
     """The results of functions that run at the same time, the first one in this thread.
 
-    What the others log is shown in their order, after what the first logs; their errors are raised in the same order.
+    What the others log is shown in their order, after what the first logs; their errors are raised in the same order,
+    when all have ended, so that nothing goes on behind the caller's back.
     """
     tasks = [_Task(function) for function in others]
-    return [first(), *(task.result() for task in tasks)]
+    try:
+        return [first(), *(task.result() for task in tasks)]
+    except Exception:
+        for task in tasks:
+            task.wait()
+        raise
 
 
 class _Task:
@@ -84,8 +90,11 @@ class _Task:
         except BaseException as error:
             self._error = error
 
-    def result(self) -> Any:
+    def wait(self) -> None:
         self._thread.join()
+
+    def result(self) -> Any:
+        self.wait()
         for record in self._records:
             logger.handle(record)
         if self._error:

@@ -106,6 +106,21 @@ def test_the_first_error_in_order_is_raised() -> None:
         side_by_side(lambda: None, lambda: fail("one"), lambda: fail("two"))
 
 
+def test_nothing_goes_on_after_an_error() -> None:
+    ended = []
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    def work() -> None:
+        time.sleep(0.1)
+        ended.append(True)
+
+    with pytest.raises(ValueError, match="broken"):
+        side_by_side(fail, work, work)
+    assert ended == [True, True]
+
+
 @given(st.uuids(), st.integers(1, 8), st.lists(st.uuids(), max_size=50))
 def test_slices_of_guids_have_each_guid_once(after: object, number: int, guids: list[object]) -> None:
     slices = slice_guids(str(after), number)

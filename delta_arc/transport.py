@@ -32,12 +32,13 @@ class Pace:
 
     After a refusal for going too fast (429) none leaves until a pause is over. Then one goes alone; the others follow
     when it is answered. As the limit is the whole tenant's, such a refusal means that others use it as well: the rate
-    is halved, and grows back within minutes.
+    is halved, and grows back within minutes. A block that does not lift is given up by all at the same time.
     """
 
     FIRST_PAUSE_SECONDS = 5.0
     LONGEST_PAUSE_SECONDS = 30.0
     LONGEST_RETRY_AFTER_SECONDS = 120.0
+    PATIENCE_SECONDS = 300.0
     LEAST_SHARE = 0.1
     RECOVERY_SECONDS = 600.0  # from nothing to the full rate
 
@@ -47,6 +48,7 @@ class Pace:
         self._share = 1.0
         self._tokens = self._burst
         self._told = 0.0
+        self._blocked_at = 0.0
         self._refused_at = float("-inf")
         self._resume_at = 0.0
         self._refusals = 0  # since the last answer
@@ -55,6 +57,8 @@ class Pace:
     def wait(self, now: float) -> float:
         """How many seconds until a request may ask again; 0.0 lets it leave, and counts it."""
         if self._refusals:
+            if self.is_given_up(now):
+                return 0.0  # to be told so
             if now < self._resume_at:
                 return self._resume_at - now
             if self._one_is_trying:
@@ -82,11 +86,16 @@ class Pace:
         if retry_after:
             pause = min(retry_after, self.LONGEST_RETRY_AFTER_SECONDS)
         if first:
+            self._blocked_at = now
             self._share = max(self.LEAST_SHARE, self._share / 2)
         self._refusals += 1
         self._one_is_trying = False
         self._refused_at, self._resume_at = now, now + pause
         return first
+
+    def is_given_up(self, now: float) -> bool:
+        """Whether there has been no answer for so long that waiting makes no sense."""
+        return self._refusals > 0 and now - self._blocked_at > self.PATIENCE_SECONDS
 
     def answered(self, sent: float, now: float) -> None:
         """Note that a request that left at `sent` has been let through."""
@@ -111,7 +120,6 @@ class PatientTransport:
     TRIES: ClassVar = {429: 4, 500: 2, 502: 5, 503: 5, 504: 5}
     SEARCH_TIMEOUT = b"ATLAS-400-00-502"  # a 429 as well, but of one search and not of the limit
     TRIES_WITHOUT_ANSWER = 4
-    PATIENCE_SECONDS = 300.0  # how long one request meets the limit until it is given up
 
     def __init__(self, inner: Any, no_answer: type[Exception], requests_per_minute: int) -> None:
         self._inner = inner
@@ -122,7 +130,7 @@ class PatientTransport:
 
     def handle_request(self, request: Any) -> Any:
         """The answer; its extension `seconds` tells how long the server took for it."""
-        tries, give_up_at = 0, None
+        tries = 0
         while True:
             sent = self._wait_for_turn()
             try:
@@ -139,9 +147,7 @@ class PatientTransport:
             now = time.monotonic()
             response.extensions["seconds"] = now - sent
             if response.status_code == 429 and self.SEARCH_TIMEOUT not in response.content:
-                give_up_at = give_up_at or now + self.PATIENCE_SECONDS
-                self._note_limit(response, sent, now)
-                if now > give_up_at:
+                if self._is_given_up(response, sent, now):
                     return response
                 continue
             tries += 1
@@ -166,11 +172,13 @@ class PatientTransport:
                     return now
                 time.sleep(pause)
 
-    def _note_limit(self, response: Any, sent: float, now: float) -> None:
+    def _is_given_up(self, response: Any, sent: float, now: float) -> bool:
         with self._state:
             first = self._pace.refused(sent, now, _retry_after(response))
+            given_up = self._pace.is_given_up(now)
         if first:
             logger.warning("⚠️ Atlan's request limit is reached: all requests wait until it lifts")
+        return given_up
 
     def close(self) -> None:
         self._inner.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import secrets
@@ -165,5 +166,18 @@ def _new_run_id() -> str:
     return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
+def _leave(code: int) -> None:
+    """End the process with this exit code, whatever a library does to an interpreter that ends.
+
+    Temporal's has threads that abort it now and then, so that the exit code would be another one.
+    """
+    if "temporalio" not in sys.modules:
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

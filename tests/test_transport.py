@@ -140,6 +140,23 @@ def test_one_that_tries_alone_and_is_lost_is_replaced() -> None:
     assert pace.wait(6.2) == 0.0
 
 
+def test_a_block_that_does_not_lift_is_given_up_by_all_at_once() -> None:
+    pace = Pace(600)
+    now, sent = 1.0, 0.0
+    pace.wait(sent)
+    while not pace.is_given_up(now):
+        assert now < 400
+        pace.refused(sent, now, None)
+        sent = now = now + pace.wait(now)
+        assert pace.wait(now) == 0.0
+        now += 0.1
+    assert now > Pace.PATIENCE_SECONDS
+    assert [pace.wait(now) for _ in range(3)] == [0.0, 0.0, 0.0]
+    pace.answered(now, now)
+    assert not pace.is_given_up(now)
+    assert pace.wait(now) > 0.0
+
+
 def test_the_simulated_limit_is_the_sandboxs() -> None:
     """Both refuse the same requests of a burst."""
     limiter = server.Limiter(server.Pace(requests_per_minute=LIMIT))

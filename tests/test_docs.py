@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
 from pathlib import Path
+
+import pytest
 
 import main
 from metadata_extraction import __main__ as extraction
@@ -49,3 +53,13 @@ def test_every_command_of_the_extraction_is_in_the_readme() -> None:
     chapter = README.partition("## Metadata extraction")[2]
     for name in commands:
         assert f"python -m metadata_extraction {name}" in chapter, name
+
+
+def test_nothing_that_the_program_needs_is_ignored_by_git() -> None:
+    """A file that is only here, and in no clone, makes every test pass here, and the program fail elsewhere."""
+    if not shutil.which("git") or not (PROJECT / ".git").exists():
+        pytest.skip("this is no git repository")
+    parts = ["delta_arc", "sandbox", "metadata_extraction", "components", "main.py", "matching.py"]
+    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "--", *parts]
+    ignored = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [name for name in ignored if "__pycache__" not in name] == []

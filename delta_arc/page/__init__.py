@@ -272,7 +272,7 @@ def write_page(path: Path | None, plan: Plan, report: Report, dry_run: bool) -> 
     try:
         replace_file(path, render(document_of_run(plan, report, dry_run)))
     except OSError as error:
-        logger.warning("⚠️ The page %s cannot be written (%s): check LINEAGE_PAGE", path, error.strerror)
+        logger.warning("⚠️ The page %s cannot be written (%s): check LINEAGE_PAGE", path, error.strerror or error)
         return
     except ImportError as error:
         logger.warning(

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import Any
 
-from delta_arc.page import Link, chains_of, describe_chain, render
+from delta_arc.page import Chain, Link, chains_of, describe_chain, render
 from sandbox.catalog import Catalog, Entity
 from sandbox.errors import guid_not_found
 from sandbox.lineage import MAX_DEPTH, walk
@@ -28,7 +28,7 @@ def tenant_page(catalog: Catalog, base_url: str) -> str:
     connections = sorted(entity.name for entity in active if entity.type.name == "Connection")
     links = [_link(catalog, entity) for entity in active if entity.type.name == "Process"]
     columns = [_link(catalog, entity) for entity in active if entity.type.name == "ColumnProcess"]
-    chains = sorted(chains_of(links, columns), key=lambda chain: str(chain.sources[:1]))
+    chains = sorted(chains_of(links, columns), key=_first_source)
     guids = {
         ref["uniqueAttributes"]["qualifiedName"]: ref["guid"] for link in links for ref in (*link.inputs, *link.outputs)
     }
@@ -48,6 +48,10 @@ def tenant_page(catalog: Catalog, base_url: str) -> str:
         "assets": len(active),
     }
     return render(document)
+
+
+def _first_source(chain: Chain) -> str:
+    return chain.sources[0]["uniqueAttributes"]["qualifiedName"] if chain.sources else ""
 
 
 def _link(catalog: Catalog, process: Entity) -> Link:

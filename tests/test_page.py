@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import re
 import shutil
@@ -420,13 +421,41 @@ CONTRAST = """() => {
 }"""
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_does_not_fit_into_a_line_can_be_read_in_the_open_chain(width: int, open_page: Callable[..., Any]) -> None:
+    reason = "Atlan does not allow this (403): " + "give the token a persona that may write lineage here; " * 5
+    (long, columns), (plain, _) = a_chain("N" * 300, 2), a_chain("PLAIN")
+    failed = Link(long[1].qualified_name, long[1].inputs, long[1].outputs, "failed", reason)
+    page = open_page(a_document(chains_of([long[0], failed, *plain], columns)))
+    page.set_viewport_size({"width": width, "height": 800})
+    page.locator(".toggle").first.click()
+    for width_now in (width, 1000):
+        page.set_viewport_size({"width": width_now, "height": 800})
+        page.wait_for_timeout(50)
+        assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
+        assert [reason.strip() in note for note in page.locator(".note").all_inner_texts()].count(True) == 1
+        assert page.locator(".note").first.inner_text() == "N" * 300
+        boxes = [item.bounding_box() for item in page.locator("#list > *").all()]
+        boxes.sort(key=lambda box: box["y"])
+        for upper, lower in itertools.pairwise(boxes):
+            assert abs(upper["y"] + upper["height"] - lower["y"]) < 1  # nothing overlaps, and nothing is cut
+        assert page.evaluate(
+            "[...document.querySelectorAll('.note')].every((note) => note.scrollWidth <= note.clientWidth)"
+        )
+
+
 def test_all_chains_are_printed(open_page: Callable[..., Any], tmp_path: Path) -> None:
     page = open_page(a_document(many(300)))
     assert len(shown(page)) < 100
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
     assert len(shown(page)) == 300
-    assert not page.is_visible("#tools")
+    assert not page.is_visible("#search")
+    assert page.is_visible("#lanes")
+    for width in (718, 1050):  # A4, upright and lying
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.locator(".chain .name").first.bounding_box()["width"] > 100
+        assert page.locator(".chain .word").first.is_visible()
     page.emulate_media(media="screen")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert len(shown(page)) < 100
@@ -455,6 +484,7 @@ def test_the_sandbox_shows_its_tenant_and_the_lineage_of_any_asset(
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{world.tenant.base_url}/")
     assert "Connections: delta-arc-s3, postgres-ary, snowflake-ary" in page.inner_text("#about")
+    assert shown(page) == sorted(shown(page))
     assert page.locator(".chain").count() == 8
     page.get_by_role("tab", name="Assets").click()
     page.fill("#search", "snowflake/1757530705/food_beverage/sales_orders/orders")

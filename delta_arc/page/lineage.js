@@ -58,6 +58,8 @@ const view = {
   items: [], // what can be seen by scrolling: a chain, or a line below an open one
   tops: [], // where each begins, in pixels, and at last where all end
   drawn: new Map(),
+  width: 0, // of the list; the heights of notes, by their texts, are for it
+  heights: new Map(),
   printing: false,
 };
 
@@ -72,7 +74,10 @@ function textOf(chain) {
 }
 
 function notesOf(chain) {
-  const notes = chain.ground ? [`Ground: ${chain.ground}`] : [];
+  const ends = [...chain.sources, ...(chain.count > 1 ? [] : chain.objects), ...chain.targets].map(([name]) => name);
+  const elided = (name) => name.length * 9 > view.width / 4; // about as wide as a lane
+  const notes = [...new Set(ends)].filter(elided);
+  if (chain.ground) notes.push(`Ground: ${chain.ground}`);
   if (chain.lack) notes.push(`Missing: ${chain.lack}`);
   if (chain.count > 1) {
     const more = chain.count - chain.objects.length;
@@ -85,6 +90,8 @@ function layOut() {
   const fitting = page.chains.filter(
     (chain) => (!view.states.size || view.states.has(chain.state)) && (!view.query || textOf(chain).includes(view.query)),
   );
+  if (view.width !== byId("list").clientWidth) view.heights.clear();
+  view.width = byId("list").clientWidth;
   view.items = [];
   view.tops = [0];
   const add = (item, height) => {
@@ -94,7 +101,7 @@ function layOut() {
   fitting.forEach((chain, at) => {
     add({ chain, at, of: fitting.length }, ROW);
     if (!view.open.has(chain)) return;
-    for (const note of notesOf(chain)) add({ chain, note }, COLUMN);
+    for (const note of notesOf(chain)) add({ chain, note }, heightOf(note));
     for (const column of chain.columns) add({ chain, column: columnOf(chain, column) }, COLUMN);
   });
   view.drawn.forEach((node) => node.remove());
@@ -143,8 +150,23 @@ function draw() {
 }
 
 function drawItem(item) {
-  if (item.note) return make("div", { className: "note", role: "note", title: item.note }, make("bdi", { textContent: item.note }));
+  if (item.note) return drawNote(item.note);
   return item.column ? drawColumn(item.column) : drawChain(item);
+}
+
+function drawNote(text) {
+  return make("div", { className: "note", role: "note" }, make("bdi", { textContent: text }));
+}
+
+/* A note may have several lines; only the browser knows how many. */
+function heightOf(note) {
+  if (!view.heights.has(note)) {
+    const node = drawNote(note);
+    byId("list").append(node);
+    view.heights.set(note, node.offsetHeight);
+    node.remove();
+  }
+  return view.heights.get(note);
 }
 
 function drawEnd(ends, missing) {
@@ -358,7 +380,7 @@ function show(name) {
     tab.tabIndex = selected ? 0 : -1;
     byId(tab.dataset.name).hidden = !selected;
   }
-  byId("filters").hidden = byId("all").hidden = name !== "chains";
+  byId("filters").hidden = byId("all").hidden = byId("lanes").hidden = name !== "chains";
   TABS[name].draw();
 }
 
@@ -412,6 +434,15 @@ function handlePageKey(event) {
   }
 }
 
+/* Another width may give the notes other heights. */
+function handleResize() {
+  if (current !== "chains" || view.width === byId("list").clientWidth) return draw();
+  const focused = document.activeElement.closest("#list > .chain");
+  const chain = focused && view.items[Number(focused.dataset.index)].chain;
+  layOut();
+  if (chain) focusItem(indexOf(chain));
+}
+
 function openPlace() {
   const guid = location.hash.slice(1) || /^\/assets\/([^/]+)/.exec(location.pathname)?.[1];
   if (!page.assets || !guid) return show(current);
@@ -436,7 +467,7 @@ function start() {
   byId("list").addEventListener("click", handleListClick);
   document.addEventListener("keydown", handlePageKey);
   document.addEventListener("scroll", draw, { passive: true });
-  window.addEventListener("resize", draw);
+  window.addEventListener("resize", handleResize);
   window.addEventListener("hashchange", openPlace);
   for (const [name, printing] of [["beforeprint", true], ["afterprint", false]]) {
     window.addEventListener(name, () => {

@@ -158,8 +158,9 @@ function drawNote(text) {
   return make("div", { className: "note", role: "note" }, make("bdi", { textContent: text }));
 }
 
-/* A note may have several lines; only the browser knows how many. */
+/* A note may have several lines; only the browser knows how many, but asking it takes a while. */
 function heightOf(note) {
+  if (note.length * 14 < view.width - 60) return COLUMN;
   if (!view.heights.has(note)) {
     const node = drawNote(note);
     byId("list").append(node);

@@ -856,9 +856,9 @@ def apply_plan(plan: Plan) -> Report:
     report = Report(apply_steps(client, plan.steps), [*plan.coverage.unmatched], held=plan.held)
     if plan.prune and plan.removals:
         if report.failed:
-            summarise(report)
-            raise PipelineError("Nothing is removed, as something failed in this run: run it again.")
-        report.outcomes += remove_assets(client, "Stale processes", plan.removals)
+            say_error("Nothing is removed, as something failed in this run: run it again.")
+        else:
+            report.outcomes += remove_assets(client, "Stale processes", plan.removals)
     if plan.coverage.complete:
         try:
             read_back(min(plan.coverage.complete))

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from delta_arc.coverage import explain_tables
 from delta_arc.evidence import judge, parse_head
 from delta_arc.model import Flow, make_bucket, make_s3_object
 from delta_arc.overrides import parse_overrides
-from delta_arc.plan import Coverage, Plan, Step, compare, describe_world, to_document
+from delta_arc.plan import Plan, Step, compare, describe_world, to_document
 from main import group_datasets, plan_column_lineage, plan_table_lineage
 from matching import match_s3_objects, match_tables, stripped, tables_in
 
@@ -85,7 +86,7 @@ def make_plan(keys: list[str], sources: list[list[str]], targets: list[list[str]
     held = {item["attributes"]["qualifiedName"]: item for items in wanted.values() for item in items} if again else {}
     steps = [Step(label, compare(items, held)) for label, items in wanted.items()]
     world = describe_world({}, "", [*sources, *targets], objects.values(), evidence.values(), held)
-    coverage = Coverage(coverage.complete, coverage.incomplete, [*coverage.unmatched, *unmatched])
+    coverage = replace(coverage, unmatched=[*coverage.unmatched, *unmatched])
     return Plan(world, steps, [], coverage, False, held)
 
 

@@ -45,7 +45,8 @@ def explain_tables(
         for row in targets
         if row[0] not in reached
     ]
-    return Coverage(complete, incomplete, unmatched)
+    targets_of = {pair.source: pair.target for pair in pairs if pair.target and pair.source in incomplete}
+    return Coverage(complete, incomplete, unmatched, targets_of)
 
 
 def _explain_pair(pair: TablePair, found: Evidence | None, has_objects: bool, overrides: Overrides) -> list[Unmatched]:

@@ -68,11 +68,15 @@ class Unmatched:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How far the lineage reaches: by source table the complete chains with their ground, and what others lack."""
+    """How far the lineage reaches: by source table the complete chains with their ground, and what others lack.
+
+    `targets` are the tables that incomplete chains would end in, as far as there are any.
+    """
 
     complete: Mapping[str, str]
     incomplete: Mapping[str, str]
     unmatched: Sequence[Unmatched]
+    targets: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -169,6 +169,7 @@ def test_what_is_missing_failed_or_stale_is_in_the_page(world: World, run: Calla
     chains = {chain["sources"][0][0]: chain for chain in document["chains"]}
     assert chains["SHIPPERS"]["state"] == "incomplete"
     assert chains["SHIPPERS"]["lack"] == "S3 object"
+    assert [end[0] for end in chains["SHIPPERS"]["targets"]] == ["SHIPPERS"]
     assert chains["ORDERS"]["state"] == "failed"
     assert chains["ORDERS"]["details"]
     assert any("mystery.csv" in entry[1] and entry[2:] for entry in document["unmatched"])

@@ -241,7 +241,7 @@ def test_the_difference_is_told_in_sentences() -> None:
 
 # The file
 
-EMPTY = Plan({}, [], [], Coverage({}, {}, []), False, {})
+EMPTY = Plan({}, [], [], Coverage({}, {}, [], {}), False, {})
 
 
 def test_what_is_saved_is_loaded(empty_folder: Path) -> None:

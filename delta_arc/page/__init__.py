@@ -177,8 +177,8 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool) -> dict[str, Any]
         lost = [outcomes[_name(ref)] for ref in chain.objects if _name(ref) in outcomes]
         chain.links += [_link(outcome, {}) for outcome in lost if outcome.status == "failed"]
     for source, lack in plan.coverage.incomplete.items():
-        ref = {"typeName": "Table", "uniqueAttributes": {"qualifiedName": source}}
-        chains.append(Chain([ref], lack=lack))
+        ends = [plan.coverage.targets[source]] if source in plan.coverage.targets else []
+        chains.append(Chain([_table(source)], targets=[_table(end) for end in ends], lack=lack))
     chains.sort(key=lambda chain: _name(chain.sources[0]))
     complete, total = len(plan.coverage.complete), len(chains)
     return {
@@ -201,9 +201,13 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool) -> dict[str, Any]
         "chains": [describe_chain(chain, guids) for chain in chains],
         "unmatched": [[item.kind, item.sentence, *item.lines] for item in plan.coverage.unmatched],
         "stale": [[hit["typeName"], hit["attributes"]["name"], hit["guid"]] for hit in plan.removals],
-        "pruned": plan.prune,
+        "pruned": plan.prune and not report.failed,
         "assets": 0,
     }
+
+
+def _table(qualified_name: str) -> Ref:
+    return {"typeName": "Table", "uniqueAttributes": {"qualifiedName": qualified_name}}
 
 
 def _links_of(plan: Plan, outcomes: Mapping[str, Outcome], type_name: str) -> list[Link]:

@@ -189,7 +189,7 @@ function drawChain({ chain, at, of }) {
     drawEnd(chain.sources, "no source"),
     edge(objects.length),
     drawEnd(objects, noObject),
-    edge(chain.targets.length),
+    edge(chain.targets.length && !chain.lack),
     drawEnd(chain.targets, lacks("Snowflake") || !chain.lack ? "no target" : ""),
   ];
   const state = drawState(chain.state, ` ${WORDS[chain.state]}`);

@@ -107,68 +107,95 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         values = {**SANDBOX_DEFAULTS, **values}
     else:
         base_url = _check_base_url(base_url, faults)
-        if not api_token:
-            faults.append("ATLAN_API_TOKEN is not set: put an API token from Atlan's Admin > API tokens into .env.")
-        elif _is_placeholder(api_token):
-            faults.append("ATLAN_API_TOKEN still has the placeholder of .env.example: put your API token there.")
-        elif not re.fullmatch(r"[!-~]+", api_token):
-            faults.append("ATLAN_API_TOKEN has characters that no token has (quotes or spaces): copy it again.")
-    required = {}
-    for name, what in (
-        ("POSTGRES_CONNECTION_NAME", "the name of the PostgreSQL connection in Atlan"),
-        ("SNOWFLAKE_CONNECTION_NAME", "the name of the Snowflake connection in Atlan"),
-        ("S3_BUCKET_NAME", "the bucket that the data passes through"),
-    ):
-        required[name] = values.get(name, "")
-        if not required[name]:
-            faults.append(f"{name} is not set: put {what} into .env.")
-        elif _is_placeholder(required[name]):
-            faults.append(f"{name} still has the placeholder of .env.example: put {what} there.")
-    bucket = required["S3_BUCKET_NAME"]
-    if bucket and not _is_placeholder(bucket) and not re.fullmatch(r"[\w.-]{1,255}", bucket, re.ASCII):
-        faults.append(f"S3_BUCKET_NAME is no name of a bucket ({bucket}): use the name without s3:// and folders.")
-    bucket_arn = values.get("S3_BUCKET_ARN") or f"arn:aws:s3:::{bucket}"
-    if "S3_BUCKET_ARN" in values and not re.fullmatch(r"arn:[a-z-]+:s3:[^\s:]*:[^\s:]*:[^\s:]+", bucket_arn):
-        faults.append(f"S3_BUCKET_ARN is no ARN of a bucket ({bucket_arn}): write it as arn:aws:s3:::<bucket>.")
-    log_level = values.get("LOG_LEVEL", "INFO").upper()
-    if log_level not in LOG_LEVELS:
-        faults.append(f"LOG_LEVEL is {values['LOG_LEVEL']}: use one of {', '.join(LOG_LEVELS)}.")
-    overrides_file = Path(
-        values.get("OVERRIDES_FILE", SANDBOX_FOLDER / "overrides.txt" if sandbox else "overrides.txt")
-    )
-    if "OVERRIDES_FILE" in values and not overrides_file.is_file():
-        faults.append(f"OVERRIDES_FILE names a file that is not there ({overrides_file}): make it, or leave it out.")
-    read_headers = values.get("READ_FILE_HEADERS", "true").lower()
-    if read_headers not in ("true", "false"):
-        faults.append(f"READ_FILE_HEADERS is {values['READ_FILE_HEADERS']}: use true or false.")
-    limit = values.get("ATLAN_MAX_REQUESTS_PER_MINUTE", "300")
-    if not re.fullmatch(r"[1-9]\d{0,6}", limit, re.ASCII):
-        faults.append(
-            f"ATLAN_MAX_REQUESTS_PER_MINUTE is {limit}: use a whole number from 1 to 9999999; Atlan allows a tenant 400."
-        )
-        limit = "1"
-    expiry = _check_hours(values.get("CACHE_EXPIRY_HOURS", "24"), faults)
-    if faults:
-        raise SettingsError(faults)
-    return Settings(
+        _check_token(api_token, faults)
+    settings = Settings(
         base_url=base_url,
         api_token=api_token,
-        postgres_connection=required["POSTGRES_CONNECTION_NAME"],
-        snowflake_connection=required["SNOWFLAKE_CONNECTION_NAME"],
-        s3_bucket=required["S3_BUCKET_NAME"],
-        s3_bucket_arn=bucket_arn,
+        postgres_connection=_check_named(
+            values, "POSTGRES_CONNECTION_NAME", "the name of the PostgreSQL connection in Atlan", faults
+        ),
+        snowflake_connection=_check_named(
+            values, "SNOWFLAKE_CONNECTION_NAME", "the name of the Snowflake connection in Atlan", faults
+        ),
+        s3_bucket=_check_bucket(values, faults),
+        s3_bucket_arn=_check_bucket_arn(values, faults),
         s3_connection=values.get("S3_CONNECTION_NAME", "delta-arc-s3"),
         s3_prefix=values.get("S3_PREFIX", ""),
-        cache_expiry_hours=expiry,
+        cache_expiry_hours=_check_hours(values.get("CACHE_EXPIRY_HOURS", "24"), faults),
         postgres_cache_file=Path(values.get("POSTGRES_CACHE_FILE", "postgres_assets_cache.json")),
         snowflake_cache_file=Path(values.get("SNOWFLAKE_CACHE_FILE", "snowflake_assets_cache.json")),
-        overrides_file=overrides_file,
-        read_file_headers=read_headers == "true",
-        max_requests_per_minute=int(limit),
+        overrides_file=_check_overrides_file(values, sandbox, faults),
+        read_file_headers=_check_boolean(values, "READ_FILE_HEADERS", faults),
+        max_requests_per_minute=_check_limit(values.get("ATLAN_MAX_REQUESTS_PER_MINUTE", "300"), faults),
         lineage_page=_page_file(environment, sandbox),
-        log_level=log_level,
+        log_level=_check_log_level(values.get("LOG_LEVEL", "INFO"), faults),
         sandbox=sandbox,
     )
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def _check_token(api_token: str, faults: list[str]) -> None:
+    if not api_token:
+        faults.append("ATLAN_API_TOKEN is not set: put an API token from Atlan's Admin > API tokens into .env.")
+    elif _is_placeholder(api_token):
+        faults.append("ATLAN_API_TOKEN still has the placeholder of .env.example: put your API token there.")
+    elif not re.fullmatch(r"[!-~]+", api_token):
+        faults.append("ATLAN_API_TOKEN has characters that no token has (quotes or spaces): copy it again.")
+
+
+def _check_named(values: Mapping[str, str], name: str, what: str, faults: list[str]) -> str:
+    """A setting that there has to be."""
+    value = values.get(name, "")
+    if not value:
+        faults.append(f"{name} is not set: put {what} into .env.")
+    elif _is_placeholder(value):
+        faults.append(f"{name} still has the placeholder of .env.example: put {what} there.")
+    return value
+
+
+def _check_bucket(values: Mapping[str, str], faults: list[str]) -> str:
+    bucket = _check_named(values, "S3_BUCKET_NAME", "the bucket that the data passes through", faults)
+    if bucket and not _is_placeholder(bucket) and not re.fullmatch(r"[\w.-]{1,255}", bucket, re.ASCII):
+        faults.append(f"S3_BUCKET_NAME is no name of a bucket ({bucket}): use the name without s3:// and folders.")
+    return bucket
+
+
+def _check_bucket_arn(values: Mapping[str, str], faults: list[str]) -> str:
+    arn = values.get("S3_BUCKET_ARN") or f"arn:aws:s3:::{values.get('S3_BUCKET_NAME', '')}"
+    if "S3_BUCKET_ARN" in values and not re.fullmatch(r"arn:[a-z-]+:s3:[^\s:]*:[^\s:]*:[^\s:]+", arn):
+        faults.append(f"S3_BUCKET_ARN is no ARN of a bucket ({arn}): write it as arn:aws:s3:::<bucket>.")
+    return arn
+
+
+def _check_overrides_file(values: Mapping[str, str], sandbox: bool, faults: list[str]) -> Path:
+    path = Path(values.get("OVERRIDES_FILE", SANDBOX_FOLDER / "overrides.txt" if sandbox else "overrides.txt"))
+    if "OVERRIDES_FILE" in values and not path.is_file():
+        faults.append(f"OVERRIDES_FILE names a file that is not there ({path}): make it, or leave it out.")
+    return path
+
+
+def _check_boolean(values: Mapping[str, str], name: str, faults: list[str]) -> bool:
+    text = values.get(name, "true").lower()
+    if text not in ("true", "false"):
+        faults.append(f"{name} is {values[name]}: use true or false.")
+    return text == "true"
+
+
+def _check_limit(text: str, faults: list[str]) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,6}", text, re.ASCII):
+        faults.append(
+            f"ATLAN_MAX_REQUESTS_PER_MINUTE is {text}: use a whole number from 1 to 9999999; Atlan allows a tenant 400."
+        )
+        return 1
+    return int(text)
+
+
+def _check_log_level(text: str, faults: list[str]) -> str:
+    if text.upper() not in LOG_LEVELS:
+        faults.append(f"LOG_LEVEL is {text}: use one of {', '.join(LOG_LEVELS)}.")
+    return text.upper()
 
 
 def _page_file(environment: Mapping[str, str], sandbox: bool) -> Path | None:

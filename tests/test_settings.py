@@ -11,7 +11,7 @@ import pytest
 from world import ROOT, Run, python
 
 import main
-from delta_arc.settings import SettingsError, get_settings, read_settings
+from delta_arc.settings import SANDBOX_FOLDER, SettingsError, get_settings, read_settings
 
 TOKEN = "eyJhbGciOi.the-token"
 GOOD = {
@@ -59,6 +59,8 @@ WRONG = [
     ("ATLAN_API_TOKEN", "“eyJhbGciOi”", "token"),
     ("CACHE_EXPIRY_HOURS", "a day", "a day"),
     ("READ_FILE_HEADERS", "maybe", "true or false"),
+    ("ATLAN_MAX_REQUESTS_PER_MINUTE", "0", "from 1 to 9999999"),
+    ("ATLAN_MAX_REQUESTS_PER_MINUTE", "many", "Atlan allows a tenant 400"),
     ("OVERRIDES_FILE", "missing.txt", "missing.txt"),
     ("CACHE_EXPIRY_HOURS", "nan", "nan"),
     ("CACHE_EXPIRY_HOURS", "-1", "-1"),
@@ -259,3 +261,17 @@ def test_faults_are_plain_where_the_terminal_has_no_emoji(empty_folder: Path) ->
     ended = python([str(ROOT / "main.py")], PYTHONIOENCODING="ascii", ATLAN_BASE_URL="https://acme.atlan.com")
     assert ended.returncode == 2
     assert ended.stderr.startswith("[error] ATLAN_API_TOKEN is not set")
+
+
+@pytest.mark.parametrize(
+    ("environment", "page", "limit"),
+    [
+        (GOOD, Path("lineage.html"), 300),
+        ({**GOOD, "LINEAGE_PAGE": "", "ATLAN_MAX_REQUESTS_PER_MINUTE": "50"}, None, 50),
+        ({**GOOD, "LINEAGE_PAGE": " out/team.html "}, Path("out/team.html"), 300),
+        ({}, SANDBOX_FOLDER / "lineage.html", 9999999),
+    ],
+)
+def test_the_page_and_the_limit(environment: dict[str, str], page: Path | None, limit: int) -> None:
+    settings = read_settings(environment)
+    assert (settings.lineage_page, settings.max_requests_per_minute) == (page, limit)

@@ -311,6 +311,9 @@ def test_search_finds_columns_and_filters_leave_states(open_page: Callable[..., 
     page = open_page(a_document([*many(3), *many_created(), lost]))
     page.fill("#search", "COLUMN_2")
     assert shown(page) == ["NEW"]
+    assert page.locator(".chain .place").first.inner_text() == "column column_2"
+    page.fill("#search", "COLUMN_")
+    assert page.locator(".chain .place").first.inner_text() == "3 columns"
     page.fill("#search", "no such thing")
     assert page.is_visible("text=Nothing fits.")
     page.fill("#search", "")

@@ -170,12 +170,23 @@ function heightOf(note) {
   return view.heights.get(note);
 }
 
-function drawEnd(ends, missing) {
+function drawEnd(ends, missing, note = "") {
   if (!ends.length) return make("span", { className: "end" }, make("span", { className: "missing", textContent: missing }));
   const [name, place, guid] = ends[0];
-  const more = ends.length > 1 ? `  and ${number(ends.length - 1)} more` : "";
-  const where = make("bdi", { className: "place", textContent: place + more, title: place });
+  const more = ends.length > 1 ? ` and ${number(ends.length - 1)} more` : "";
+  const where = make("bdi", { className: "place", textContent: note || place + more, title: place });
   return make("span", { className: "end" }, named(name, guid), where);
+}
+
+function isHit(left, right) {
+  return view.query && `${left}\n${right}`.toLowerCase().includes(view.query);
+}
+
+/* Why a chain that is closed fits what is searched for. */
+function noteHits(chain) {
+  const hits = view.query ? chain.columns.map((column) => columnOf(chain, column)).filter(([left, right]) => isHit(left, right)) : [];
+  if (!hits.length) return "";
+  return hits.length === 1 ? `column ${hits[0][0]}` : `${number(hits.length)} columns`;
 }
 
 function drawChain({ chain, at, of }) {
@@ -186,7 +197,7 @@ function drawChain({ chain, at, of }) {
   const edge = (there) => make("span", { className: there ? "edge" : "edge missing" });
   const noObject = lacks("S3 object") ? "no object" : lacks("columns") ? "columns do not fit" : "";
   const lanes = [
-    drawEnd(chain.sources, "no source"),
+    drawEnd(chain.sources, "no source", noteHits(chain)),
     edge(objects.length),
     drawEnd(objects, noObject),
     edge(chain.targets.length && !chain.lack),
@@ -201,9 +212,8 @@ function drawChain({ chain, at, of }) {
 
 function drawColumn([left, right, state]) {
   const end = (text) => make("span", { className: "end" }, make("bdi", { textContent: text, title: text }));
-  const hit = view.query && `${left}\n${right}`.toLowerCase().includes(view.query);
   const way = make("span", { className: "edge way" });
-  const classes = `column ${state} ${hit ? "hit" : ""}`;
+  const classes = `column ${state} ${isHit(left, right) ? "hit" : ""}`;
   return make("div", { className: classes, role: "note" }, make("span"), end(left), way, end(right), drawState(state, ""));
 }
 

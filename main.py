@@ -671,7 +671,7 @@ def plan_tables(
 
 def _read_overrides(postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow]) -> Overrides:
     path = get_settings().overrides_file
-    return parse_overrides(path.name, read_overrides(path), postgres_assets, snowflake_assets)
+    return parse_overrides(str(path), read_overrides(path), postgres_assets, snowflake_assets)
 
 
 def _read_evidence(

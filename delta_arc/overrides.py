@@ -65,6 +65,10 @@ class Names:
         near = self._by_end.get("/".join(end.split("/")[-2:]), []) if "/" in end else sorted(self._all)
         return [name for name in near if name.endswith(f"/{end}")]
 
+    def in_other_case(self, end: str) -> list[str]:
+        """The names that end with it but for the case of its letters."""
+        return sorted(name for name in self._all if name.lower().endswith(f"/{end.lower()}"))
+
     def shortest(self, name: str) -> str:
         """The shortest end, of two segments or more, that only this name has."""
         segments = name.split("/")
@@ -189,7 +193,9 @@ def _resolve(name: str, names: Names, what: str) -> str:
         return ""
     found = names.find(name)
     if not found:
-        raise ValueError(f"there is no {what} {name}")
+        similar = [names.shortest(other) for other in names.in_other_case(name)[:3]]
+        hint = f" (did you mean {' or '.join(similar)}?)" if similar else ""
+        raise ValueError(f"there is no {what} {name}{hint}")
     if len(found) > 1:
         raise ValueError(f"{name} may be any of {', '.join(found[:5])}: write more of its qualified name")
     return found[0]
@@ -258,14 +264,19 @@ def settle_tables(overrides: Overrides, pairs: Iterable[TablePair]) -> list[Tabl
     """The pairs, with those that lines force; other pairs stay as they are."""
     lines = {line.subject: line for line in overrides.of("table") if line.subject}
     overrides.used.update(line.number for line in overrides.of("table"))
+    forbidding = {}
     for line in overrides.of("never"):
         if fold(line.subject.rpartition("/")[2]) == fold(line.value.rpartition("/")[2]):
             overrides.used.add(line.number)
+            forbidding[line.subject] = line
     settled = []
     for pair in pairs:
         forcing = lines.get(pair.source)
         if forcing:
             pair = TablePair(pair.source, forcing.value or None, f"override line {forcing.number}")
+        elif pair.source in forbidding and not pair.target and not pair.rivals:
+            # It is the line that leaves it without a table of its name.
+            pair = TablePair(pair.source, None, f"override line {forbidding[pair.source].number}")
         settled.append(pair)
     return settled
 

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from delta_arc.clients import start_sandbox
 from delta_arc.settings import PipelineError, SettingsError
 from delta_arc.terminal import logger, say_error
+from metadata_extraction.components import open_store
 from metadata_extraction.models import MigrationSummary, Result, Run, check_id
 from metadata_extraction.settings import Settings, get_settings
 
@@ -88,7 +89,7 @@ def extract(settings: Settings, workflow_id: str, run_id: str) -> int:
     result = run_in_process(run)
     if settings.use_sandbox and result.migration and result.migration.complete:
         publish_in_sandbox()
-    return show(result)
+    return show(result, open_store(settings.deployment_store, settings.components).address)
 
 
 def upload_again(prefix: str) -> int:
@@ -109,7 +110,7 @@ def on_temporal(settings: Settings, options: argparse.Namespace) -> int:
         asyncio.run(temporal.work(settings))
         return DONE
     run = make_run(settings, options.workflow_id, "by-temporal")
-    return show(asyncio.run(temporal.start(settings, run)))
+    return show(asyncio.run(temporal.start(settings, run)), f"the workers' store {settings.deployment_store}")
 
 
 def make_run(settings: Settings, workflow_id: str, run_id: str) -> Run:
@@ -139,11 +140,11 @@ def publish_in_sandbox() -> None:
     logger.info("🏖️ The sandbox's tenant has published %d assets from %d files", published["assets"], published["files"])
 
 
-def show(result: Result) -> int:
+def show(result: Result, store: str) -> int:
     """Tell what was written where, and how the upload went; returns the exit code."""
     from metadata_extraction.workflow import size_in_words
 
-    logger.info("💾 Written below %s (rows, files, size):", result.output_path)
+    logger.info("💾 Written to %s, below %s (rows, files, size):", store, result.output_path)
     for written in result.written:
         folder = written.prefix.removeprefix(f"{result.output_path}/")
         size = size_in_words(written.bytes)

@@ -227,3 +227,19 @@ def test_a_wrong_file_ends_the_run_before_anything_is_written(world: World, run:
     Path("overrides.txt").write_bytes(b"\xff\xfe\x00")
     assert "overrides.txt cannot be read" in run().err
     assert world.requests()["writes"] == 0
+
+
+def test_a_name_in_another_case_is_told() -> None:
+    assets = [[f"{POSTGRES}/SHOP/SALES/ORDERS", "ORDERS", "Table"]]
+    with pytest.raises(SettingsError) as raised:
+        parse_overrides("overrides.txt", "object x.csv is sales/orders", assets, [])
+    assert raised.value.faults[0] == (
+        "overrides.txt line 1: there is no PostgreSQL table sales/orders (did you mean SALES/ORDERS?)."
+    )
+
+
+def test_a_pair_that_is_forbidden_is_so_by_its_line() -> None:
+    rows = [[[f"{side}/SHOP/SALES/ORDERS", "ORDERS", "Table"]] for side in (POSTGRES, SNOWFLAKE)]
+    overrides = parse_overrides("overrides.txt", "# why\nnever SALES/ORDERS to SALES/ORDERS", *rows)
+    (pair,) = settle_tables(overrides, match_tables(*rows, overrides.forbidden))
+    assert (pair.target, pair.rule) == (None, "override line 2")

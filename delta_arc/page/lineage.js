@@ -73,6 +73,10 @@ function textOf(chain) {
   return chain.text;
 }
 
+function isNamed(chain) {
+  return [...chain.sources, ...chain.targets].some(([name]) => name.toLowerCase().includes(view.query));
+}
+
 function notesOf(chain) {
   const ends = [...chain.sources, ...(chain.count > 1 ? [] : chain.objects), ...chain.targets].map(([name]) => name);
   const elided = (name) => name.length * 9 > view.width / 4; // about as wide as a lane
@@ -92,6 +96,7 @@ function layOut() {
   );
   if (view.width !== byId("list").clientWidth) view.heights.clear();
   view.width = byId("list").clientWidth;
+  if (view.query) fitting.sort((one, other) => isNamed(other) - isNamed(one)); // tables of that name before all else
   view.items = [];
   view.tops = [0];
   const add = (item, height) => {
@@ -108,7 +113,9 @@ function layOut() {
   view.drawn.clear();
   byId("list").style.height = `${view.tops[view.tops.length - 1] + 2}px`;
   byId("list").hidden = !fitting.length;
-  document.querySelector("#chains .nothing").hidden = fitting.length > 0;
+  const nothing = document.querySelector("#chains .nothing");
+  nothing.hidden = fitting.length > 0;
+  nothing.textContent = page.chains.length ? "Nothing fits." : "There are no chains yet.";
   const closed = fitting.some((chain) => !view.open.has(chain));
   byId("all").textContent = closed ? "Expand all" : "Collapse all";
   draw();

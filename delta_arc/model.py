@@ -69,7 +69,7 @@ def make_s3_object(bucket: dict, item: Mapping[str, Any]) -> dict:
         s3BucketName=attributes["name"],
         s3BucketQualifiedName=attributes["qualifiedName"],
         s3ObjectKey=item["key"],
-        bucket=_reference("S3Bucket", attributes["qualifiedName"]),
+        bucket=reference("S3Bucket", attributes["qualifiedName"]),
         **{name: value for name, value in known.items() if value is not None},
     )
 
@@ -114,8 +114,8 @@ def make_extract(
         name=f"{source[1]} → {files}",
         description=f"Exports {source[1]} to {files}. Recorded by Delta Arc from the names of the table and the objects.",
         sql=f"-- Not from a query log: what the names of the objects tell\nCOPY {_sql_name(source, place)} TO {_sql_text(files)}",
-        inputs=[_reference(source[2], source[0])],
-        outputs=[_reference("S3Object", item["qualified_name"]) for item in objects],
+        inputs=[reference(source[2], source[0])],
+        outputs=[reference("S3Object", item["qualified_name"]) for item in objects],
         additionalEtlContext=ground,
     )
 
@@ -136,8 +136,8 @@ def make_load(
         name=f"{files} → {target[1]}",
         description=f"Loads {files} into {target[1]}. Recorded by Delta Arc from the names of the objects and the table.",
         sql=f"-- Not from a query log: what the names of the objects tell\nCOPY INTO {_sql_name(target, place)} FROM {_sql_text(files)}",
-        inputs=[_reference("S3Object", item["qualified_name"]) for item in objects],
-        outputs=[_reference(target[2], target[0])],
+        inputs=[reference("S3Object", item["qualified_name"]) for item in objects],
+        outputs=[reference(target[2], target[0])],
         additionalEtlContext=ground,
     )
 
@@ -151,10 +151,10 @@ def make_column_process(process: str, source: AssetRow, left: AssetRow, target: 
         process_id=f"{process.removeprefix(f'{connection}/')}/column/{right[1]}",
         name=name,
         description=f"Carries {name}. Recorded by Delta Arc from the names of the columns.",
-        inputs=[_reference("Column", left[0])],
-        outputs=[_reference("Column", right[0])],
+        inputs=[reference("Column", left[0])],
+        outputs=[reference("Column", right[0])],
         type_name="ColumnProcess",
-        process=_reference("Process", process),
+        process=reference("Process", process),
     )
 
 
@@ -188,7 +188,7 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _reference(type_name: str, qualified_name: str) -> dict:
+def reference(type_name: str, qualified_name: str) -> dict:
     return {"typeName": type_name, "uniqueAttributes": {"qualifiedName": qualified_name}}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from delta_arc.model import reference
 from metadata_extraction.models import Run
 
 Entity = dict[str, Any]
@@ -43,7 +44,7 @@ def _schema(row: Row, run: Run) -> Entity:
         names.pop("schemaQualifiedName"),
         names.pop("schemaName"),
         **names,
-        database=_reference("Database", names["databaseQualifiedName"]),
+        database=reference("Database", names["databaseQualifiedName"]),
         tableCount=row["table_count"],
         viewsCount=row["view_count"],
         description=row["comment"],
@@ -66,10 +67,10 @@ def _table(row: Row, run: Run) -> Entity:
         attributes |= {
             "tableName": row["parent_table_name"],
             "tableQualifiedName": parent,
-            "parentTable": _reference("Table", parent),
+            "parentTable": reference("Table", parent),
         }
     else:
-        attributes["atlanSchema"] = _reference("Schema", schema)
+        attributes["atlanSchema"] = reference("Schema", schema)
     if type_name in ("View", "MaterialisedView"):
         attributes["definition"] = row["definition"]
     if kind in ("partitioned", "foreign"):
@@ -92,14 +93,14 @@ def _column(row: Row, run: Run) -> Entity:
             row["foreign_table_name"],
             row["foreign_column_name"],
         )
-        foreign = [_reference("Column", "/".join(parts))]
+        foreign = [reference("Column", "/".join(parts))]
     return _entity(
         "Column",
         run,
         f"{table}/{row['column_name']}",
         row["column_name"],
         **names,
-        **{f"{side}Name": row["table_name"], f"{side}QualifiedName": table, relationship: _reference(type_name, table)},
+        **{f"{side}Name": row["table_name"], f"{side}QualifiedName": table, relationship: reference(type_name, table)},
         order=row["position"],
         dataType=row["data_type"],
         maxLength=row["max_length"],
@@ -127,7 +128,7 @@ def _procedure(row: Row, run: Run) -> Entity:
             f"{schema}/_functions_/{segment}",
             name,
             **names,
-            functionSchema=_reference("Schema", schema),
+            functionSchema=reference("Schema", schema),
             functionDefinition=row["definition"],
             functionReturnType=row["return_type"],
             functionArguments=list(row["arguments"]),
@@ -140,7 +141,7 @@ def _procedure(row: Row, run: Run) -> Entity:
         f"{schema}/_procedures_/{segment}",
         name,
         **names,
-        atlanSchema=_reference("Schema", schema),
+        atlanSchema=reference("Schema", schema),
         definition=row["definition"] or f"-- {name}",  # Atlan demands one
         sqlLanguage=row["language"],
         description=row["comment"],
@@ -180,7 +181,3 @@ def _entity(type_name: str, run: Run, qualified_name: str, name: str, **attribut
             **{key: value for key, value in attributes.items() if value is not None},
         },
     }
-
-
-def _reference(type_name: str, qualified_name: str) -> Entity:
-    return {"typeName": type_name, "uniqueAttributes": {"qualifiedName": qualified_name}}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from delta_arc.evidence import explain_ground
 from delta_arc.files import replace_file
-from delta_arc.model import common_folder
+from delta_arc.model import common_folder, reference
 from delta_arc.terminal import logger
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool) -> dict[str, Any]
         chain.links += [_link(outcome, {}) for outcome in lost if outcome.status == "failed"]
     for source, lack in plan.coverage.incomplete.items():
         ends = [plan.coverage.targets[source]] if source in plan.coverage.targets else []
-        chains.append(Chain([_table(source)], targets=[_table(end) for end in ends], lack=lack))
+        chains.append(Chain([reference("Table", source)], targets=[reference("Table", end) for end in ends], lack=lack))
     chains.sort(key=lambda chain: _name(chain.sources[0]))
     complete, total = len(plan.coverage.complete), len(chains)
     return {
@@ -204,10 +204,6 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool) -> dict[str, Any]
         "pruned": plan.prune and not report.failed,
         "assets": 0,
     }
-
-
-def _table(qualified_name: str) -> Ref:
-    return {"typeName": "Table", "uniqueAttributes": {"qualifiedName": qualified_name}}
 
 
 def _links_of(plan: Plan, outcomes: Mapping[str, Outcome], type_name: str) -> list[Link]:

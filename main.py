@@ -42,8 +42,8 @@ from delta_arc.clients import (
 )
 from delta_arc.coverage import explain_columns, explain_tables
 from delta_arc.evidence import CONTRADICTION, NAMES_ONLY, Evidence, absent_columns, gather_evidence
-from delta_arc.files import replace_file
-from delta_arc.model import (
+from runtime.files import replace_file
+from delta_arc.entities import (
     BUCKET_ATTRIBUTES,
     MARKER,
     OBJECT_ATTRIBUTES,
@@ -70,7 +70,7 @@ from delta_arc.overrides import (
     settle_tables,
 )
 from delta_arc.page import write_page
-from delta_arc.parallel import side_by_side
+from runtime.parallel import side_by_side
 from delta_arc.plan import (
     Change,
     Coverage,
@@ -88,10 +88,10 @@ from delta_arc.plan import (
     show_steps,
 )
 from delta_arc.settings import SANDBOX_FOLDER, TENANT_SETTINGS, PipelineError, Settings, SettingsError, get_settings
-from delta_arc.terminal import Progress, logger, say_error
-from delta_arc.transport import AtlanRequestError
+from runtime.terminal import Progress, logger, say_error
+from runtime.transport import AtlanRequestError
 from delta_arc.writing import Report, apply_steps, find_stale, outcomes_of, remove_assets, show, summarise
-from matching import (
+from delta_arc.matching import (
     TARGET_TYPES,
     AssetRow,
     TablePair,

@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 import httpx  # noqa: E402
 from shape import ARN, BUCKET, POSTGRES, S3, SNOWFLAKE, column_names, inventory_of, table_names  # noqa: E402
 
-from delta_arc.model import make_bucket  # noqa: E402
+from delta_arc.entities import make_bucket  # noqa: E402
 from sandbox.seed import make_connection  # noqa: E402
 
 LIMIT = 400

@@ -18,14 +18,14 @@ import httpx
 from shape import ARN, BUCKET, POSTGRES, S3, SNOWFLAKE, column_names, inventory_of, table_names
 
 import main
-from delta_arc.model import Flow, make_bucket, make_s3_object
+from delta_arc.entities import Flow, make_bucket, make_s3_object
 from delta_arc.overrides import parse_overrides
-from delta_arc.parallel import interleave
+from runtime.parallel import interleave
 from delta_arc.plan import Step, compare
 from delta_arc.settings import get_settings
-from delta_arc.terminal import Progress
+from runtime.terminal import Progress
 from delta_arc.writing import apply_steps
-from matching import match_s3_objects, match_tables
+from delta_arc.matching import match_s3_objects, match_tables
 
 BULK = "/api/meta/entity/bulk/"
 SEARCH = "/api/meta/search/indexsearch"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from delta_arc.clients import read_present, search_assets
-from delta_arc.model import MARKER, connection_of
+from delta_arc.entities import MARKER, connection_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from delta_arc.evidence import CONTRADICTION, Evidence
 from delta_arc.overrides import Overrides
 from delta_arc.plan import Coverage, Unmatched
-from matching import AssetRow, TablePair, Verdict
+from delta_arc.matching import AssetRow, TablePair, Verdict
 
 
 def explain_tables(

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from delta_arc.terminal import Progress
-from matching import COMPRESSIONS, match_columns
+from runtime.terminal import Progress
+from delta_arc.matching import COMPRESSIONS, match_columns
 
 FIRST_READ, LARGEST_READ = 64 * 1024, 256 * 1024
 READERS = 8  # objects read at once

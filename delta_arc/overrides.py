@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 
 from delta_arc.settings import SettingsError
-from matching import TARGET_TYPES, AssetRow, TablePair, Verdict, fold, tables_in
+from delta_arc.matching import TARGET_TYPES, AssetRow, TablePair, Verdict, fold, tables_in
 
 NOTHING = "nothing"
 FORMS = {

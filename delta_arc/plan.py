@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from delta_arc.evidence import Evidence
-from delta_arc.files import replace_file
-from delta_arc.model import COMPARED_ATTRIBUTES, PROCESS_ATTRIBUTES, digest
+from runtime.files import replace_file
+from delta_arc.entities import COMPARED_ATTRIBUTES, PROCESS_ATTRIBUTES, digest
 from delta_arc.settings import PipelineError
-from matching import AssetRow
+from delta_arc.matching import AssetRow
 
 BATCH_SIZE = 50  # Atlan's advice: 20 to 50 assets per bulk request
 FORMAT = "Delta Arc plan 1"

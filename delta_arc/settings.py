@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from delta_arc.terminal import configure_logging
+from runtime.embedded import SANDBOX_FOLDER
+from runtime.environment import check_log_level, read_environment
+from runtime.errors import SettingsError
+from runtime.terminal import configure_logging
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
-
-SANDBOX_FOLDER = Path(".sandbox")
-
-
-class PipelineError(Exception):
-    """Something that ends the run, told in one sentence."""
-
-
-class SettingsError(PipelineError):
-    """One sentence for every setting that is missing or wrong."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = tuple(faults)
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -52,6 +38,16 @@ class Settings:
     lineage_page: Path | None
     log_level: str
     sandbox: bool
+    aws: Mapping[str, str] = field(repr=False)
+
+    @property
+    def tenant(self) -> str:
+        """The address of the tenant, or `sandbox`: what tells whose assets a cache or a plan is about."""
+        return "sandbox" if self.sandbox else self.base_url
+
+    def source(self, connection: str) -> dict[str, str]:
+        """What a cache says of whose assets it has: `{"tenant", "name"}`, the name being that of a connection."""
+        return {"tenant": self.tenant, "name": connection}
 
 
 # What the sandbox's own tenant holds, where nothing else is set.
@@ -69,31 +65,19 @@ TENANT_SETTINGS = (
     "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", "OVERRIDES_FILE",
     *SANDBOX_DEFAULTS,
 )  # fmt: skip
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
-def get_settings() -> Settings:
-    """Read `.env` in the current folder and the environment, which wins; raises `SettingsError`."""
-    in_file = read_env_file()
-    for name, value in in_file.items():
-        if name.startswith("AWS_"):
-            os.environ.setdefault(name, value)  # boto3 looks there
-    settings = read_settings({**in_file, **os.environ})
+def get_settings(sandbox: bool = False) -> Settings:
+    """The settings of `.env` in the current folder and of the environment, which wins; they also set the log up.
+
+    `sandbox` leaves out whatever tenant is set. Raises `SettingsError` with every setting that is missing or wrong.
+    """
+    environment = read_environment()
+    if sandbox:
+        environment = {name: value for name, value in environment.items() if name not in TENANT_SETTINGS}
+    settings = read_settings(environment)
     configure_logging(settings.log_level, settings.api_token)
     return settings
-
-
-def read_env_file() -> dict[str, str]:
-    """The settings in `.env` in the current folder; none where there is no such file."""
-    if not os.path.lexists(".env"):
-        return {}
-    from dotenv import dotenv_values
-
-    logging.getLogger("dotenv").setLevel(logging.CRITICAL)
-    try:
-        return {name: value or "" for name, value in dotenv_values(Path(".env")).items()}
-    except (OSError, ValueError) as error:
-        raise SettingsError([f".env cannot be read ({type(error).__name__}): save it as UTF-8 text."]) from None
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -128,8 +112,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         read_file_headers=_check_boolean(values, "READ_FILE_HEADERS", faults),
         max_requests_per_minute=_check_limit(values.get("ATLAN_MAX_REQUESTS_PER_MINUTE", "300"), faults),
         lineage_page=_page_file(environment, sandbox),
-        log_level=_check_log_level(values.get("LOG_LEVEL", "INFO"), faults),
+        log_level=check_log_level(values.get("LOG_LEVEL", "INFO"), faults),
         sandbox=sandbox,
+        aws={name: value for name, value in environment.items() if name.startswith("AWS_")},
     )
     if faults:
         raise SettingsError(faults)
@@ -190,12 +175,6 @@ def _check_limit(text: str, faults: list[str]) -> int:
         )
         return 1
     return int(text)
-
-
-def _check_log_level(text: str, faults: list[str]) -> str:
-    if text.upper() not in LOG_LEVELS:
-        faults.append(f"LOG_LEVEL is {text}: use one of {', '.join(LOG_LEVELS)}.")
-    return text.upper()
 
 
 def _page_file(environment: Mapping[str, str], sandbox: bool) -> Path | None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from delta_arc.clients import call_atlan, call_atlan_timed, telling_atlan_errors
-from delta_arc.model import Flow, Load
-from delta_arc.parallel import interleave
+from delta_arc.entities import Flow, Load
+from runtime.parallel import interleave
 from delta_arc.plan import (
     BATCH_SIZE,
     Change,
@@ -24,8 +24,8 @@ from delta_arc.plan import (
     show_steps,
 )
 from delta_arc.settings import PipelineError
-from delta_arc.terminal import Progress, logger
-from delta_arc.transport import AtlanRequestError
+from runtime.terminal import Progress, logger
+from runtime.transport import AtlanRequestError
 
 if TYPE_CHECKING:
     from pyatlan.client.atlan import AtlanClient

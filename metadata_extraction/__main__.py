@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from delta_arc.clients import start_sandbox
-from delta_arc.settings import PipelineError, SettingsError
-from delta_arc.terminal import logger, say_error
+from runtime.embedded import start_sandbox
+from runtime.errors import PipelineError, SettingsError
+from runtime.terminal import logger, say_error
 from metadata_extraction.components import open_store
 from metadata_extraction.models import MigrationSummary, Result, Run, check_id
 from metadata_extraction.settings import Settings, get_settings

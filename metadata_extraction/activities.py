@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from delta_arc.settings import PipelineError
-from delta_arc.terminal import logger
+from runtime.errors import PipelineError
+from runtime.terminal import logger
 from metadata_extraction import sample
 from metadata_extraction.atlas import make_entity
 from metadata_extraction.components import open_store

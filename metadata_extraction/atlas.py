@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from delta_arc.model import reference
+from delta_arc.entities import reference
 from metadata_extraction.models import Run
 
 Entity = dict[str, Any]

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from delta_arc.settings import PipelineError
+from runtime.errors import PipelineError
 from metadata_extraction.stores import LocalFolder, RemoteStore, Store, StoreError
 
 # A request may take long, as a slow line moves little, but not stand still. One blip is mended at once; what lasts

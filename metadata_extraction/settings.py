@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from delta_arc.settings import LOG_LEVELS, SettingsError, read_env_file
-from delta_arc.terminal import configure_logging
+from runtime.terminal import configure_logging
 from metadata_extraction.models import Filters
 
 # The connection in Atlan that the sample's assets belong to.

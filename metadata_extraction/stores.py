@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from delta_arc.settings import PipelineError
+from runtime.errors import PipelineError
 
 PART_BYTES = 8 << 20  # what is read and sent at a time; a bigger file goes up in parts of this size
 PARTS_IN_FLIGHT = 2  # of one file; more of them did not make it faster, near or far

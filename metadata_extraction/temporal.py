@@ -21,8 +21,8 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
-    from delta_arc.settings import PipelineError
-    from delta_arc.terminal import logger
+    from runtime.errors import PipelineError
+    from runtime.terminal import logger
     from metadata_extraction.activities import preflight_check, transform_data, upload_to_atlan
     from metadata_extraction.models import MigrationSummary, Preflight, Result, Run, Transformed, Written
     from metadata_extraction.settings import Settings

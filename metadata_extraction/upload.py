@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from delta_arc.settings import PipelineError
-from delta_arc.terminal import logger
+from runtime.errors import PipelineError
+from runtime.terminal import logger
 from metadata_extraction.components import open_store
 from metadata_extraction.models import Failure, MigrationSummary
 from metadata_extraction.settings import get_settings

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from delta_arc.settings import PipelineError
-from delta_arc.terminal import Progress, logger
+from runtime.errors import PipelineError
+from runtime.terminal import Progress, logger
 from metadata_extraction.activities import (
     fetch_columns,
     fetch_databases,

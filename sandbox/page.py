@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import Any
 
-from delta_arc.page import Chain, Link, chains_of, describe_chain, render
+from lineage_page import Chain, Link, chains_of, describe_chain, render
 from sandbox.catalog import Catalog, Entity
 from sandbox.errors import guid_not_found
 from sandbox.lineage import MAX_DEPTH, walk

@@ -115,7 +115,7 @@ from main import *
 from pathlib import Path
 assert not Path(".sandbox").exists()
 print(len(find_postgres_assets()))
-from delta_arc.clients import start_sandbox
+from runtime.embedded import start_sandbox
 print(start_sandbox().base_url, start_sandbox().s3_endpoint_url)
 """
     ended = python(["-c", program])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from matching import match_columns, match_s3_objects, match_tables
+from delta_arc.matching import match_columns, match_s3_objects, match_tables
 
 LANDING_ZONES = json.loads((Path(__file__).parent / "landing_zones.json").read_text(encoding="utf-8"))["cases"]
 CONNECTION = "default/postgres/1"

@@ -12,7 +12,7 @@ import pytest
 from world import POSTGRES, SNOWFLAKE
 
 from delta_arc import model
-from delta_arc.model import Flow
+from delta_arc.entities import Flow
 
 S3 = "default/s3/1700000000"
 ARN = "arn:aws:s3:::landing-2"

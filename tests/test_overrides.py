@@ -13,8 +13,8 @@ from world import POSTGRES, SCHEMA, SNOWFLAKE, Run, World
 from delta_arc.coverage import explain_columns, explain_tables
 from delta_arc.evidence import NAMES_ONLY, Evidence
 from delta_arc.overrides import Overrides, parse_overrides, settle_columns, settle_objects, settle_tables
-from delta_arc.settings import SettingsError
-from matching import TARGET_TYPES, match_columns, match_s3_objects, match_tables, tables_in
+from runtime.errors import SettingsError
+from delta_arc.matching import TARGET_TYPES, match_columns, match_s3_objects, match_tables, tables_in
 
 
 def assets(connection: str, *tables: str, columns: Sequence[str] = ("id",)) -> list[list[str]]:

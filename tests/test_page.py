@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import BULK, POSTGRES, SNOWFLAKE, Run, World
 
-from delta_arc.page import Chain, Link, chains_of, describe_chain, render
+from lineage_page import Chain, Link, chains_of, describe_chain, render
 
 BUCKET = "default/s3/1/arn:aws:s3:::landing"
 HOSTILE = (

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delta_arc.clients import slice_guids
-from delta_arc.parallel import interleave, side_by_side
-from delta_arc.terminal import configure_logging, logger
+from runtime.atlan import slice_guids
+from runtime.parallel import interleave, side_by_side
+from runtime.terminal import configure_logging, logger
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from world import (
 )
 
 import main
-from delta_arc.settings import PipelineError
+from runtime.errors import PipelineError
 
 S3 = "default/s3/1700000000"
 ARN = f"arn:aws:s3:::{BUCKET}"

@@ -21,7 +21,7 @@ from delta_arc.plan import (
     show_steps,
     to_document,
 )
-from delta_arc.settings import PipelineError
+from runtime.errors import PipelineError
 
 FILE = "plan.json"
 
@@ -221,7 +221,7 @@ def test_a_plan_that_another_program_would_make_differently_is_refused(
     world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("--plan", FILE)
-    monkeypatch.setattr("delta_arc.model._describe_objects", lambda objects: "objects")
+    monkeypatch.setattr("delta_arc.entities._describe_objects", lambda objects: "objects")
     ended = run("--apply", FILE)
     assert (ended.code, "another version or user" in ended.err) == (1, True)
 

@@ -18,7 +18,7 @@ import pytest
 from world import Run, World
 
 import main
-from delta_arc.clients import S3Error
+from runtime.s3 import S3Error
 from sandbox import storage
 
 TOKEN = "the-token-of-atlan"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delta_arc.transport import Pace
+from runtime.transport import Pace
 from sandbox import server
 
 LIMIT = 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from delta_arc.settings import PipelineError
+from runtime.errors import PipelineError
 
 Row = dict[str, Any]
 

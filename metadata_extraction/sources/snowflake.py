@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from delta_arc.terminal import logger
+from runtime.terminal import logger
 from metadata_extraction.sources import Row, SourceError
 
 DOES_NOT_EXIST = 2003  # Snowflake's error number for an object that is not there, or not granted

@@ -8,7 +8,7 @@ import time
 from typing import Any, ClassVar
 
 from delta_arc.settings import PipelineError
-from delta_arc.terminal import logger
+from runtime.terminal import logger
 
 
 class AtlanRequestError(PipelineError):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from logging import LogRecord
 from typing import Any, TypeVar
 
-from delta_arc.terminal import holding_back, logger
+from runtime.terminal import holding_back, logger
 
 T = TypeVar("T")
 
@@ -58,34 +58,35 @@ def interleave(iterables: Sequence[Iterable[T]]) -> Iterator[T]:
                 found.get_nowait()
 
 
-def side_by_side(first: Callable[[], Any], *others: Callable[[], Any]) -> list[Any]:
-    """The results of functions that run at the same time, the first one in this thread.
+def side_by_side(*functions: Callable[[], Any]) -> list[Any]:
+    """The results of functions that run at the same time, each begun after the one before it has begun.
 
-    What the others log is shown in their order, after what the first logs; their errors are raised in the same order,
-    when all have ended, so that nothing goes on behind the caller's back.
+    What they log is shown as if they ran one after the other. Errors are raised in the same order, when all have ended,
+    so that nothing goes on behind the caller's back.
     """
-    tasks = [_Task(function) for function in others]
-    try:
-        return [first(), *(task.result() for task in tasks)]
-    except Exception:
-        for task in tasks:
-            task.wait()
-        raise
+    tasks = [_Task(function, is_shown=number == 0) for number, function in enumerate(functions)]
+    for task in tasks:
+        task.wait()
+    return [task.result() for task in tasks]
 
 
 class _Task:
-    """A function that runs in the background."""
+    """A function that runs in the background, its log shown at once or kept until its result is asked for."""
 
-    def __init__(self, function: Callable[[], Any]) -> None:
+    def __init__(self, function: Callable[[], Any], is_shown: bool) -> None:
         self._function = function
+        self._is_shown = is_shown
         self._records: list[LogRecord] = []
         self._error: BaseException | None = None
+        self._begun = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+        self._begun.wait()
 
     def _run(self) -> None:
         try:
-            with holding_back() as self._records:
+            with contextlib.nullcontext([]) if self._is_shown else holding_back() as self._records:
+                self._begun.set()
                 self._value = self._function()
         except BaseException as error:
             self._error = error
@@ -94,7 +95,6 @@ class _Task:
         self._thread.join()
 
     def result(self) -> Any:
-        self.wait()
         for record in self._records:
             logger.handle(record)
         if self._error:

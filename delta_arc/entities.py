@@ -5,15 +5,15 @@ Building them through pyatlan's classes costs about a millisecond each, which th
 
 from __future__ import annotations
 
-import itertools
 import mimetypes
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from matching import AssetRow
+from delta_arc.matching import AssetRow
+from lineage_page import common_folder
 
 # The first segment of the id of every process that this program makes: how it knows its own work.
 MARKER = "delta-arc"
@@ -221,10 +221,3 @@ def _describe_objects(objects: Sequence[Mapping[str, Any]]) -> str:
 
 def _milliseconds(moment: datetime | None) -> int | None:
     return int(moment.timestamp() * 1000) if moment else None
-
-
-def common_folder(keys: Iterable[str]) -> str:
-    """The folder that all keys are in, without its slash at the end."""
-    folders = [key.split("/")[:-1] for key in keys]
-    shared = itertools.takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))
-    return "/".join(parts[0] for parts in shared)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar
+from typing import Any
 
 logger = logging.getLogger("delta_arc")
 
@@ -17,7 +16,7 @@ PLAIN_MARKS = {"✅": "[ok]", "⚠️": "[!]", "❌": "[error]", "📊": "[i]", 
                "🔗": "[link]", "🏖️": "[sandbox]", "→": "->", "…": "..."}  # fmt: skip
 
 
-def plain(text: str, stream: Any) -> str:
+def printable(text: str, stream: Any) -> str:
     """The text as the stream can show it: with words for emoji where its encoding has none."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
@@ -30,7 +29,7 @@ def plain(text: str, stream: Any) -> str:
 
 
 def say_error(text: str) -> None:
-    print(plain(f"❌ {text}", sys.stderr), file=sys.stderr)
+    print(printable(f"❌ {text}", sys.stderr), file=sys.stderr)
 
 
 class _Formatter(logging.Formatter):
@@ -45,7 +44,7 @@ class _Formatter(logging.Formatter):
         text = super().format(record)
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return plain(text, sys.stdout)
+        return printable(text, sys.stdout)
 
 
 class _StdoutHandler(logging.StreamHandler):
@@ -69,9 +68,21 @@ class _StdoutHandler(logging.StreamHandler):
     def emit(self, record: logging.LogRecord) -> None:
         held = _held.get()
         if held is None or record.levelno >= logging.WARNING:
-            super().emit(record)
+            with _beside_bars():
+                super().emit(record)
         else:
             held.append(record)
+
+
+@contextmanager
+def _beside_bars() -> Iterator[None]:
+    """Take the bars that are drawn out of the way of a line, where there can be any."""
+    tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    if tqdm is None:
+        yield
+        return
+    with tqdm.external_write_mode(file=sys.stdout):
+        yield
 
 
 # The log of a thread that works in the background, until it is its turn to be shown.
@@ -102,55 +113,51 @@ def configure_logging(level: str, *secrets: str) -> None:
 
 
 class Progress:
-    """A bar on a terminal, else a log line for every 500 items; `size` counts bytes, where there are any.
+    """How far a long step is: tqdm's bar on a terminal, else a log line for every 500 items.
 
-    Of several at the same time, the one that was first has the line of the terminal, until it is finished.
+    >>> with Progress("Objects", total=2) as progress:
+    ...     progress.advance()
+
+    `total` may be set later, when it is known. A size counts bytes, where there are any.
     """
 
-    WIDTH = 30
     LINE_EVERY = 500
-    DRAW_SECONDS = 0.1
-    _drawing: ClassVar[Progress | None] = None
 
-    def __init__(self, label: str, total: int | None = None) -> None:
+    def __init__(self, label: str, total: float | None = None) -> None:
         self.label = label
-        self.total = total
-        self.done = 0
-        self.size = 0
-        self._started = time.monotonic()
-        self._drawn = 0.0
-        self._terminal = sys.stderr.isatty()
+        self.done = self.size = 0
+        self._total = total
+        self._bar: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(desc=self.label, total=self._total, leave=False, file=sys.stderr)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    @property
+    def total(self) -> float | None:
+        return self._total
+
+    @total.setter
+    def total(self, total: float | None) -> None:
+        self._total = total
+        if self._bar is not None:
+            self._bar.total = total
 
     def advance(self, count: int = 1, size: int = 0) -> None:
+        """Note that so many more items are done, of so many bytes."""
         before, self.done = self.done, self.done + count
         self.size += size
-        if self._terminal:
-            self._draw_at_times()
+        if self._bar is not None:
+            if self.size:
+                self._bar.set_postfix_str(f"{self.size / 1e6:.1f} MB", refresh=False)
+            self._bar.update(count)
         elif before // self.LINE_EVERY != self.done // self.LINE_EVERY:
-            of_total = f" of {self.total}" if self.total else ""
-            logger.info("📊 %s: %s%s", self.label, self.done // self.LINE_EVERY * self.LINE_EVERY, of_total)
-
-    def finish(self) -> None:
-        if Progress._drawing is self:
-            Progress._drawing = None
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
-
-    def _draw_at_times(self) -> None:
-        now = time.monotonic()
-        if now - self._drawn >= self.DRAW_SECONDS and Progress._drawing in (None, self):
-            Progress._drawing, self._drawn = self, now
-            self._draw()
-
-    def _draw(self) -> None:
-        rate = self.done / max(time.monotonic() - self._started, 0.001)
-        if self.total:
-            filled = self.WIDTH * self.done // self.total
-            left = (self.total - self.done) / rate if rate else 0
-            text = f"[{'#' * filled}{'.' * (self.WIDTH - filled)}] {self.done}/{self.total}  {rate:.0f}/s  {left:.0f} s left"
-        else:
-            text = f"{self.done}  {rate:.0f}/s"
-        if self.size:
-            text += f"  {self.size / 1e6:.1f} MB"
-        sys.stderr.write(f"\r{self.label} {text}\033[K")
-        sys.stderr.flush()
+            of_total = f" of {self._total:.0f}" if self._total else ""
+            logger.info("📊 %s: %d%s", self.label, self.done // self.LINE_EVERY * self.LINE_EVERY, of_total)

@@ -1,0 +1,293 @@
+"""Atlan over HTTP: one client for each tenant, its requests, its searches, and its errors as one sentence.
+
+pyatlan brings the session, the request paths and the search language. Answers are read as plain JSON: its models cost
+milliseconds per asset, and its errors hide the status of some answers.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from urllib.parse import urlsplit
+
+from runtime.environment import is_local
+from runtime.parallel import interleave
+from runtime.transport import AtlanRequestError, PatientTransport
+
+if TYPE_CHECKING:
+    from pyatlan.client.atlan import AtlanClient
+
+PAGE_SIZE = 1000
+MOST_SLICES = 8
+PAGES_OF_A_SLICE = 5  # at least, as a slice may end in a page that is hardly filled
+RIGHTS_TRIES, RIGHTS_LONGEST_PAUSE_SECONDS = 10, 8.0
+
+
+class SearchHit(TypedDict):
+    """An asset as Atlan's index search shows it; `attributes` has those that were asked for, and the names."""
+
+    typeName: str
+    guid: str
+    attributes: dict[str, Any]
+
+
+class SearchProgress(Protocol):
+    """What hears how far a search is."""
+
+    total: float | None
+
+    def advance(self, count: int) -> None: ...
+
+
+def connect_atlan(base_url: str, api_token: str, requests_per_minute: int) -> AtlanClient:
+    """The pyatlan client of a tenant; made once for each address, token and limit.
+
+    All its requests, from any thread, share the limit of requests a minute.
+    """
+    with _connecting:
+        return _connect_once(base_url, api_token, requests_per_minute)
+
+
+# Only one thread may import pyatlan, and there is to be one limit only.
+_connecting = threading.Lock()
+
+
+@functools.cache
+def _connect_once(base_url: str, api_token: str, requests_per_minute: int) -> AtlanClient:
+    import httpx
+    from httpx_retries import Retry
+    from pyatlan.client.atlan import AtlanClient
+
+    # pyatlan ignores NO_PROXY, so a proxy must be kept away from this machine's own addresses here.
+    local = {"proxy": None} if is_local(base_url) else {}
+    client = AtlanClient(
+        base_url=base_url, api_key=api_token, connect_timeout=10, read_timeout=120, retry=Retry(total=0), **local
+    )
+    transport = PatientTransport(client._session._transport, httpx.TransportError, requests_per_minute)
+    client._session._transport = transport  # type: ignore[assignment]
+    return client
+
+
+# =====================================================================================================================
+# One request
+# =====================================================================================================================
+
+
+def call_atlan(
+    client: AtlanClient, api: Any, body: Any = None, query: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """One request with pyatlan's session and headers, and plain JSON in and out; `api` is one of pyatlan's constants.
+
+    Raises `AtlanRequestError` where Atlan refuses it, does not answer, or answers with something that is no JSON object.
+    """
+    return call_atlan_timed(client, api, body, query)[0]
+
+
+def call_atlan_timed(
+    client: AtlanClient, api: Any, body: Any = None, query: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], float]:
+    """Like `call_atlan`, and how many seconds the server took, without those spent waiting for a turn."""
+    import httpx
+
+    parameters = client._create_params(api, query, body)
+    try:
+        response = client._session.request(api.method.value, client._create_path(api), **parameters, timeout=120)
+    except httpx.HTTPError as error:
+        raise AtlanRequestError(
+            f"Atlan does not answer at {_address(client)} ({type(error).__name__}): check ATLAN_BASE_URL and the network.",
+            None,
+        ) from None
+    if response.status_code != api.expected_status:
+        message = _message_in(response).replace(str(client.api_key), "***")
+        if PatientTransport.SEARCH_TIMEOUT in response.content:
+            raise AtlanRequestError(f"Atlan's search took too long ({message}): try again later.", response.status_code)
+        raise AtlanRequestError(_explain_refusal(response.status_code, message), response.status_code)
+    answer = _json_of(response)
+    if not isinstance(answer, dict):
+        raise not_atlan(client)
+    return answer, response.extensions["seconds"]
+
+
+def not_atlan(client: AtlanClient) -> AtlanRequestError:
+    """The error for an answer of another shape than Atlan's."""
+    return AtlanRequestError(
+        f"{_address(client)} answered with something that is not Atlan's JSON: check ATLAN_BASE_URL.", None
+    )
+
+
+def _address(client: AtlanClient) -> str:
+    return urlsplit(str(client.base_url)).netloc
+
+
+def _json_of(response: Any) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _message_in(response: Any) -> str:
+    """The server's own words in an error answer: Atlas' errorMessage, a gateway's message, or the start of the text."""
+    body = _json_of(response)
+    if isinstance(body, dict):
+        causes = " ".join(str(cause.get("errorMessage")) for cause in body.get("causes") or [])
+        words = body.get("errorMessage") or body.get("message")
+        if words:
+            return " ".join(f"{words} {causes}".split())[:500]
+    return " ".join(response.text.split())[:200] or "no message"
+
+
+def _explain_refusal(status: int, message: str) -> str:
+    if status == 401:
+        return "Atlan refused the token (401): check ATLAN_API_TOKEN, it may have expired or be of another tenant."
+    if status == 403:
+        return f"Atlan does not allow this (403): {message} — give the token a persona with write access."
+    if status == 429:
+        return "Atlan's request limit did not lift within five minutes (429): try again later."
+    return f"Atlan answered {status}: {message}"
+
+
+# =====================================================================================================================
+# Searching
+# =====================================================================================================================
+
+
+def search_assets(client: AtlanClient, search: Any, progress: SearchProgress | None = None) -> Iterator[SearchHit]:
+    """Every hit of a FluentSearch, page by page, in no certain order. Raises `AtlanRequestError`.
+
+    Each page asks for the guids after the last one seen, so that any number of hits can be read (an offset ends at
+    10,000) and none is skipped or seen twice while others write. What is left after the first page is read in several
+    slices of the guids side by side, if it is much.
+    """
+    body = json.loads(search.page_size(PAGE_SIZE).to_request().json(by_alias=True, exclude_none=True))
+    first, left = _read_page(client, body, "", "")
+    if progress:
+        progress.total = len(first) + left
+    pages = iter([first])
+    if left:
+        number = max(1, min(MOST_SLICES, left // (PAGE_SIZE * PAGES_OF_A_SLICE)))
+        slices = slice_guids(first[-1]["guid"], number)
+        pages = itertools.chain(pages, interleave([_read_slice(client, body, *ends) for ends in slices]))
+    for page in pages:
+        yield from page
+        if progress:
+            progress.advance(len(page))
+
+
+def slice_guids(after: str, number: int) -> list[tuple[str, str]]:
+    """The guids after one, cut into ranges that hold about as many each (they are random): from, exclusive, and to."""
+    if not re.match("[0-9a-f]{8}", after):
+        return [(after, "")]
+    start = int(after[:8], 16)
+    cuts = [f"{start + (0x100000000 - start) * part // number:08x}" for part in range(1, number)]
+    return list(zip([after, *cuts], [*cuts, ""], strict=True))
+
+
+def _read_slice(client: AtlanClient, body: dict[str, Any], after: str, to: str) -> Iterator[list[SearchHit]]:
+    left = 1
+    while left:
+        page, left = _read_page(client, body, after, to)
+        if page:
+            yield page
+            after = page[-1]["guid"]
+
+
+def _read_page(client: AtlanClient, body: dict[str, Any], after: str, to: str) -> tuple[list[SearchHit], int]:
+    """The first hits whose guids are in a range, sorted by guid, and how many are left in it."""
+    from pyatlan.client.constants import INDEX_SEARCH
+
+    limits = {**({"gt": after} if after else {}), **({"lte": to} if to else {})}
+    ranges = [{"range": {"__guid": limits}}] if limits else []
+    query = {"bool": {**body["dsl"]["query"]["bool"], "filter": [*body["dsl"]["query"]["bool"]["filter"], *ranges]}}
+    dsl = {**body["dsl"], "query": query, "sort": [{"__guid": {"order": "asc"}}]}
+    answer = call_atlan(client, INDEX_SEARCH, {**body, "dsl": dsl})
+    page, count = answer.get("entities") or [], answer.get("approximateCount")
+    if not isinstance(count, int):
+        raise not_atlan(client)
+    return page, max(0, count - len(page)) if page else 0
+
+
+def read_assets(
+    client: AtlanClient, type_name: str, prefixes: Iterable[str], attributes: Sequence[str]
+) -> dict[str, SearchHit]:
+    """The active assets of a type whose qualified names start with one of the prefixes, by qualified name.
+
+    `attributes` are those that the hits have beside the names. Raises `AtlanRequestError`.
+    """
+    from pyatlan.model.assets import Asset
+    from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
+
+    search = FluentSearch(_includes_on_results=list(attributes), _includes_on_relations=["qualifiedName"])
+    search = search.where(CompoundQuery.active_assets()).where(Asset.TYPE_NAME.eq(type_name)).min_somes(1)
+    for prefix in prefixes:
+        search = search.where_some(Asset.QUALIFIED_NAME.startswith(prefix))
+    return {hit["attributes"]["qualifiedName"]: hit for hit in search_assets(client, search)}
+
+
+# =====================================================================================================================
+# Other questions
+# =====================================================================================================================
+
+
+def read_user_name(client: AtlanClient) -> str:
+    """The name of the user that the token stands for. Raises `AtlanRequestError`."""
+    from pyatlan.client.constants import GET_CURRENT_USER
+
+    name = call_atlan(client, GET_CURRENT_USER).get("username")
+    if not isinstance(name, str):
+        raise not_atlan(client)
+    return name
+
+
+def read_role_guid(client: AtlanClient, name: str) -> str:
+    """The guid of a role of this name, like `$admin`. Raises `AtlanRequestError`."""
+    from pyatlan.client.constants import GET_ROLES
+
+    query = {"filter": json.dumps({"name": {"$ilike": "$%"}}), "limit": "100", "offset": "0", "count": "True"}
+    records = call_atlan(client, GET_ROLES, query=query).get("records")
+    if not isinstance(records, list):
+        raise not_atlan(client)
+    guids = [str(role["id"]) for role in records if isinstance(role, dict) and role.get("name") == name and "id" in role]
+    if not guids:
+        raise AtlanRequestError(f"Atlan has no role named {name}: ask an administrator of the tenant.", None)
+    return guids[0]
+
+
+def read_downstream(client: AtlanClient, guid: str) -> Iterator[SearchHit]:
+    """Every asset that Atlan's lineage shows downstream of one, nearest first. Raises `AtlanRequestError`."""
+    from pyatlan.client.constants import GET_LINEAGE_LIST
+    from pyatlan.model.lineage import FluentLineage
+
+    request = FluentLineage(starting_guid=guid, includes_on_results=["name"]).request
+    body = {"from": 0, **json.loads(request.json(by_alias=True, exclude_none=True))}
+    while True:
+        answer = call_atlan(client, GET_LINEAGE_LIST, body)
+        page = answer.get("entities") or []
+        yield from page
+        if not page or not answer.get("hasMore"):
+            return
+        body["from"] += len(page)
+
+
+def wait_for_rights(client: AtlanClient, guid: str) -> None:
+    """Wait until an asset that was just made may be read: the rights on a new connection take Atlan some seconds.
+
+    Raises `AtlanRequestError` where they do not come within a minute.
+    """
+    from pyatlan.client.constants import GET_ENTITY_BY_GUID
+
+    query = {"minExtInfo": True, "ignoreRelationships": True}
+    for attempt in range(RIGHTS_TRIES):
+        try:
+            call_atlan(client, GET_ENTITY_BY_GUID.format_path_with_params(guid), query=query)
+            return
+        except AtlanRequestError as error:
+            if error.status != 403 or attempt == RIGHTS_TRIES - 1:
+                raise
+            time.sleep(min(2.0**attempt, RIGHTS_LONGEST_PAUSE_SECONDS))

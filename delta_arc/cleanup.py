@@ -1,11 +1,11 @@
-"""What this program made in Atlan, and nothing else: found by its own ids, for taking it back."""
+"""What this program made in Atlan, and nothing else, to be removed: found by its own ids."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from delta_arc.clients import read_present, search_assets
 from delta_arc.entities import MARKER, connection_of
+from runtime.atlan import SearchHit, read_assets, search_assets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 USES = ("inputToProcesses", "outputFromProcesses")
 
 
-def find_own_lineage(client: AtlanClient, postgres: str, snowflake: str) -> dict[str, dict]:
+def find_own_lineage(client: AtlanClient, postgres: str, snowflake: str) -> dict[str, SearchHit]:
     """Every process of ours between two connections, of any bucket and prefix.
 
     A flow is recognised by its ids, which it has in both connections.
     """
-    held: dict[str, dict] = {}
+    existing: dict[str, SearchHit] = {}
     for type_name in ("Process", "ColumnProcess"):
-        held |= read_present(client, type_name, [f"{side}/{MARKER}/" for side in (postgres, snowflake)], ())
-    flows = [{_flow_of(name) for name in held if connection_of(name) == side} for side in (postgres, snowflake)]
+        existing |= read_assets(client, type_name, [f"{side}/{MARKER}/" for side in (postgres, snowflake)], ())
+    flows = [{_flow_of(name) for name in existing if connection_of(name) == side} for side in (postgres, snowflake)]
     shared = flows[0] & flows[1]
-    return {name: hit for name, hit in held.items() if _flow_of(name) in shared}
+    return {name: hit for name, hit in existing.items() if _flow_of(name) in shared}
 
 
 def _flow_of(process: str) -> str:
@@ -34,18 +34,18 @@ def _flow_of(process: str) -> str:
 
 
 def find_own_s3(
-    client: AtlanClient, bucket: str, prefix: str, lineage: Mapping[str, dict]
-) -> tuple[list[dict], list[str]]:
+    client: AtlanClient, bucket: str, prefix: str, lineage: Mapping[str, SearchHit]
+) -> tuple[list[SearchHit], list[str]]:
     """The objects under a prefix, and the bucket, that can go together with this lineage; and why others stay.
 
     The bucket's qualified name has to be in the S3 connection whose number this program makes from its name: nobody
     else writes there, while in another connection a crawler may have made the same objects. What a process uses that
     is not of this lineage stays, and so does a bucket in which an object stays.
     """
-    held = read_present(client, "S3Object", [f"{bucket}/"], ("s3ObjectKey", *USES))
+    existing = read_assets(client, "S3Object", [f"{bucket}/"], ("s3ObjectKey", *USES))
     users = {
         name: [ref for use in USES for ref in hit["attributes"].get(use) or []]
-        for name, hit in held.items()
+        for name, hit in existing.items()
         if hit["attributes"].get("s3ObjectKey", "").startswith(prefix)
     }
     others = {
@@ -54,13 +54,13 @@ def find_own_s3(
     }
     active = _active_names(client, sorted({guid for guids in others.values() for guid in guids}))
     used = {name: [active[guid] for guid in guids if guid in active] for name, guids in others.items()}
-    going = [held[name] for name in sorted(held) if name in used and not used[name]]
+    going = [existing[name] for name in sorted(existing) if name in used and not used[name]]
     told = [f"S3 object {name} stays: {names[0]} uses it" for name, names in used.items() if names]
-    buckets = read_present(client, "S3Bucket", [bucket], ())
+    buckets = read_assets(client, "S3Bucket", [bucket], ())
     if bucket not in buckets:
         return going, [*told, f"The bucket {bucket} is not in Atlan as one that Delta Arc made"]
-    if len(going) < len(held):
-        return going, [*told, f"The bucket {bucket} stays: {len(held) - len(going)} S3 objects in it stay"]
+    if len(going) < len(existing):
+        return going, [*told, f"The bucket {bucket} stays: {len(existing) - len(going)} S3 objects in it stay"]
     return [*going, buckets[bucket]], told
 
 

@@ -10,15 +10,32 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, TypedDict
 
 from delta_arc.matching import AssetRow
 from lineage_page import common_folder
 
+
+
+class Reference(TypedDict):
+    """An asset that another one refers to: `uniqueAttributes` has its qualifiedName."""
+
+    typeName: str
+    uniqueAttributes: dict[str, str]
+
+
+class Entity(TypedDict):
+    """An asset as Atlan takes it. ACTIVE brings an archived one of the same name back to life."""
+
+    typeName: str
+    status: str
+    attributes: dict[str, Any]
+
+
 # The first segment of the id of every process that this program makes: how it knows its own work.
 MARKER = "delta-arc"
 
-# What is compared with the assets that Atlan holds.
+# What is compared with the assets that Atlan has.
 BUCKET_ATTRIBUTES = ("connectorName", "connectionQualifiedName", "awsArn", "s3ObjectCount")
 OBJECT_ATTRIBUTES = (
     "connectorName", "connectionQualifiedName", "awsArn", "s3BucketName", "s3BucketQualifiedName", "s3ObjectKey", "bucket",
@@ -30,7 +47,7 @@ PROCESS_ATTRIBUTES = (
 COMPARED_ATTRIBUTES = {"S3Bucket": BUCKET_ATTRIBUTES, "S3Object": OBJECT_ATTRIBUTES}
 
 
-def make_connection(name: str, qualified_name: str, user: str, admin_role: str) -> dict:
+def make_connection(name: str, qualified_name: str, user: str, admin_role: str) -> Entity:
     """The S3 connection; its admins are this user and all admins."""
     attributes = {
         "name": name,
@@ -44,13 +61,13 @@ def make_connection(name: str, qualified_name: str, user: str, admin_role: str) 
     return {"typeName": "Connection", "status": "ACTIVE", "attributes": attributes}
 
 
-def make_bucket(qualified_name: str, name: str, arn: str, object_count: int | None) -> dict:
+def make_bucket(qualified_name: str, name: str, arn: str, object_count: int | None) -> Entity:
     """The S3Bucket; its count is left out where it is not known."""
     known = {} if object_count is None else {"s3ObjectCount": object_count}
     return _entity("S3Bucket", connection_of(qualified_name), qualified_name, name, awsArn=arn, **known)
 
 
-def make_s3_object(bucket: dict, item: Mapping[str, Any]) -> dict:
+def make_s3_object(bucket: Entity, item: Mapping[str, Any]) -> Entity:
     """The S3Object of one listed object. Its ARN starts with the bucket's, so it is as unique in the tenant."""
     attributes = bucket["attributes"]
     connection, arn = attributes["connectionQualifiedName"], f"{attributes['awsArn']}/{item['key']}"
@@ -87,30 +104,31 @@ class Flow:
     def marker(self) -> str:
         """The first segments of the id of every process of this flow."""
         parts = (self.postgres_connection, self.bucket, self.prefix, self.snowflake_connection)
-        return f"{MARKER}/{_digest(*parts)}"
+        return f"{MARKER}/{_short_digest(*parts)}"
 
 
-class Load(NamedTuple):
-    """A load process: the tables at both ends of its chain, and the ground that it was made on."""
+@dataclass(frozen=True)
+class Load:
+    """The tables at both ends of a load process, and the names of the source's columns that are not in the file."""
 
     source: str
     target: str
-    ground: str
+    absent: frozenset[str] = frozenset()
 
 
 def load_suffix(source: str, target: str) -> str:
     """How the id of the load process between two tables ends in every flow, after `/load/`."""
-    return f"{target.removeprefix(connection_of(target) + '/')}/{_digest(source, target)}"
+    return f"{target.removeprefix(connection_of(target) + '/')}/{_short_digest(source, target)}"
 
 
 def make_extract(
     flow: Flow, source: AssetRow, place: Sequence[str], objects: Sequence[Mapping[str, Any]], ground: str
-) -> dict:
+) -> Entity:
     """The process that writes a PostgreSQL table into its objects; the source's connection runs it."""
-    files = _describe_objects(objects)
+    files = _name_objects(objects)
     return _process(
         connection=flow.postgres_connection,
-        process_id=f"{flow.marker}/extract/{source[0].removeprefix(flow.postgres_connection + '/')}/{_digest(source[0])}",
+        process_id=f"{flow.marker}/extract/{source[0].removeprefix(flow.postgres_connection + '/')}/{_short_digest(source[0])}",
         name=f"{source[1]} → {files}",
         description=f"Exports {source[1]} to {files}. Recorded by Delta Arc from the names of the table and the objects.",
         sql=f"-- Not from a query log: what the names of the objects tell\nCOPY {_sql_name(source, place)} TO {_sql_text(files)}",
@@ -127,9 +145,9 @@ def make_load(
     target: AssetRow,
     place: Sequence[str],
     ground: str,
-) -> dict:
+) -> Entity:
     """The process that loads a table's objects into its Snowflake table; the target's connection runs it."""
-    files = _describe_objects(objects)
+    files = _name_objects(objects)
     return _process(
         connection=flow.snowflake_connection,
         process_id=f"{flow.marker}/load/{load_suffix(source[0], target[0])}",
@@ -142,7 +160,7 @@ def make_load(
     )
 
 
-def make_column_process(process: str, source: AssetRow, left: AssetRow, target: AssetRow, right: AssetRow) -> dict:
+def make_column_process(process: str, source: AssetRow, left: AssetRow, target: AssetRow, right: AssetRow) -> Entity:
     """The way of one column, below the load process of its table."""
     connection = connection_of(process)
     name = f"{source[1]}.{left[1]} → {target[1]}.{right[1]}"
@@ -158,8 +176,8 @@ def make_column_process(process: str, source: AssetRow, left: AssetRow, target: 
     )
 
 
-def _entity(type_name: str, connection: str, qualified_name: str, name: str, **attributes: Any) -> dict:
-    """An asset as pyatlan's creators send it. The status brings an archived one of the same name back to life."""
+def _entity(type_name: str, connection: str, qualified_name: str, name: str, **attributes: Any) -> Entity:
+    """An asset in the shape that pyatlan's creators send."""
     return {
         "typeName": type_name,
         "status": "ACTIVE",
@@ -173,11 +191,11 @@ def _entity(type_name: str, connection: str, qualified_name: str, name: str, **a
     }
 
 
-def _process(connection: str, process_id: str, type_name: str = "Process", **attributes: Any) -> dict:
+def _process(connection: str, process_id: str, type_name: str = "Process", **attributes: Any) -> Entity:
     return _entity(type_name, connection, f"{connection}/{process_id}", **attributes)
 
 
-def _digest(*parts: str) -> str:
+def _short_digest(*parts: str) -> str:
     return digest("\n".join(parts))[:12]
 
 
@@ -188,7 +206,8 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def reference(type_name: str, qualified_name: str) -> dict:
+def reference(type_name: str, qualified_name: str) -> Reference:
+    """An asset by its type and qualified name, as an attribute of another one."""
     return {"typeName": type_name, "uniqueAttributes": {"qualifiedName": qualified_name}}
 
 
@@ -198,6 +217,7 @@ def connection_of(qualified_name: str) -> str:
 
 
 def last_name(qualified_name: str) -> str:
+    """The last segment: the name, where it holds no slash."""
     return qualified_name.rpartition("/")[2]
 
 
@@ -209,7 +229,7 @@ def _sql_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _describe_objects(objects: Sequence[Mapping[str, Any]]) -> str:
+def _name_objects(objects: Sequence[Mapping[str, Any]]) -> str:
     """One object by its address, several by their number and common folder."""
     bucket = last_name(objects[0]["bucket"]).rpartition(":")[2]
     keys = [item["key"] for item in objects]

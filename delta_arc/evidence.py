@@ -12,12 +12,14 @@ import itertools
 import json
 import re
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
-from runtime.terminal import Progress
 from delta_arc.matching import COMPRESSIONS, match_columns
+from runtime.parallel import interleave
+from runtime.terminal import Progress
 
 FIRST_READ, LARGEST_READ = 64 * 1024, 256 * 1024
 READERS = 8  # objects read at once
@@ -26,27 +28,37 @@ ROWS = 20  # how many rows help to tell whether the first is a header
 UNREAD_EXTENSIONS = {"avro", "orc", "xml", "xlsx", "arrow", "feather", *COMPRESSIONS} - {"gz", "gzip"}
 
 ABSENT = "columns not in the file"
-NAMES_ONLY, NAMES_AND_HEADER, CONTRADICTION = "names only", "names and header", "contradiction"
+
+
+class Ground(str, Enum):
+    """What a chain is founded on: the names of its tables and objects, or also the columns that a file has."""
+
+    NAMES = "names only"
+    HEADER = "names and header"
+    CONTRADICTION = "contradiction"  # the file has other columns, so there is no chain
+
 
 
 @dataclass(frozen=True)
 class Head:
     """The beginning of an object: its first rows, or the names of its columns, or why there are neither.
 
-    `nested` means that the columns may stand inside a JSON value, as Airbyte and Debezium write them.
+    `nested` means that the columns may stand inside a JSON value, as Airbyte and Debezium write them; `cut_off`, that
+    the first line or record goes on beyond what was read.
     """
 
     rows: tuple[tuple[str, ...], ...] = ()
     columns: tuple[str, ...] = ()
     nested: bool = False
     reason: str = ""
+    cut_off: bool = False
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What the objects of a dataset tell: the ground for its lineage, and which columns of the table they lack."""
 
-    ground: str
+    ground: Ground
     key: str = ""
     reason: str = ""
     absent: tuple[str, ...] = ()
@@ -54,31 +66,31 @@ class Evidence:
 
     def __str__(self) -> str:
         source = f" of {self.key}" if self.key else ""
-        return f"{self.ground}{source}{f' ({self.reason})' if self.reason else ''}"
+        return f"{self.ground.value}{source}{f' ({self.reason})' if self.reason else ''}"
 
     @property
-    def kept_on_process(self) -> str:
+    def on_process(self) -> str:
         """The ground as Atlan keeps it: without the object, so that tomorrow's file changes nothing."""
-        told = {"ground": self.ground, "reason": self.reason, ABSENT: [*self.absent]}
+        told = {"ground": self.ground.value, "reason": self.reason, ABSENT: [*self.absent]}
         return json.dumps({name: value for name, value in told.items() if value}, ensure_ascii=False)
 
 
-def absent_columns(kept: str | None) -> frozenset[str]:
-    """The names of the columns that `kept_on_process` says are not in the file."""
-    return frozenset(_read_kept(kept).get(ABSENT, []))
+def absent_columns(context: str | None) -> frozenset[str]:
+    """The names of the columns that `on_process` says are not in the file."""
+    return frozenset(_read_context(context).get(ABSENT, []))
 
 
-def explain_ground(kept: str | None) -> str:
-    """What `kept_on_process` says, in words."""
-    told = _read_kept(kept)
+def explain_ground(context: str | None) -> str:
+    """What `on_process` says, in words."""
+    told = _read_context(context)
     reason = f" ({told['reason']})" if told.get("reason") else ""
     absent = f"; not in the file: {', '.join(told[ABSENT])}" if told.get(ABSENT) else ""
     return f"{told.get('ground', '')}{reason}{absent}"
 
 
-def _read_kept(kept: str | None) -> dict[str, Any]:
+def _read_context(context: str | None) -> dict[str, Any]:
     try:
-        told = json.loads(kept or "{}")
+        told = json.loads(context or "{}")
         return told if isinstance(told.get(ABSENT, []), list) else {}
     except (ValueError, AttributeError):
         return {}  # people may have edited it
@@ -126,7 +138,7 @@ def _parse_json(text: str) -> Head:
             break  # the end, or a record that goes on beyond what was read
         records.append(record)
     if not records or not all(isinstance(record, dict) for record in records):
-        return Head(reason="its first record is longer than what is read, or is no JSON object")
+        return Head(reason="its first record is longer than what is read, or is no JSON object", cut_off=True)
     columns = tuple(dict.fromkeys(name for record in records for name in record))
     nested = any(isinstance(value, (dict, list)) for record in records for value in record.values())
     return Head(columns=columns, nested=nested) if columns else Head(reason="its records have no keys")
@@ -135,7 +147,7 @@ def _parse_json(text: str) -> Head:
 def _parse_delimited(text: str, complete: bool) -> Head:
     parsed = [rows for delimiter in ",;\t|" if (rows := _parse_rows(text, delimiter, complete))]
     if not parsed:
-        return Head(reason="its first line is longer than what is read")
+        return Head(reason="its first line is longer than what is read", cut_off=True)
 
     def fit(rows: tuple[tuple[str, ...], ...]) -> tuple[bool, int]:
         """The right delimiter parts all rows alike, and into the most cells."""
@@ -194,24 +206,24 @@ def judge(head: Head, table_columns: Sequence[str]) -> Evidence:
     shares no column with the table is a contradiction; a row that may be data decides nothing.
     """
     if not table_columns:
-        return Evidence(NAMES_ONLY, reason="the table has no known columns")
+        return Evidence(Ground.NAMES, reason="the table has no known columns")
     if head.reason:
-        return Evidence(NAMES_ONLY, reason=head.reason)
+        return Evidence(Ground.NAMES, reason=head.reason)
     columns = head.columns or head.rows[0]
     shared = _shared(columns, table_columns)
     wrapped = head.nested or any(cell.startswith(("{", "[")) for row in head.rows[1:] for cell in row)
     if not shared and wrapped:
-        return Evidence(NAMES_ONLY, reason="its records are wrapped in JSON")
+        return Evidence(Ground.NAMES, reason="its records are wrapped in JSON")
     if head.rows and 2 * len(shared) <= len(columns):
         if not all(_looks_like_a_name(cell) for cell in columns) or len(set(columns)) < len(columns):
-            return Evidence(NAMES_ONLY, reason="it has no header")
+            return Evidence(Ground.NAMES, reason="it has no header")
         if not _stands_out(columns, head.rows[1:]):
-            return Evidence(NAMES_ONLY, reason="its first row may be data")
+            return Evidence(Ground.NAMES, reason="its first row may be data")
     if not shared:
-        reason = f"the file has {_listed(columns)}; the table has {_listed(table_columns)}"
-        return Evidence(CONTRADICTION, reason=reason, columns=tuple(columns))
+        reason = f"the file has {_shortened(columns)}; the table has {_shortened(table_columns)}"
+        return Evidence(Ground.CONTRADICTION, reason=reason, columns=tuple(columns))
     absent = tuple(name for name in table_columns if name not in shared)
-    return Evidence(NAMES_AND_HEADER, absent=absent, columns=tuple(columns))
+    return Evidence(Ground.HEADER, absent=absent, columns=tuple(columns))
 
 
 def _shared(columns: Sequence[str], table_columns: Sequence[str]) -> set[str]:
@@ -236,7 +248,7 @@ def _stands_out(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     return 2 * len(joined) >= len(first) and not any(re.search(JOINT, row[at]) for row in below for at in joined)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _shortened(names: Sequence[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
@@ -257,25 +269,24 @@ def gather_evidence(
     lineage is about what flows now: a column that the newest file lacks gets no edge, and one that only it has does.
     """
     found: dict[str, Evidence] = {}
-    progress = Progress("File headers", len(datasets))
     asked = {table: _newest(objects) for table, objects in datasets.items()}
-    for number in range(2):
-        wanted = {
-            table: objects[number]
-            for table, objects in asked.items()
-            if len(objects) > number
-            and columns.get(table)
-            and (table not in found or found[table].ground == NAMES_ONLY)
-        }
-        heads = _read_heads(client, bucket, list(wanted.values()), progress)
-        for (table, item), head in zip(wanted.items(), heads, strict=True):
-            judged = judge(head, columns[table])
-            if table not in found or judged.ground != NAMES_ONLY:
-                found[table] = Evidence(judged.ground, item["key"], judged.reason, judged.absent, judged.columns)
-    progress.finish()
+    with Progress("File headers", len(datasets)) as progress:
+        for number in range(2):
+            wanted = {
+                table: objects[number]
+                for table, objects in asked.items()
+                if len(objects) > number
+                and columns.get(table)
+                and (table not in found or found[table].ground is Ground.NAMES)
+            }
+            heads = _read_heads(client, bucket, list(wanted.values()), progress)
+            for (table, item), head in zip(wanted.items(), heads, strict=True):
+                judged = judge(head, columns[table])
+                if table not in found or judged.ground is not Ground.NAMES:
+                    found[table] = replace(judged, key=item["key"])
     for table in datasets:
         reason = "its objects are of no format that is read" if columns.get(table) else "the table has no known columns"
-        found.setdefault(table, Evidence(NAMES_ONLY, reason=reason))
+        found.setdefault(table, Evidence(Ground.NAMES, reason=reason))
     return found
 
 
@@ -286,13 +297,17 @@ def _newest(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _read_heads(client: Any, bucket: str, objects: Sequence[Mapping[str, Any]], progress: Progress) -> list[Head]:
-    from concurrent.futures import ThreadPoolExecutor
+    """The heads of some objects, in their order, several read at once."""
+    numbers = iter(range(len(objects)))  # next() on it is one step for all threads
 
-    heads = []
-    with ThreadPoolExecutor(READERS) as readers:
-        for head in readers.map(lambda item: _read_head(client, bucket, item["key"], item["size"]), objects):
-            heads.append(head)
-            progress.advance()
+    def read() -> Iterator[tuple[int, Head]]:
+        for number in numbers:
+            yield number, _read_head(client, bucket, objects[number]["key"], objects[number]["size"])
+
+    heads = [Head()] * len(objects)
+    for number, head in interleave([read() for _ in range(min(READERS, len(objects)))]):
+        heads[number] = head
+        progress.advance()
     return heads
 
 
@@ -314,7 +329,7 @@ def _read_head(client: Any, bucket: str, key: str, size: int) -> Head:
             if head.startswith(b"PAR1"):
                 return _read_parquet(read, size)
             found = parse_head(head, complete=length >= size)
-            if length >= size or "longer than what is read" not in found.reason:
+            if length >= size or not found.cut_off:
                 break
         return found
     except ClientError as error:

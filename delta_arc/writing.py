@@ -1,82 +1,33 @@
-"""Writing to Atlan: bulk requests, one outcome for every asset, and the report that collects them."""
+"""Writing to Atlan: bulk requests in rounds, one outcome for every asset."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from delta_arc.clients import call_atlan, call_atlan_timed, telling_atlan_errors
-from delta_arc.entities import Flow, Load
-from runtime.parallel import interleave
+from delta_arc.entities import Entity
 from delta_arc.plan import (
     BATCH_SIZE,
     Change,
-    Plan,
     Step,
-    Unmatched,
-    in_waves,
-    plain,
+    comparable,
+    in_rounds,
+    planned_outcomes,
     references,
-    show_removals,
-    show_steps,
+    removal,
 )
-from delta_arc.settings import PipelineError
+from delta_arc.report import Outcome, Status, log_lines
+from delta_arc.showing import show_removals, show_steps
+from runtime.atlan import SearchHit, call_atlan, call_atlan_timed, wait_for_rights
+from runtime.errors import PipelineError
+from runtime.parallel import interleave
 from runtime.terminal import Progress, logger
 from runtime.transport import AtlanRequestError
 
 if TYPE_CHECKING:
     from pyatlan.client.atlan import AtlanClient
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one wanted asset: created, updated, unchanged or failed (in a dry run: what would)."""
-
-    type_name: str
-    name: str
-    qualified_name: str
-    status: str
-    detail: str = ""
-    guid: str = ""  # where Atlan told it when it was written
-
-
-@dataclass
-class Report:
-    """What a step did, item by item, and what it left out, with the reason."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    unmatched: list[Unmatched] = field(default_factory=list)
-    # The load processes that are in place, by qualified name: the parents of column lineage.
-    loads: dict[str, Load] = field(default_factory=dict)
-    # The processes of the flow that Atlan held before this run, by qualified name.
-    held: Mapping[str, dict] = field(default_factory=dict)
-    flow: Flow | None = None
-    # Whether there was anything to write.
-    changes: bool = False
-
-    def count(self, status: str) -> int:
-        return sum(outcome.status == status for outcome in self.outcomes)
-
-    @property
-    def failed(self) -> list[Outcome]:
-        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
-
-    @property
-    def stale(self) -> list[dict]:
-        """What was made earlier and is wanted no more; column processes first, as they lean on the others."""
-        return find_stale(self.held, {outcome.qualified_name for outcome in self.outcomes})
-
-
-def find_stale(held: Mapping[str, dict], wanted: Container[str]) -> list[dict]:
-    hits = [hit for name, hit in sorted(held.items()) if name not in wanted]
-    return sorted(hits, key=lambda hit: hit["typeName"] != "ColumnProcess")
-
-
-STATUS_AFTER = {"create": "created", "update": "updated", "keep": "unchanged"}
-STATUSES = ("created", "updated", "unchanged", "removed", "failed")
 
 
 def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = False) -> list[Outcome]:
@@ -87,55 +38,54 @@ def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = Fals
     what would be written, and writes nothing.
     """
     if dry_run:
-        show(show_steps(steps))
-        return [_outcome(change, None, {}) for step in steps for change in step.changes]
-    failures: dict[str, str] = {}
-    guids: dict[str, str] = {}
-    missing: set[str] = set()
-    waves = in_waves(steps)
-    progress = Progress("Assets written", sum(map(len, waves)))
-    for wave in waves:
-        writable, held_back = _hold_back(wave, missing)
-        failures |= held_back | _write(client, writable, progress, guids)
-        failed = [change for change in wave if change.qualified_name in failures]
-        missing.update(change.qualified_name for change in failed if change.action == "create")
-        for change in failed:
-            if change.type_name == "S3Bucket":
-                progress.finish()
-                raise PipelineError(f"The bucket {change.name} cannot be registered: {failures[change.qualified_name]}")
-    progress.finish()
-    outcomes = []
+        log_lines(show_steps(steps))
+        return planned_outcomes(steps)
+    rounds = in_rounds(steps)
+    outcomes: dict[str, Outcome] = {}
+    absent: set[str] = set()
+    with Progress("Assets written", sum(map(len, rounds))) as progress:
+        for changes in rounds:
+            for outcome in _write_round(client, changes, absent, progress):
+                outcomes[outcome.qualified_name] = outcome
+                if outcome.is_absent:
+                    absent.add(outcome.qualified_name)
+                if outcome.status is Status.FAILED and outcome.type_name == "S3Bucket":
+                    raise PipelineError(f"The bucket {outcome.name} cannot be registered: {outcome.detail}")
+    done = []
     for step in steps:
-        done = [_outcome(change, failures.get(change.qualified_name), guids) for change in step.changes]
-        _log_outcomes(step.label, done)
-        outcomes += done
-    return outcomes
+        of_step = [outcomes.get(change.qualified_name) or change.outcome() for change in step.changes]
+        _log_outcomes(step.label, of_step)
+        done += of_step
+    return done
 
 
-def _hold_back(wave: Iterable[Change], missing: Container[str]) -> tuple[list[Change], dict[str, str]]:
-    """What can be written although some assets could not be made, without them; and why the rest cannot."""
-    writable, held_back = [], {}
-    for change in wave:
-        lost = [name for name in references(change.entity) if name in missing]
+def _write_round(
+    client: AtlanClient, changes: Sequence[Change], absent: Container[str], progress: Progress
+) -> list[Outcome]:
+    """Write what does not refer to each other; what refers to something that is absent goes without it, or not at all."""
+    outcomes, writable = [], []
+    for change in changes:
+        lost = [name for name in references(change.entity) if name in absent]
         rest = _without(change, lost)
         if rest:
             writable.append(rest)
         else:
-            held_back[change.qualified_name] = f"{min(lost)} could not be written"
-    return writable, held_back
+            outcomes.append(change.outcome(f"{min(lost)} could not be written"))
+    return outcomes + _write(client, writable, progress)
 
 
 def _without(change: Change, lost: Container[str]) -> Change | None:
     """The change without the references that are lost, or None where they are all that an attribute has."""
     attributes = dict(change.entity["attributes"])
     for name, value in attributes.items():
-        if isinstance(value, dict) and plain(value) in lost:
+        if isinstance(value, dict) and comparable(value) in lost:
             return None
         if isinstance(value, list) and value:
-            attributes[name] = [item for item in value if plain(item) not in lost]
+            attributes[name] = [item for item in value if comparable(item) not in lost]
             if not attributes[name]:
                 return None
-    return Change({**change.entity, "attributes": attributes}, change.action, change.before)
+    to_send: Entity = {**change.entity, "attributes": attributes}
+    return Change(to_send, change.action, change.before)
 
 
 class BatchSize:
@@ -185,127 +135,96 @@ class _Batches:
         return self._left[::-1]
 
 
-def _write(client: AtlanClient, pending: Sequence[Change], progress: Progress, guids: dict[str, str]) -> dict[str, str]:
-    """Write what does not depend on each other, side by side in batches; returns the failures, and adds to the guids."""
+def _write(client: AtlanClient, pending: Sequence[Change], progress: Progress) -> list[Outcome]:
+    """Write what does not depend on each other, side by side in batches."""
+    outcomes = []
     for change in pending:
         if change.type_name == "Connection":
-            _save_connection(client, change.entity)
+            outcomes.append(change.outcome(guid=_save_connection(client, change.entity)))
             progress.advance()
     in_bulk = [change for change in pending if change.type_name != "Connection"]
     batches = _Batches(in_bulk)
-    failures: dict[str, str] = {}
     senders = min(IN_FLIGHT, -(-len(in_bulk) // BATCH_SIZE))
-    for sent, failure, told in interleave([_send(client, batches) for _ in range(senders)]):
-        progress.advance(len(sent))
-        guids |= told
-        if failure:
-            failures |= {change.qualified_name: failure for change in sent}
-    return failures | {change.qualified_name: batches.stopped for change in batches.left}
+    for written in interleave([_send(client, batches) for _ in range(senders)]):
+        progress.advance(len(written))
+        outcomes += written
+    return outcomes + [change.outcome(batches.stopped) for change in batches.left]
 
 
-def _send(client: AtlanClient, batches: _Batches) -> Iterator[tuple[Sequence[Change], str, dict[str, str]]]:
-    """Send batch after batch; what was sent, why it failed, and the guids that Atlan tells.
-
-    A batch that Atlan refuses is split until each culprit stands alone.
-    """
-    from pyatlan.client.constants import BULK_UPDATE
-
-    flags = ("replaceTags", "appendTags", "replaceBusinessAttributes", "overwriteBusinessAttributes")
+def _send(client: AtlanClient, batches: _Batches) -> Iterator[list[Outcome]]:
+    """Send batch after batch; what became of each. A batch that Atlan refuses is split until each culprit stands alone."""
     while batch := batches.take():
         parts = [batch]
         while parts:
             part = parts.pop()
-            body, failure, told = {"entities": [change.entity for change in part]}, "", {}
             try:
-                answer, seconds = call_atlan_timed(client, BULK_UPDATE, body, dict.fromkeys(flags, False))
-                batches.note(len(part), seconds)
-                told = _guids_in(answer)
+                guids = _send_bulk(client, part, batches)
             except AtlanRequestError as error:
                 if not error.concerns_items:
                     batches.stop(str(error))
-                    yield [change for left in [part, *parts] for change in left], str(error), {}
+                    yield [change.outcome(str(error)) for left in [part, *parts] for change in left]
                     return
-                if len(part) > 1:
-                    half = len(part) // 2
-                    parts += [part[half:], part[:half]]
+                if len(part) == 1:
+                    yield [part[0].outcome(str(error))]
                     continue
-                failure = str(error)
-            yield part, failure, told
+                half = len(part) // 2
+                parts += [part[half:], part[:half]]
+                continue
+            yield [change.outcome(guid=guids.get(change.qualified_name, "")) for change in part]
 
 
-def _guids_in(answer: dict) -> dict[str, str]:
+def _send_bulk(client: AtlanClient, part: Sequence[Change], batches: _Batches) -> dict[str, str]:
+    """Write some assets with one request; the guids that Atlan tells, by qualified name."""
+    from pyatlan.client.constants import BULK_UPDATE
+
+    flags = ("replaceTags", "appendTags", "replaceBusinessAttributes", "overwriteBusinessAttributes")
+    body = {"entities": [change.entity for change in part]}
+    answer, seconds = call_atlan_timed(client, BULK_UPDATE, body, dict.fromkeys(flags, False))
+    batches.note(len(part), seconds)
+    return _guids_told(answer)
+
+
+def _guids_told(answer: Mapping[str, Any]) -> dict[str, str]:
     """The guids of what a bulk request has changed, by qualified name."""
     changed = answer.get("mutatedEntities") or {}
     headers = [header for action in ("CREATE", "UPDATE") for header in changed.get(action) or []]
     return {header["attributes"]["qualifiedName"]: header["guid"] for header in headers}
 
 
-def _save_connection(client: AtlanClient, entity: dict) -> None:
-    """Through pyatlan, which waits until the rights on a new connection are there."""
-    from pyatlan.model.assets import Connection
+def _save_connection(client: AtlanClient, entity: Entity) -> str:
+    """Create a connection, and wait until the rights on it are there; its guid."""
+    from pyatlan.client.constants import BULK_UPDATE
 
-    with telling_atlan_errors(client):
-        client.asset.save(Connection.parse_obj({**entity, "guid": "-1"}))
+    answer = call_atlan(client, BULK_UPDATE, {"entities": [{**entity, "guid": "-1"}]})
+    guid = _guids_told(answer).get(entity["attributes"]["qualifiedName"], "")
+    if guid:
+        wait_for_rights(client, guid)
+    return guid
 
 
-def remove_assets(client: AtlanClient, label: str, hits: Sequence[dict], dry_run: bool = False) -> list[Outcome]:
-    """Archive assets (they can be restored in Atlan); one outcome for each."""
+def remove_assets(
+    client: AtlanClient, label: str, hits: Sequence[SearchHit], dry_run: bool = False
+) -> list[Outcome]:
+    """Archive assets (they can be restored in Atlan); one outcome for each. A dry run shows them, and archives nothing."""
     from pyatlan.client.constants import DELETE_ENTITIES_BY_GUIDS
 
     if dry_run:
-        show(show_removals(hits))
-        return [_removal(hit, "removed") for hit in hits]
+        log_lines(show_removals(hits))
+        return [removal(hit) for hit in hits]
     outcomes = []
     for start in range(0, len(hits), BATCH_SIZE):
-        batch, status, detail = hits[start : start + BATCH_SIZE], "removed", ""
+        batch, failure = hits[start : start + BATCH_SIZE], ""
         try:
             query = {"deleteType": "SOFT", "guid": [hit["guid"] for hit in batch]}
             call_atlan(client, DELETE_ENTITIES_BY_GUIDS, query=query)
         except AtlanRequestError as error:
-            status, detail = "failed", str(error)
-        outcomes += [_removal(hit, status, detail) for hit in batch]
+            failure = str(error)
+        outcomes += [removal(hit, failure) for hit in batch]
     _log_outcomes(label, outcomes)
     return outcomes
 
 
-def _outcome(change: Change, failure: str | None, guids: Mapping[str, str]) -> Outcome:
-    status = "failed" if failure else STATUS_AFTER[change.action]
-    detail, guid = failure or ", ".join(change.before), guids.get(change.qualified_name, "")
-    return Outcome(change.type_name, change.name, change.qualified_name, status, detail, guid)
-
-
-def outcomes_of(plan: Plan) -> list[Outcome]:
-    """What would become of every asset of a plan."""
-    outcomes = [_outcome(change, None, {}) for step in plan.steps for change in step.changes]
-    return outcomes + [_removal(hit, "removed") for hit in plan.removals if plan.prune]
-
-
-def _removal(hit: dict, status: str, detail: str = "") -> Outcome:
-    named = hit["attributes"]
-    return Outcome(hit["typeName"], named["name"], named["qualifiedName"], status, detail)
-
-
-DRY_RUN_WORDS = {"created": "to create", "updated": "to update", "removed": "to remove"}
-
-
 def _log_outcomes(label: str, outcomes: Sequence[Outcome]) -> None:
     counts = Counter(outcome.status for outcome in outcomes)
-    told = [f"{counts[status]} {status}" for status in STATUSES if counts[status]]
-    logger.info("%s %s: %s", "❌" if counts["failed"] else "✅", label, ", ".join(told) or "nothing to do")
-
-
-def show(lines: Iterable[str]) -> None:
-    for line in lines:
-        logger.info("%s", line)
-
-
-def summarise(report: Report, dry_run: bool = False) -> None:
-    """Log what failed, and the counts."""
-    failed, words = report.failed, DRY_RUN_WORDS if dry_run else {}
-    for outcome in failed:
-        logger.error("❌ %s %s failed: %s", outcome.type_name, outcome.qualified_name, outcome.detail)
-    counts = {status: report.count(status) for status in STATUSES}
-    shown = [status for status in STATUSES if counts[status] or status != "removed"]
-    told = ", ".join(f"{counts[status]} {words.get(status, status)}" for status in shown)
-    done = "Dry run, nothing was written" if dry_run else "Done"
-    logger.info("%s %s: %s, %d unmatched", "❌" if failed else "✅", done, told, len(report.unmatched))
+    told = [f"{counts[status]} {status.value}" for status in Status if counts[status]]
+    logger.info("%s %s: %s", "❌" if counts[Status.FAILED] else "✅", label, ", ".join(told) or "nothing to do")

@@ -1,0 +1,117 @@
+"""What became of every asset: the outcomes of a step or a run, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from delta_arc.entities import Flow, Load
+from delta_arc.evidence import Evidence
+from delta_arc.overrides import Overrides
+from runtime.atlan import SearchHit
+from runtime.terminal import logger
+
+
+class Status(str, Enum):
+    """What became of an asset; in a dry run: what would."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    REMOVED = "removed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one asset. `is_absent` says that it was to be created and is not in Atlan after all."""
+
+    type_name: str
+    name: str
+    qualified_name: str
+    status: Status
+    detail: str = ""
+    guid: str = ""  # where Atlan told it when it was written
+    is_absent: bool = False
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """A table, object or column (its `kind`) that is in no complete chain, and the lines of overrides that settle it."""
+
+    kind: str
+    sentence: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How far the lineage reaches: by source table the complete chains with their ground, and what others are missing.
+
+    `targets` are the tables that incomplete chains would end in, as far as there are any.
+    """
+
+    complete: Mapping[str, str] = field(default_factory=dict)
+    incomplete: Mapping[str, str] = field(default_factory=dict)
+    unmatched: tuple[Unmatched, ...] = ()
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Report:
+    """What a step or a run did, asset by asset, and what it left out, with the reason."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    unmatched: list[Unmatched] = field(default_factory=list)
+    # What Atlan had before, by qualified name.
+    existing: Mapping[str, SearchHit] = field(default_factory=dict)
+    # Whether there was anything to write.
+    changes: bool = False
+
+    def count(self, status: Status) -> int:
+        """How many assets have this outcome."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """What could not be written or removed."""
+        return [outcome for outcome in self.outcomes if outcome.status is Status.FAILED]
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """The qualified names of what could not be created: nothing can refer to them."""
+        return frozenset(outcome.qualified_name for outcome in self.outcomes if outcome.is_absent)
+
+
+@dataclass
+class TableLineage(Report):
+    """The report of table lineage, with what column lineage and the plan build on."""
+
+    # The load processes that are in place, by qualified name: the parents of column lineage.
+    loads: dict[str, Load] = field(default_factory=dict)
+    flow: Flow | None = None
+    coverage: Coverage = field(default_factory=Coverage)
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    overrides: Overrides | None = None
+
+
+PLANNED_WORDS = {Status.CREATED: "to create", Status.UPDATED: "to update", Status.REMOVED: "to remove"}
+
+
+def log_lines(lines: Iterable[str]) -> None:
+    """Show lines as they are."""
+    for line in lines:
+        logger.info("%s", line)
+
+
+def summarise(report: Report, dry_run: bool = False) -> None:
+    """Log what failed, and the counts."""
+    words: Mapping[Status, str] = PLANNED_WORDS if dry_run else {}
+    for outcome in report.failed:
+        logger.error("❌ %s %s failed: %s", outcome.type_name, outcome.qualified_name, outcome.detail)
+    counts = {status: report.count(status) for status in Status}
+    shown = [status for status in Status if counts[status] or status is not Status.REMOVED]
+    told = ", ".join(f"{counts[status]} {words.get(status, status.value)}" for status in shown)
+    done = "Dry run, nothing was written" if dry_run else "Done"
+    logger.info("%s %s: %s, %d unmatched", "❌" if report.failed else "✅", done, told, len(report.unmatched))

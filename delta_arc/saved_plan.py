@@ -1,0 +1,155 @@
+"""A plan as a file: the world that it was made from, saved, loaded, and compared with the world of today."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from delta_arc.entities import COMPARED_ATTRIBUTES, PROCESS_ATTRIBUTES, digest
+from delta_arc.evidence import Evidence
+from delta_arc.matching import AssetRow
+from delta_arc.plan import Action, Plan, Step, comparable
+from runtime.atlan import SearchHit
+from runtime.errors import PipelineError
+from runtime.files import replace_file
+
+FORMAT = "Delta Arc plan 1"
+MOST_DIFFERENCES = 20  # that are told
+IN_ATLAN = "In Atlan,"  # the kind of thing whose value is a digest, which says nothing to people
+
+
+def describe_world(
+    settings: Mapping[str, str],
+    overrides: str,
+    assets: Iterable[AssetRow],
+    objects: Iterable[Mapping[str, Any]],
+    evidence: Iterable[Evidence],
+    existing: Mapping[str, SearchHit],
+) -> dict[str, dict[str, str]]:
+    """All that a plan is made from; `existing` are search hits of what Atlan has already."""
+    return {
+        "Setting": dict(settings),
+        "Override": {f"line {number}": line for number, line in enumerate(overrides.splitlines(), 1)},
+        "Asset": {row[0]: f"{row[2]} {row[1]}" for row in assets},
+        "S3 object": {
+            item["key"]: f"{item['size']} bytes of {item['last_modified'].isoformat()} ({item['etag']})"
+            for item in objects
+        },
+        "Header of": {
+            found.key: f"{found.ground.value} ({found.reason or ', '.join(found.columns)})" for found in evidence if found.key
+        },
+        IN_ATLAN: {
+            name: _fingerprint(hit, COMPARED_ATTRIBUTES.get(hit["typeName"], PROCESS_ATTRIBUTES))
+            for name, hit in sorted(existing.items())
+        },
+    }
+
+
+def _fingerprint(hit: SearchHit, attributes: Iterable[str]) -> str:
+    """What Atlan has of an asset, as far as it is compared, as a short digest."""
+    compared = [[name, comparable(hit["attributes"].get(name))] for name in ("name", *attributes)]
+    return f"#{_digest_of(compared)[:12]}"
+
+
+def _digest_of(value: Any) -> str:
+    return digest(json.dumps(value, sort_keys=True))
+
+
+def to_document(plan: Plan) -> dict[str, Any]:
+    """The plan as it is saved: what a reader wants first, first. Nothing in it is secret."""
+    document = {
+        "format": FORMAT,
+        "nothing_to_do": plan.nothing_to_do,
+        "counts": {**plan.counts, "write_requests": plan.write_requests},
+        "prune": plan.prune,
+        "coverage": {
+            "complete": dict(plan.coverage.complete),
+            "incomplete": dict(plan.coverage.incomplete),
+            "unmatched": [{"what": item.sentence, "overrides": [*item.lines]} for item in plan.coverage.unmatched],
+        },
+        "steps": [_step_in_document(step) for step in plan.steps],
+        "remove": [
+            {"type": hit["typeName"], "guid": hit["guid"], "qualified_name": hit["attributes"]["qualifiedName"]}
+            for hit in plan.removals
+        ],
+        "world": {kind: dict(things) for kind, things in plan.world.items()},
+    }
+    return {**document, "digest": _digest_of(document)}
+
+
+def _step_in_document(step: Step) -> dict[str, Any]:
+    return {
+        "step": step.label,
+        "create": [
+            {"type": change.type_name, **{name: comparable(value) for name, value in change.entity["attributes"].items()}}
+            for change in step.changes
+            if change.action is Action.CREATE
+        ],
+        "update": [
+            {
+                "type": change.type_name,
+                "qualified_name": change.qualified_name,
+                "before": dict(change.before),
+                "after": {name: comparable(change.entity["attributes"][name]) for name in change.before},
+            }
+            for change in step.changes
+            if change.action is Action.UPDATE
+        ],
+        "keep": [change.qualified_name for change in step.changes if change.action is Action.KEEP],
+    }
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Replace the file as a whole, or leave it as it is."""
+    try:
+        replace_file(path, json.dumps(to_document(plan), indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise PipelineError(f"The plan cannot be written to {path} ({error.strerror}).") from None
+
+
+def load_plan(path: Path) -> dict[str, Any]:
+    """The document of a saved plan, as `to_document` made it."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
+    except OSError as error:
+        raise PipelineError(f"The plan {path} cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError):
+        raise PipelineError(f"{path} is no plan: make one with --plan.") from None
+    if not isinstance(document, dict) or not str(document.get("format")).startswith("Delta Arc plan"):
+        raise PipelineError(f"{path} is no plan: make one with --plan.")
+    if document["format"] != FORMAT:
+        raise PipelineError(f"{path} is a plan of another version of Delta Arc: make it anew with --plan.")
+    if document.pop("digest", None) != _digest_of(document):
+        raise PipelineError(f"{path} has been edited since it was saved: make it anew with --plan.")
+    return document
+
+
+def check_unchanged(saved: Mapping[str, Any], renewed: Plan) -> None:
+    """Raise `PipelineError` where a saved plan is not what a run would do now."""
+    document = to_document(renewed)
+    document.pop("digest")
+    if document == saved:
+        return
+    changed = describe_difference(saved["world"], renewed.world)
+    more = [f"… and {len(changed) - MOST_DIFFERENCES} more"] if len(changed) > MOST_DIFFERENCES else []
+    reasons = "; ".join([*changed[:MOST_DIFFERENCES], *more]) or "another version or user makes another plan of it"
+    raise PipelineError(f"The world has changed since the plan was made: {reasons}. Make it anew with --plan.")
+
+
+def describe_difference(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """What differs between the worlds of two plans, a sentence each."""
+    told = []
+    for kind in {**before, **after}:
+        old, new = before.get(kind, {}), after.get(kind, {})
+        for name in {**old, **new}:
+            if name not in new:
+                told.append(f"{kind} {name} is gone")
+            elif name not in old:
+                told.append(f"{kind} {name} is new")
+            elif old[name] != new[name] and kind == IN_ATLAN:
+                told.append(f"{kind} {name} has changed")
+            elif old[name] != new[name]:
+                told.append(f"{kind} {name} was {old[name]} and is {new[name]}")
+    return told

@@ -1,0 +1,79 @@
+"""The plan and the coverage, as lines for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from delta_arc.plan import Action, Change, Step, comparable
+from delta_arc.report import Coverage
+from runtime.atlan import SearchHit
+
+LINES = 100  # how many lines of one kind are shown
+ACTION_WORDS = {Action.CREATE: "to create", Action.UPDATE: "to update", Action.KEEP: "unchanged"}
+
+
+def show_steps(steps: Iterable[Step]) -> Iterator[str]:
+    """What is added and changed: the number for each step, then line by line."""
+    steps = list(steps)
+    for step in steps:
+        counts = Counter(change.action for change in step.changes)
+        told = ", ".join(f"{counts[action]} {word}" for action, word in ACTION_WORDS.items() if counts[action])
+        yield f"📊 {step.label}: {told or 'nothing to do'}"
+    yield from _bounded([line for step in steps for line in _show_step(step)])
+
+
+def show_removals(hits: Sequence[SearchHit]) -> Iterator[str]:
+    """What is removed, line by line."""
+    yield from _bounded([f"   - {hit['typeName']}: {hit['attributes']['name']}" for hit in hits])
+
+
+def _show_step(step: Step) -> Iterator[str]:
+    for change in step.pending:
+        yield f"   {'+' if change.action is Action.CREATE else '~'} {change.type_name}: {change.name}"
+        for name, before in change.before.items():
+            yield f"       {name}: {_show_difference(before, comparable(change.entity['attributes'][name]))}"
+
+
+def _show_difference(before: Any, after: Any) -> str:
+    if not isinstance(after, list):
+        return " → ".join(_quote(before, after))
+    added, removed = sorted(set(after) - set(before or [])), sorted(set(before or []) - set(after))
+    told = [f"+ {name}" for name in added[:5]] + [f"- {name}" for name in removed[:5]]
+    left = len(added) + len(removed) - len(told)
+    return ", ".join(told) + (f" and {left} more" if left else "")
+
+
+def _quote(before: Any, after: Any) -> list[str]:
+    """Both values on one line, from shortly before they differ; texts in quotes, as names have arrows of their own."""
+    texts = [f'"{" ".join(value.split())}"' if isinstance(value, str) else str(value) for value in (before, after)]
+    same = next((at for at, (left, right) in enumerate(zip(*texts, strict=False)) if left != right), 0)
+    start = same - 40 if same > 60 else 0
+    return [
+        ("…" if start else "") + text[start : start + 120] + ("…" if len(text) > start + 120 else "") for text in texts
+    ]
+
+
+def show_coverage(coverage: Coverage) -> Iterator[str]:
+    """How many tables have a complete chain, what the others are missing, and what settles what is unmatched."""
+    total = len(coverage.complete) + len(coverage.incomplete)
+    yield f"🔍 {len(coverage.complete)} of {total} tables have a complete chain"
+    for missing, number in sorted(Counter(coverage.incomplete.values()).items()):
+        yield f"   {number} without: {missing}"
+    told = [[f"⚠️ {item.sentence}", *(f"      {line}" for line in item.lines)] for item in coverage.unmatched]
+    for lines in told[:LINES]:
+        yield from lines
+    if len(told) > LINES:
+        yield f"   … and {len(told) - LINES} more: --plan FILE saves them all"
+
+
+def show_grounds(coverage: Coverage) -> Iterator[str]:
+    """What each complete chain goes through, and on what ground."""
+    yield from _bounded([f"   {table.rpartition('/')[2]}: {ground}" for table, ground in coverage.complete.items()])
+
+
+def _bounded(lines: Sequence[str]) -> Iterator[str]:
+    yield from lines[:LINES]
+    if len(lines) > LINES:
+        yield f"   … and {len(lines) - LINES} more: --plan FILE saves them all"

@@ -8,13 +8,24 @@ there is no match and both are named: a missing edge in lineage beats a wrong on
 
 from __future__ import annotations
 
-import functools
 import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from enum import Enum
+
+from delta_arc.keys import (
+    SEPARATOR,
+    KeyParts,
+    fold,
+    has_false_date,
+    is_anonymous,
+    is_partition,
+    parse_key,
+    says_other_content,
+    stripped,
+    without_data_extension,
+)
 
 AssetRow = Sequence[str]
 """`[qualified_name, name, type_name]`, as the discovery returns it."""
@@ -23,28 +34,45 @@ TABLE_TYPES = ("Table", "View", "MaterialisedView")
 TARGET_TYPES = ("Table",)
 
 
+class Outcome(Enum):
+    """What became of a key or of a source table. Behaviour asks this, never the wording of a rule."""
+
+    MATCHED = "matched"
+    NOT_DATA = "not data"
+    NO_TABLE = "no table"
+    AMBIGUOUS = "ambiguous"
+    OVERRIDDEN = "overridden"
+    """A line of the overrides decided, for a table or for none."""
+
+
 @dataclass(frozen=True)
-class Verdict:
-    """What one S3 key was found to be: a table's qualified name or None, the rule that said so, and the rivals."""
+class ObjectMatch:
+    """What one S3 key was found to be: a table's qualified name or None, and the rule that said so, for people.
+
+    `candidates` are the qualified names of the tables between which nothing decides; empty unless it is ambiguous.
+    """
 
     key: str
     table_qualified_name: str | None
     rule: str
-    rivals: tuple[str, ...] = ()
+    outcome: Outcome
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class TablePair:
-    """A source table and the target table that it lands in; `target` is None where none, or no single one, fits.
+    """A source table and the target table that it lands in, as qualified names; `target` is None where none fits.
 
-    The rivals are targets, or, where other sources claim the same target (`claimed`), these sources.
+    Where several fit (`outcome` is AMBIGUOUS), `candidates` are these targets; or, where other sources claim the same
+    target, they are these sources, and `contested_target` is the target.
     """
 
     source: str
     target: str | None
     rule: str
-    rivals: tuple[str, ...] = ()
-    claimed: str | None = None
+    outcome: Outcome
+    candidates: tuple[str, ...] = ()
+    contested_target: str | None = None
 
 
 NOT_DATA = "not data"
@@ -88,246 +116,6 @@ def columns_by_parent(assets: Iterable[AssetRow]) -> dict[str, list[AssetRow]]:
     return columns
 
 
-def fold(name: str) -> str:
-    """A name as it is compared: composed Unicode, without case."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-# =====================================================================================================================
-# The parts of a key
-# =====================================================================================================================
-
-DATA_EXTENSIONS = {
-    "csv", "tsv", "psv", "txt", "dat", "json", "jsonl", "ndjson", "parquet", "pq", "avro", "orc", "xml", "xlsx", "arrow",
-    "feather",
-}  # fmt: skip
-COMPRESSIONS = {
-    "gz",
-    "gzip",
-    "bz2",
-    "bzip2",
-    "zst",
-    "zstd",
-    "snappy",
-    "snz",
-    "lz4",
-    "lzo",
-    "deflate",
-    "br",
-    "xz",
-    "zip",
-    "z",
-}
-OTHER_EXTENSIONS = {
-    # checksums and signatures
-    "crc", "crc32", "md5", "sha", "sha1", "sha224", "sha256", "sha384", "sha512", "sig", "asc", "sum", "checksum",
-    # markers and manifests
-    "ok", "done", "success", "ready", "complete", "flag", "trg", "trigger", "ctl", "lock", "lck", "manifest", "inventory",
-    # partial, temporary and put aside
-    "partial", "part", "filepart", "crdownload", "tmp", "temp", "inprogress", "incomplete", "swp", "bak", "old", "orig",
-    "rej", "bad", "err", "error", "errors", "failed",
-    # logs, text, code and settings
-    "log", "out", "md", "rst", "html", "htm", "pdf", "doc", "docx", "png", "jpg", "jpeg", "gif", "svg", "py", "sh", "sql",
-    "ddl", "yml", "yaml", "toml", "ini", "conf", "cfg", "properties", "env", "schema", "avsc", "xsd", "proto", "jar",
-}  # fmt: skip
-# Names that mean the same in any landing zone: what tools write beside the data, and inside table formats.
-OTHER_NAMES = {"manifest", "checksums", "readme", "changelog"}
-FORMAT_FOLDERS = {
-    "_delta_log", "_delta_index", "_change_data", "_temporary", "_spark_metadata", "_symlink_format_manifest",
-    "_checkpoints", "_checkpoint", "_metadata", "__macosx",
-}  # fmt: skip
-# Words that say that a file is something else than its table's rows.
-OTHER_CONTENT = {
-    "archive", "archived", "backup", "bak", "old", "error", "errors", "rejected", "rejects", "reject", "bad", "failed",
-    "quarantine", "tmp", "temp", "sample", "test", "deleted", "tombstones", "schema", "metadata", "manifest", "log", "logs",
-    "checksum", "checksums", "quarantined", "invalid",
-}  # fmt: skip
-# Words that a job adds to a table's name without changing what the file holds.
-JOB_WORDS = (
-    r"full|incr|incremental|cdc|delta|snapshot|export|exported|extract|unload|dump|initial|load|fullload|latest|current"
-)
-# Words that name no table by themselves: files and folders called so belong to the folder around them.
-GENERIC_WORDS = (
-    r"data|dataset|datafile|part|parts|partition|export|exports|output|out|result|results|file|files|chunk|chunks|batch|"
-    r"batches|raw|run|task|job|attempt|csv|tsv|json|jsonl|ndjson|parquet|avro|orc|gz|gzip|snappy"
-)
-
-
-@dataclass(frozen=True)
-class KeyParts:
-    """A key taken apart: folder names from the outside in, and the possible names of the file, the longest first.
-
-    `names` is empty where the object is no data. A name may hold marks of jobs, which are taken off only later.
-    """
-
-    folders: tuple[str, ...]
-    names: tuple[str, ...]
-
-
-def parse_key(key: str) -> KeyParts:
-    """Take a key apart. What is no data is recognised here by extensions and names that tools give to such files."""
-    folders, file_name = tuple(part for part in key.split("/")[:-1] if part), key.rpartition("/")[2]
-    if not file_name or file_name.startswith(".") or file_name.endswith("_$folder$"):
-        return KeyParts(folders, ())
-    if any(part.startswith(".") or part.lower() in FORMAT_FOLDERS for part in folders):
-        return KeyParts(folders, ())
-    if "metadata" in (part.lower() for part in folders) and _is_iceberg_metadata(file_name):
-        return KeyParts(folders, ())
-    names, is_data = [file_name], False
-    while "." in names[-1]:
-        stem, _, extension = names[-1].rpartition(".")
-        extension = extension.lower()
-        if extension in OTHER_EXTENSIONS and not is_data:
-            return KeyParts(folders, ())
-        if not stem or extension not in COMPRESSIONS | (set() if is_data else DATA_EXTENSIONS):
-            break
-        is_data = is_data or extension in DATA_EXTENSIONS
-        names.append(stem)
-    last_word = re.split(r"[\W_]+", names[-1].lower())[-1]
-    is_table_format = file_name.lower().rpartition(".")[2] in ("csv", "tsv", "parquet", "avro", "orc", "gz")
-    if not is_table_format and (names[-1].lower() in OTHER_NAMES or last_word == "manifest"):
-        return KeyParts(folders, ())
-    return KeyParts(folders, tuple(names))
-
-
-def _is_iceberg_metadata(file_name: str) -> bool:
-    return bool(re.search(r"\.metadata\.json(\.gz)?$|^snap-.*\.avro$|-m\d+\.avro$|^version-hint", file_name.lower()))
-
-
-# =====================================================================================================================
-# Marks: what jobs add to names
-# =====================================================================================================================
-
-SEPARATOR = r"[-_. ,;=+()]"
-_TIME = r"(?:[-_tT ]?(?P<hour>\d\d)(?:[-_:h]?(?P<minute>\d\d)(?:[-_:m]?(?P<second>\d\d)(?:[-_.,]?\d{3,9}|\d)?)?)?)?(?:[zZ]|[+-]\d\d:?\d\d)?"
-# Year first, day first, month first, with and without separators, with and without a time.
-DATES = [
-    rf"(?P<year>(?:19|20)\d\d)(?P<s>[-_./]?)(?P<month>\d\d)(?P=s)(?P<day>\d\d){_TIME}",
-    rf"(?P<day>\d\d)(?P<s>[-_./]?)(?P<month>\d\d)(?P=s)(?P<year>(?:19|20)\d\d){_TIME}",
-    rf"(?P<month>\d\d)(?P<s>[-_./]?)(?P<day>\d\d)(?P=s)(?P<year>(?:19|20)\d\d){_TIME}",
-    r"(?P<year>(?:19|20)\d\d)(?P<s>[-_./])(?P<month>\d{1,2})(?:(?P=s)(?P<day>\d{1,2}))?",
-    r"(?P<year>(?:19|20)\d\d)(?P<month>\d\d)",
-    (
-        r"(?P<year>(?:19|20)\d\d)[-_]?(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*(?:[-_]?(?P<day>\d\d))?"
-    ),
-    (r"(?P<day>\d\d)[-_]?(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-_]?(?P<year>(?:19|20)\d\d)"),
-]
-# Eight digits that are shaped like a date, or parted numbers that are, whether there is such a day or not.
-DATE_SHAPES = r"(?<!\d)(?:(?:19|20)\d{6}|\d{4}(?:19|20)\d\d|(?:19|20)\d\d([-_./])\d{1,2}\1\d{1,2}|\d{1,2}([-_./])\d{1,2}\2(?:19|20)\d\d)(?!\d)"
-UUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
-MARKS = (
-    rf"(?:{UUID}"
-    r"|(?:part|chunk|batch|file|split|shard|slice|segment|seq|run|task|attempt|page|block|tid|p|c|r)[-_]?\d+"
-    r"|(?:19|20)\d\d-?[wq]\d{1,2}"
-    r"|load[0-9a-f]{8}"
-    r"|\d{1,5}[-_]?of[-_]?\d{1,5}"
-    r"|\d{1,5}|0\d{5,}|1\d{9}|1\d{12}|\d{15,}"
-    rf"|{JOB_WORDS})"
-)
-# A word that says nothing: a generic one, a single letter, or letters and digits mixed like a hash (`kx7q2`).
-ANONYMOUS = rf"(?:{GENERIC_WORDS}|[^\W\d_]|(?=[a-z0-9]*\d[a-z])(?=[a-z0-9]*[a-z])[a-z0-9]{{5,}})"
-EXTRA_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
-
-def is_real_date(text: str) -> bool:
-    """Whether the whole text is a date that the calendar has, in any usual order, with or without a time."""
-    return any(_is_real(found) for pattern in DATES if (found := re.fullmatch(pattern, text)))
-
-
-def _is_real(found: re.Match[str]) -> bool:
-    parts = found.groupdict()
-    month = EXTRA_MONTHS.index(parts["name"]) + 1 if parts.get("name") else int(parts["month"])
-    try:
-        date(int(parts["year"]), month, int(parts.get("day") or 1))
-    except ValueError:
-        return False
-    return (
-        int(parts.get("hour") or 0) < 25 and int(parts.get("minute") or 0) < 60 and int(parts.get("second") or 0) < 61
-    )
-
-
-def has_false_date(text: str) -> bool:
-    """Whether something in the text is shaped like a date that no calendar has: then nothing is sure about it."""
-    return any(not is_real_date(found.group()) for found in re.finditer(DATE_SHAPES, text))
-
-
-@functools.lru_cache(maxsize=1 << 16)
-def stripped(name: str) -> tuple[str, ...]:
-    """What is left of a (folded) name when marks are taken off its ends, one after the other; the longest first.
-
-    The empty text is among them if the name is nothing but marks.
-    """
-    if has_false_date(name):
-        return ()
-    found: set[str] = set()
-    pending = [name]
-    while pending:
-        for rest in _without_one_mark(pending.pop()):
-            if rest not in found:
-                found.add(rest)
-                pending.append(rest)
-    return tuple(sorted(found, key=lambda rest: (-len(rest), rest)))
-
-
-def _without_one_mark(name: str) -> Iterator[str]:
-    """The name without one mark at its end or its start."""
-    for start in _boundaries(name):
-        mark, rest = name[start:].strip("-_. ,;=+()"), name[:start].rstrip("-_. ,;=+()")
-        if mark and _is_mark(mark) and (rest or start == 0):
-            yield rest
-    for end in _boundaries(name)[1:]:
-        mark, rest = name[:end].strip("-_. ,;=+()"), name[end:].lstrip("-_. ,;=+()")
-        if mark and rest and (_is_date_mark(mark) or re.fullmatch(UUID, mark)):
-            yield rest
-    glued = re.fullmatch(r"(.*[^\W\d_])(?:((?:19|20)\d{6}(?:\d{6})?)|\d{4}_part_\d\d+)", name)
-    if glued and (glued.group(2) is None or is_real_date(glued.group(2))):
-        yield glued.group(1)
-
-
-def _boundaries(name: str) -> list[int]:
-    return [0, *(found.start() for found in re.finditer(SEPARATOR + "+", name) if found.start())]
-
-
-def _is_mark(text: str) -> bool:
-    if _is_date_mark(text):
-        return True
-    return bool(re.fullmatch(MARKS, text)) and not _is_false_number(text)
-
-
-def _is_date_mark(text: str) -> bool:
-    return text[:1].isdigit() and is_real_date(text)
-
-
-def _is_false_number(text: str) -> bool:
-    """Numbers that read like a year and a month, or a date and an hour, that do not exist."""
-    return bool(re.fullmatch(r"(?:19|20)\d{4}|(?:19|20)\d{8}", text)) and not is_real_date(text)
-
-
-@functools.lru_cache(maxsize=1 << 16)
-def is_anonymous(name: str) -> bool:
-    """Whether a (folded) file or folder name says nothing about a table: marks and generic words only."""
-    if has_false_date(name):
-        return False
-    words = [word for word in re.split(SEPARATOR + "+", name) if word]
-    if all(re.fullmatch(ANONYMOUS, word) for word in words):
-        return True
-    rests = (name, *stripped(name))
-    return any(
-        not rest
-        or all(re.fullmatch(ANONYMOUS, w) or re.fullmatch(MARKS, w) for w in re.split(SEPARATOR + "+", rest) if w)
-        for rest in rests
-    )
-
-
-def is_partition(folder: str) -> bool:
-    """Whether a (folded) folder name parts a dataset: `key=value`, a date, an hour, a counter, an id."""
-    return bool(re.fullmatch(r"[^=]+=.*", folder)) or "" in stripped(folder)
-
-
-def _says_other_content(name: str) -> bool:
-    return not OTHER_CONTENT.isdisjoint(re.split(SEPARATOR + "+", name))
-
-
 # =====================================================================================================================
 # Objects and tables
 # =====================================================================================================================
@@ -365,13 +153,13 @@ class TableIndex:
 
     def _after_a_server(self, name: str) -> list[AssetRow]:
         """The tables of a name like `server.schema.table`, as topics and exports of whole databases have it."""
-        if name.count(".") < 2 or _says_other_content(name):
+        if name.count(".") < 2 or says_other_content(name):
             return []
         return self.by_full_name.get(".".join(name.split(".")[-2:])) or []
 
 
-def match_s3_objects(keys: Iterable[str], tables: Iterable[AssetRow]) -> list[Verdict]:
-    """One verdict for each key, in their order; their order and that of the tables changes none of them.
+def match_s3_objects(keys: Iterable[str], tables: Iterable[AssetRow]) -> list[ObjectMatch]:
+    """One match for each key, in their order; their order and that of the tables changes none of them.
 
     Rows of schemas and databases among the tables tell the names of these where they hold slashes.
     """
@@ -379,15 +167,15 @@ def match_s3_objects(keys: Iterable[str], tables: Iterable[AssetRow]) -> list[Ve
     return [_match_key(key, index) for key in keys]
 
 
-def _match_key(key: str, index: TableIndex) -> Verdict:
+def _match_key(key: str, index: TableIndex) -> ObjectMatch:
     parts = parse_key(key)
     if not parts.names:
-        return Verdict(key, None, NOT_DATA)
+        return ObjectMatch(key, None, NOT_DATA, Outcome.NOT_DATA)
     stem = fold(parts.names[-1])
     anonymous = is_anonymous(stem)
     by_file, rule, folders = _name_by_file(parts, index, anonymous)
     if not by_file and stem.startswith("_"):
-        return Verdict(key, None, NOT_DATA)
+        return ObjectMatch(key, None, NOT_DATA, Outcome.NOT_DATA)
     by_folder, position, parted = _name_by_folder(parts.folders, index)
     whole_name = rule == "file name" and not parted and any(_stands_in(row, folders, index) for row in by_file)
     if by_file and by_folder and (parted or anonymous) and not whole_name and not _same_tables(by_file, by_folder):
@@ -397,9 +185,9 @@ def _match_key(key: str, index: TableIndex) -> Verdict:
         return _decide(key, by_file, rule, parts.names, folders, index)
     if by_folder and parted and not anonymous and (others := _other_tables_in(stem, by_folder, index)):
         return _ambiguous(key, [*by_folder, *others])
-    if by_folder and (anonymous or (parted and not _says_other_content(stem))):
+    if by_folder and (anonymous or (parted and not says_other_content(stem))):
         return _decide(key, by_folder, "folder", (parts.folders[position],), parts.folders[:position], index)
-    return Verdict(key, None, NO_TABLE)
+    return ObjectMatch(key, None, NO_TABLE, Outcome.NO_TABLE)
 
 
 def _name_by_file(parts: KeyParts, index: TableIndex, anonymous: bool) -> tuple[list[AssetRow], str, tuple[str, ...]]:
@@ -442,7 +230,7 @@ def _name_by_folder(folders: tuple[str, ...], index: TableIndex) -> tuple[list[A
     while position >= 0:
         folder = fold(folders[position])
         named = re.fullmatch(r"(?:table|table_name|tablename|entity|stream|dataset)=(.+)", folder)
-        name = named.group(1) if named else _without_data_extension(folder)
+        name = named.group(1) if named else without_data_extension(folder)
         found = index.find(name)
         if found and is_anonymous(name):
             # A folder such as `data` may be a table, or just a folder of the one around it.
@@ -455,12 +243,6 @@ def _name_by_folder(folders: tuple[str, ...], index: TableIndex) -> tuple[list[A
         parted = parted or is_partition(name)
         position -= 1
     return passed, 0, parted
-
-
-def _without_data_extension(folder: str) -> str:
-    """Spark writes a folder where others write a file: `orders.parquet/part-…`."""
-    stem, _, extension = folder.rpartition(".")
-    return stem if stem and extension in DATA_EXTENSIONS else folder
 
 
 def _other_tables_in(stem: str, tables: list[AssetRow], index: TableIndex) -> list[AssetRow]:
@@ -479,7 +261,7 @@ def _same_tables(left: list[AssetRow], right: list[AssetRow]) -> bool:
 
 def _decide(
     key: str, found: list[AssetRow], rule: str, names: Sequence[str], folders: Sequence[str], index: TableIndex
-) -> Verdict:
+) -> ObjectMatch:
     """One of the tables that a name names: by its schema, wherever the key tells it, then by the case of its name."""
     candidates = list({row[0]: row for row in found}.values())
     told = [_schema_evidence(row, names, folders, index) for row in candidates]
@@ -491,7 +273,7 @@ def _decide(
         candidates = exact if len(exact) == 1 else candidates
     if len(candidates) > 1 or _other_schema_told(candidates[0], folders, max(told), index):
         return _ambiguous(key, candidates)
-    return Verdict(key, candidates[0][0], rule)
+    return ObjectMatch(key, candidates[0][0], rule, Outcome.MATCHED)
 
 
 def _schema_evidence(row: AssetRow, names: Sequence[str], folders: Sequence[str], index: TableIndex) -> tuple[int, int]:
@@ -518,8 +300,8 @@ def _other_schema_told(row: AssetRow, folders: Sequence[str], evidence: tuple[in
     return around in index.schemas and row[0] not in index.schemas[around]
 
 
-def _ambiguous(key: str, candidates: Iterable[AssetRow]) -> Verdict:
-    return Verdict(key, None, AMBIGUOUS, tuple(sorted({row[0] for row in candidates})))
+def _ambiguous(key: str, candidates: Iterable[AssetRow]) -> ObjectMatch:
+    return ObjectMatch(key, None, AMBIGUOUS, Outcome.AMBIGUOUS, tuple(sorted({row[0] for row in candidates})))
 
 
 # =====================================================================================================================
@@ -548,7 +330,7 @@ def match_tables(
     for pair in pairs:
         if pair.target:
             claims[pair.target].append(pair.source)
-    return [_settle(pair, claims, schemas) for pair in pairs]
+    return [_resolve_claim(pair, claims, schemas) for pair in pairs]
 
 
 def _match_table(source: AssetRow, candidates: list[AssetRow], schemas: dict[str, str]) -> TablePair:
@@ -561,20 +343,22 @@ def _match_table(source: AssetRow, candidates: list[AssetRow], schemas: dict[str
         one_schema = len({parent_of(row[0], row[1]) for row in candidates}) == 1
         candidates = same_case if one_schema and same_case else candidates
     if not candidates:
-        return TablePair(source[0], None, "no table of that name")
+        return TablePair(source[0], None, "no table of that name", Outcome.NO_TABLE)
     if len(candidates) > 1:
-        return TablePair(source[0], None, AMBIGUOUS, tuple(sorted(row[0] for row in candidates)))
-    return TablePair(source[0], candidates[0][0], rule)
+        return TablePair(source[0], None, AMBIGUOUS, Outcome.AMBIGUOUS, tuple(sorted(row[0] for row in candidates)))
+    return TablePair(source[0], candidates[0][0], rule, Outcome.MATCHED)
 
 
-def _settle(pair: TablePair, claims: dict[str, list[str]], schemas: dict[str, str]) -> TablePair:
+def _resolve_claim(pair: TablePair, claims: dict[str, list[str]], schemas: dict[str, str]) -> TablePair:
     """A target that several sources claim goes to the one in the schema of the same name, else to none."""
-    rivals = claims.get(pair.target or "", [])
-    if len(rivals) < 2 or not pair.target:
+    claimants = claims.get(pair.target or "", [])
+    if len(claimants) < 2 or not pair.target:
         return pair
-    if [source for source in rivals if schemas[source] == schemas[pair.target]] == [pair.source]:
-        return TablePair(pair.source, pair.target, "same name and schema")
-    return TablePair(pair.source, None, AMBIGUOUS, tuple(sorted(set(rivals) - {pair.source})), pair.target)
+    if [source for source in claimants if schemas[source] == schemas[pair.target]] == [pair.source]:
+        return TablePair(pair.source, pair.target, "same name and schema", Outcome.MATCHED)
+    return TablePair(
+        pair.source, None, AMBIGUOUS, Outcome.AMBIGUOUS, tuple(sorted(set(claimants) - {pair.source})), pair.target
+    )
 
 
 def match_columns(sources: Iterable[AssetRow], targets: Iterable[AssetRow]) -> list[tuple[AssetRow, AssetRow]]:

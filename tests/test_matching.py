@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from delta_arc.matching import match_columns, match_s3_objects, match_tables
+from delta_arc.matching import Outcome, match_columns, match_s3_objects, match_tables
 
 LANDING_ZONES = json.loads((Path(__file__).parent / "landing_zones.json").read_text(encoding="utf-8"))["cases"]
 CONNECTION = "default/postgres/1"
@@ -130,10 +130,10 @@ def test_landing_zones(tables: list[str], key: str, table: str | None) -> None:
     assert verdict.table_qualified_name == qualified(table), verdict
 
 
-def test_an_ambiguous_verdict_names_the_rivals() -> None:
+def test_an_ambiguous_verdict_names_the_candidates() -> None:
     tables = [row("prod.customers"), row("staging.customers"), row("prod.orders")]
     (verdict,) = match_s3_objects(["exports/customers.csv"], tables)
-    assert (verdict.rule, verdict.rivals) == ("ambiguous", (tables[0][0], tables[1][0]))
+    assert (verdict.outcome, verdict.candidates) == (Outcome.AMBIGUOUS, (tables[0][0], tables[1][0]))
 
 
 # Properties
@@ -167,7 +167,7 @@ def test_order_changes_nothing_and_a_verdict_is_one_of_the_tables(
     assert {verdict.key: verdict for verdict in match_s3_objects(keys, tables)} == verdicts
     names = {item[0] for item in tables}
     for verdict in verdicts.values():
-        assert {verdict.table_qualified_name, *verdict.rivals} <= {*names, None}
+        assert {verdict.table_qualified_name, *verdict.candidates} <= {*names, None}
 
 
 @many
@@ -176,7 +176,7 @@ def test_another_table_takes_keys_for_itself_or_makes_them_ambiguous(tables: lis
     assume(other[0] not in {item[0] for item in tables})
     pairs = zip(match_s3_objects(keys, tables), match_s3_objects(keys, [*tables, other]), strict=True)
     for before, after in pairs:
-        assert after == before or after.rule == "ambiguous" or after.table_qualified_name == other[0]
+        assert after == before or after.outcome is Outcome.AMBIGUOUS or after.table_qualified_name == other[0]
 
 
 @many
@@ -197,9 +197,11 @@ def test_tables_pair_by_name_then_schema_and_never_by_guess() -> None:
     assert pairs[sources[0][0]].target == targets[0][0]
     assert pairs[sources[1][0]].target == targets[1][0]
     assert pairs[sources[2][0]].target == targets[2][0]
-    assert [(pairs[sources[n][0]].target, pairs[sources[n][0]].rule) for n in (3, 4)] == [(None, "ambiguous")] * 2
-    assert pairs[sources[3][0]].rivals == (sources[4][0],)
-    assert pairs[sources[5][0]].rule == "no table of that name"
+    assert [(pairs[sources[n][0]].target, pairs[sources[n][0]].outcome) for n in (3, 4)] == [
+        (None, Outcome.AMBIGUOUS)
+    ] * 2
+    assert pairs[sources[3][0]].candidates == (sources[4][0],)
+    assert pairs[sources[5][0]].outcome is Outcome.NO_TABLE
 
 
 def test_a_view_is_a_source_but_no_target() -> None:

@@ -19,13 +19,13 @@ from shape import ARN, BUCKET, POSTGRES, S3, SNOWFLAKE, column_names, inventory_
 
 import main
 from delta_arc.entities import Flow, make_bucket, make_s3_object
+from delta_arc.matching import match_s3_objects, match_tables
 from delta_arc.overrides import parse_overrides
-from runtime.parallel import interleave
 from delta_arc.plan import Step, compare
 from delta_arc.settings import get_settings
-from runtime.terminal import Progress
 from delta_arc.writing import apply_steps
-from delta_arc.matching import match_s3_objects, match_tables
+from runtime.parallel import interleave
+from runtime.terminal import Progress
 
 BULK = "/api/meta/entity/bulk/"
 SEARCH = "/api/meta/search/indexsearch"

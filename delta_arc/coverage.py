@@ -1,44 +1,49 @@
-"""How far the lineage reaches: complete chains with their ground, and for all else the reason and what settles it."""
+"""How far the lineage reaches: complete chains with their ground, and for all else the reason and the lines of overrides that would decide it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from delta_arc.evidence import CONTRADICTION, Evidence
+from delta_arc.evidence import Evidence, Ground
+from delta_arc.matching import AssetRow, ObjectMatch, TablePair
+from delta_arc.matching import Outcome as MatchOutcome
 from delta_arc.overrides import Overrides
-from delta_arc.plan import Coverage, Unmatched
-from delta_arc.matching import AssetRow, TablePair, Verdict
+from delta_arc.report import Coverage, Gap, Unmatched
 
 
 def explain_tables(
     pairs: Sequence[TablePair],
-    verdicts: Sequence[Verdict],
+    matches: Sequence[ObjectMatch],
     targets: Iterable[AssetRow],
     evidence: Mapping[str, Evidence],
     overrides: Overrides,
 ) -> Coverage:
     """The coverage of the chains; `evidence` is that of the datasets that have tables on both sides."""
     counts: dict[str, int] = {}
-    for verdict in verdicts:
-        if verdict.table_qualified_name:
-            counts[verdict.table_qualified_name] = counts.get(verdict.table_qualified_name, 0) + 1
+    for match in matches:
+        if match.table_qualified_name:
+            counts[match.table_qualified_name] = counts.get(match.table_qualified_name, 0) + 1
     complete, incomplete, unmatched = {}, {}, []
     for pair in pairs:
         found = evidence.get(pair.source)
-        if pair.target and found and found.ground != CONTRADICTION:
+        if pair.target and found and found.ground is not Ground.CONTRADICTION:
             number = counts[pair.source]
             complete[pair.source] = (
                 f"{number} object{'s' if number > 1 else ''} → {overrides.snowflake.shortest(pair.target)}: {found}"
             )
             continue
         # A line of the file that says so is the reason, and no fault.
-        settled = pair.rule.startswith("override")
-        lacks = [] if pair.target else [f"Snowflake table ({'override' if settled else pair.rule})"]
-        lacks += [] if pair.source in counts else ["S3 object"]
-        incomplete[pair.source] = " and ".join(lacks) or "columns that fit"
-        if not (settled and not pair.target):
+        overridden = pair.outcome is MatchOutcome.OVERRIDDEN
+        no_target = "" if pair.target else f"Snowflake table ({'override' if overridden else pair.rule})"
+        no_object = "" if pair.source in counts else "S3 object"
+        gaps = {"target": no_target, "object": no_object}
+        if not (no_target or no_object):
+            gaps = {"columns": "columns that fit"}
+        parts = tuple(part for part, words in gaps.items() if words)
+        incomplete[pair.source] = Gap(parts, " and ".join(filter(None, gaps.values())))
+        if not (overridden and not pair.target):
             unmatched += _explain_pair(pair, found, pair.source in counts, overrides)
-    unmatched += [_explain_verdict(verdict, overrides) for verdict in verdicts if _is_open(verdict)]
+    unmatched += [_explain_object(match, overrides) for match in matches if _is_open(match)]
     reached = {pair.target for pair in pairs} | {line.value for line in overrides.of("table") if not line.subject}
     unmatched += [
         Unmatched("table", f"Snowflake table {row[0]} has no PostgreSQL table", (overrides.table_line(None, row[0]),))
@@ -46,17 +51,19 @@ def explain_tables(
         if row[0] not in reached
     ]
     targets_of = {pair.source: pair.target for pair in pairs if pair.target and pair.source in incomplete}
-    return Coverage(complete, incomplete, unmatched, targets_of)
+    return Coverage(complete, incomplete, tuple(unmatched), targets_of)
 
 
 def _explain_pair(pair: TablePair, found: Evidence | None, has_objects: bool, overrides: Overrides) -> list[Unmatched]:
     told = []
     if not pair.target:
-        rivals = f": {', '.join(pair.rivals)}" if pair.rivals else ""
-        ends = [pair.claimed] if pair.claimed else pair.rivals or [None]
+        candidates = f": {', '.join(pair.candidates)}" if pair.candidates else ""
+        ends = [pair.contested_target] if pair.contested_target else pair.candidates or [None]
         lines = tuple(overrides.table_line(pair.source, end) for end in ends)
         told.append(
-            Unmatched("table", f"PostgreSQL table {pair.source} has no Snowflake table ({pair.rule}{rivals})", lines)
+            Unmatched(
+                "table", f"PostgreSQL table {pair.source} has no Snowflake table ({pair.rule}{candidates})", lines
+            )
         )
     if not has_objects:
         lines = (overrides.table_line(pair.source, None),) if pair.target else ()
@@ -71,14 +78,14 @@ def _explain_pair(pair: TablePair, found: Evidence | None, has_objects: bool, ov
     return told
 
 
-def _is_open(verdict: Verdict) -> bool:
-    return not verdict.table_qualified_name and not verdict.rule.startswith("override")
+def _is_open(match: ObjectMatch) -> bool:
+    return not match.table_qualified_name and match.outcome is not MatchOutcome.OVERRIDDEN
 
 
-def _explain_verdict(verdict: Verdict, overrides: Overrides) -> Unmatched:
-    rivals = f": {', '.join(verdict.rivals)}" if verdict.rivals else ""
-    lines = tuple(overrides.object_line(verdict.key, table) for table in verdict.rivals or [None])
-    return Unmatched("object", f"S3 object {verdict.key} matches no table ({verdict.rule}{rivals})", lines)
+def _explain_object(match: ObjectMatch, overrides: Overrides) -> Unmatched:
+    candidates = f": {', '.join(match.candidates)}" if match.candidates else ""
+    lines = tuple(overrides.object_line(match.key, table) for table in match.candidates or [None])
+    return Unmatched("object", f"S3 object {match.key} matches no table ({match.rule}{candidates})", lines)
 
 
 def explain_columns(
@@ -86,7 +93,7 @@ def explain_columns(
 ) -> list[Unmatched]:
     """One sentence for each column of one side of a chain that has no partner; `absent` are names not in the file."""
     absent = frozenset(absent)
-    settled = {
+    decided = {
         name
         for line in overrides.of("column")
         if not (line.subject and line.value)
@@ -94,7 +101,7 @@ def explain_columns(
     }
     told = []
     for row in rows:
-        if row[0] in matched or row[0] in settled:
+        if row[0] in matched or row[0] in decided:
             continue
         if side == "Snowflake" and row[1] in absent:
             sentence = f"Column {row[0]} is not in the file"

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import mimetypes
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
 from delta_arc.matching import AssetRow
 from lineage_page import common_folder
-
 
 
 class Reference(TypedDict):
@@ -30,6 +29,24 @@ class Entity(TypedDict):
     typeName: str
     status: str
     attributes: dict[str, Any]
+
+
+class ListedObject(TypedDict):
+    """An object of a bucket: its size in bytes, and when it was last written, with a time zone."""
+
+    key: str
+    size: int
+    last_modified: datetime
+    etag: str
+
+
+class RegisteredObject(ListedObject):
+    """The same, as it is registered in Atlan; `bucket` is the qualified name of its bucket's asset."""
+
+    qualified_name: str
+    bucket: str
+    bucket_name: str
+    prefix: str
 
 
 # The first segment of the id of every process that this program makes: how it knows its own work.
@@ -67,7 +84,7 @@ def make_bucket(qualified_name: str, name: str, arn: str, object_count: int | No
     return _entity("S3Bucket", connection_of(qualified_name), qualified_name, name, awsArn=arn, **known)
 
 
-def make_s3_object(bucket: Entity, item: Mapping[str, Any]) -> Entity:
+def make_s3_object(bucket: Entity, item: ListedObject) -> Entity:
     """The S3Object of one listed object. Its ARN starts with the bucket's, so it is as unique in the tenant."""
     attributes = bucket["attributes"]
     connection, arn = attributes["connectionQualifiedName"], f"{attributes['awsArn']}/{item['key']}"
@@ -122,7 +139,7 @@ def load_suffix(source: str, target: str) -> str:
 
 
 def make_extract(
-    flow: Flow, source: AssetRow, place: Sequence[str], objects: Sequence[Mapping[str, Any]], ground: str
+    flow: Flow, source: AssetRow, place: Sequence[str], objects: Sequence[RegisteredObject], ground: str
 ) -> Entity:
     """The process that writes a PostgreSQL table into its objects; the source's connection runs it."""
     files = _name_objects(objects)
@@ -141,7 +158,7 @@ def make_extract(
 def make_load(
     flow: Flow,
     source: AssetRow,
-    objects: Sequence[Mapping[str, Any]],
+    objects: Sequence[RegisteredObject],
     target: AssetRow,
     place: Sequence[str],
     ground: str,
@@ -229,7 +246,7 @@ def _sql_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _name_objects(objects: Sequence[Mapping[str, Any]]) -> str:
+def _name_objects(objects: Sequence[RegisteredObject]) -> str:
     """One object by its address, several by their number and common folder."""
     bucket = last_name(objects[0]["bucket"]).rpartition(":")[2]
     keys = [item["key"] for item in objects]

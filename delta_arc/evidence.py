@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from delta_arc.matching import COMPRESSIONS, match_columns
+from delta_arc.keys import COMPRESSIONS
+from delta_arc.matching import match_columns
 from runtime.parallel import interleave
 from runtime.terminal import Progress
 
@@ -36,7 +37,6 @@ class Ground(str, Enum):
     NAMES = "names only"
     HEADER = "names and header"
     CONTRADICTION = "contradiction"  # the file has other columns, so there is no chain
-
 
 
 @dataclass(frozen=True)
@@ -320,7 +320,8 @@ def _read_head(client: Any, bucket: str, key: str, size: int) -> Head:
 
     def read(start: int, end: int) -> bytes:
         answer = client.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}")
-        return answer["Body"].read(LARGEST_READ)
+        content: bytes = answer["Body"].read(LARGEST_READ)
+        return content
 
     try:
         found = Head()

@@ -16,13 +16,15 @@ import glob
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from delta_arc.settings import SettingsError
-from delta_arc.matching import TARGET_TYPES, AssetRow, TablePair, Verdict, fold, tables_in
+from delta_arc.keys import fold
+from delta_arc.matching import TARGET_TYPES, AssetRow, ObjectMatch, TablePair, tables_in
+from delta_arc.matching import Outcome as MatchOutcome
+from runtime.errors import SettingsError
 
 NOTHING = "nothing"
 FORMS = {
@@ -78,40 +80,49 @@ class Names:
 
 @dataclass(frozen=True)
 class Overrides:
-    """The lines of the file, with qualified names; `postgres` and `snowflake` are the names that lines can use."""
+    """The lines of the file, with qualified names; `postgres` and `snowflake` are the names that lines can use.
+
+    `text` is the file as it was read.
+    """
 
     file: str
+    text: str
     lines: Sequence[Line]
     postgres: Names
     snowflake: Names
     postgres_columns: Names
     snowflake_columns: Names
-    used: set[int] = field(default_factory=set)
 
     def of(self, *kinds: str) -> list[Line]:
+        """The lines of these kinds: object, table, never or column."""
         return [line for line in self.lines if line.kind in kinds]
 
-    def unused(self, *kinds: str) -> list[str]:
+    def unused(self, used: Container[int], *kinds: str) -> list[str]:
+        """A sentence for each line of these kinds that is not among the numbers of the used ones."""
         return [
-            f"{self.file} line {line.number} settles nothing: {line.text}"
+            f"{self.file} line {line.number} fits nothing: {line.text}"
             for line in self.of(*kinds)
-            if line.number not in self.used
+            if line.number not in used
         ]
 
     @cached_property
     def forbidden(self) -> frozenset[tuple[str, str]]:
+        """The pairs of source and target tables that lines forbid."""
         return frozenset((line.subject, line.value) for line in self.of("never"))
 
-    # Lines that settle something, ready to be put into the file
+    # Lines ready to be put into the file
 
     def object_line(self, key: str, table: str | None) -> str:
+        """The line that says which table an object carries, or none; control characters of the key match any one."""
         pattern = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", glob.escape(key))
         return f"object {shlex.quote(pattern)} is {self._name(self.postgres, table)}"
 
     def table_line(self, source: str | None, target: str | None) -> str:
+        """The line that says where a table goes; None is nothing."""
         return f"table {self._name(self.postgres, source)} goes to {self._name(self.snowflake, target)}"
 
     def column_line(self, source: str | None, target: str | None) -> str:
+        """The line that says where a column goes; None is nothing."""
         return f"column {self._name(self.postgres_columns, source)} is {self._name(self.snowflake_columns, target)}"
 
     @staticmethod
@@ -136,6 +147,7 @@ def parse_overrides(
     faults: list[str] = []
     overrides = Overrides(
         file,
+        text,
         [],
         Names(row[0] for row in tables_in(postgres_assets)),
         Names(row[0] for row in tables_in(snowflake_assets, TARGET_TYPES)),
@@ -174,21 +186,21 @@ def _with_qualified_names(line: Line, overrides: Overrides) -> Line:
     if line.subject == line.value == NOTHING:
         raise ValueError("it has no name but nothing")
     if line.kind == "object":
-        return replace(line, value=_resolve(line.value, overrides.postgres, "PostgreSQL table"))
+        return replace(line, value=_resolve_name(line.value, overrides.postgres, "PostgreSQL table"))
     if line.kind == "column":
-        subject = _resolve(line.subject, overrides.postgres_columns, "PostgreSQL column")
+        subject = _resolve_name(line.subject, overrides.postgres_columns, "PostgreSQL column")
         if subject and line.value != NOTHING:
             return replace(line, subject=subject)  # the table that it goes to tells which column is meant
         return replace(
-            line, subject=subject, value=_resolve(line.value, overrides.snowflake_columns, "Snowflake column")
+            line, subject=subject, value=_resolve_name(line.value, overrides.snowflake_columns, "Snowflake column")
         )
     if line.kind == "never" and NOTHING in (line.subject, line.value):
         raise ValueError("never needs two tables")
-    subject = _resolve(line.subject, overrides.postgres, "PostgreSQL table")
-    return replace(line, subject=subject, value=_resolve(line.value, overrides.snowflake, "Snowflake table"))
+    subject = _resolve_name(line.subject, overrides.postgres, "PostgreSQL table")
+    return replace(line, subject=subject, value=_resolve_name(line.value, overrides.snowflake, "Snowflake table"))
 
 
-def _resolve(name: str, names: Names, what: str) -> str:
+def _resolve_name(name: str, names: Names, what: str) -> str:
     if name == NOTHING:
         return ""
     found = names.find(name)
@@ -202,21 +214,21 @@ def _resolve(name: str, names: Names, what: str) -> str:
 
 
 def _contradictions(lines: Sequence[Line]) -> list[str]:
-    """Lines that settle the same table or column differently; objects are known only when keys are matched."""
+    """Lines that say different things of the same table or column; objects are known only when keys are matched."""
     told = []
     for kind in ("table", "column"):
-        settled: dict[tuple[str, str], Line] = {}
+        decided: dict[tuple[str, str], Line] = {}
         for line in lines:
             if line.kind == kind:
-                # `nothing goes to X` settles X.
+                # `nothing goes to X` is about X.
                 subject = ("source", line.subject) if line.subject else ("target", line.value)
-                first = settled.setdefault(subject, line)
+                first = decided.setdefault(subject, line)
                 if first.value != line.value:
                     told.append(_contradict(first, line))
-        reached = {line.value: line for (side, _), line in settled.items() if side == "source"}
+        reached = {line.value: line for (side, _), line in decided.items() if side == "source"}
         told += [
             _contradict(line, reached[name])
-            for (side, name), line in settled.items()
+            for (side, name), line in decided.items()
             if side == "target" and name in reached
         ]
     forced = {(line.subject, line.value): line for line in lines if line.kind == "table"}
@@ -231,68 +243,77 @@ def _contradict(one: Line, other: Line) -> str:
 
 
 # =====================================================================================================================
-# Settling
+# Applying them
 # =====================================================================================================================
 
 
-def settle_objects(overrides: Overrides, verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """The verdicts, with those that lines force. Raises `SettingsError` where lines contradict each other."""
-    lines = overrides.of("object")
+def override_objects(overrides: Overrides, matches: Iterable[ObjectMatch]) -> tuple[list[ObjectMatch], frozenset[int]]:
+    """The matches with those that lines force, and the numbers of the lines that fit an object.
+
+    Raises `SettingsError` where lines say different things of one object.
+    """
     exact: dict[str, list[Line]] = defaultdict(list)
     patterns = []
-    for line in lines:
+    for line in overrides.of("object"):
         if glob.has_magic(line.subject):
             patterns.append((re.compile(fnmatch.translate(line.subject)), line))
         else:
             exact[line.subject].append(line)
-    settled, faults = [], set()
-    for verdict in verdicts:
-        fitting = [*exact.get(verdict.key, []), *(line for pattern, line in patterns if pattern.match(verdict.key))]
-        overrides.used.update(line.number for line in fitting)
+    decided: list[ObjectMatch] = []
+    faults: set[str] = set()
+    used: set[int] = set()
+    for match in matches:
+        fitting = [*exact.get(match.key, []), *(line for pattern, line in patterns if pattern.match(match.key))]
+        used.update(line.number for line in fitting)
         for line in fitting[1:]:
             if line.value != fitting[0].value:
                 faults.add(f"{overrides.file} {_contradict(*sorted((fitting[0], line), key=lambda one: one.number))}")
         if fitting:
-            verdict = Verdict(verdict.key, fitting[0].value or None, f"override line {fitting[0].number}")
-        settled.append(verdict)
+            rule = f"override line {fitting[0].number}"
+            match = ObjectMatch(match.key, fitting[0].value or None, rule, MatchOutcome.OVERRIDDEN)
+        decided.append(match)
     if faults:
         raise SettingsError(sorted(faults))
-    return settled
+    return decided, frozenset(used)
 
 
-def settle_tables(overrides: Overrides, pairs: Iterable[TablePair]) -> list[TablePair]:
-    """The pairs, with those that lines force; other pairs stay as they are."""
-    lines = {line.subject: line for line in overrides.of("table") if line.subject}
-    overrides.used.update(line.number for line in overrides.of("table"))
-    forbidding = {}
-    for line in overrides.of("never"):
-        if fold(line.subject.rpartition("/")[2]) == fold(line.value.rpartition("/")[2]):
-            overrides.used.add(line.number)
-            forbidding[line.subject] = line
-    settled = []
+def override_tables(overrides: Overrides, pairs: Iterable[TablePair]) -> tuple[list[TablePair], frozenset[int]]:
+    """The pairs with those that lines force, and the numbers of the `never` lines that forbid what names would pair."""
+    forcing = {line.subject: line for line in overrides.of("table") if line.subject}
+    same_name = [line for line in overrides.of("never") if _last_folded(line.subject) == _last_folded(line.value)]
+    forbidding = {line.subject: line for line in same_name}
+    decided = []
     for pair in pairs:
-        forcing = lines.get(pair.source)
-        if forcing:
-            pair = TablePair(pair.source, forcing.value or None, f"override line {forcing.number}")
-        elif pair.source in forbidding and not pair.target and not pair.rivals:
+        if pair.source in forcing:
+            line = forcing[pair.source]
+            pair = TablePair(pair.source, line.value or None, f"override line {line.number}", MatchOutcome.OVERRIDDEN)
+        elif pair.source in forbidding and not pair.target and not pair.candidates:
             # It is the line that leaves it without a table of its name.
-            pair = TablePair(pair.source, None, f"override line {forbidding[pair.source].number}")
-        settled.append(pair)
-    return settled
+            line = forbidding[pair.source]
+            pair = TablePair(pair.source, None, f"override line {line.number}", MatchOutcome.OVERRIDDEN)
+        decided.append(pair)
+    return decided, frozenset(line.number for line in same_name)
 
 
-def settle_columns(
+def _last_folded(qualified_name: str) -> str:
+    return fold(qualified_name.rpartition("/")[2])
+
+
+def override_columns(
     overrides: Overrides,
     pairs: Iterable[tuple[AssetRow, AssetRow]],
     sources: Sequence[AssetRow],
     targets: Sequence[AssetRow],
-) -> list[tuple[AssetRow, AssetRow]]:
-    """The pairs of columns of two tables, with those that lines force, and without those that give way to them."""
+) -> tuple[list[tuple[AssetRow, AssetRow]], frozenset[int]]:
+    """The pairs of columns of two tables with those that lines force, without those that give way to them; and the
+    numbers of the lines that are about these tables.
+
+    Raises `SettingsError` where a line names no column of the target, or two lead to one.
+    """
     rows = {row[0]: row for row in sources}
     lines = [line for line in overrides.of("column") if line.subject in rows]
     forced = []
     for line in lines:
-        overrides.used.add(line.number)
         if line.value:
             found = [row for row in targets if row[0].endswith(f"/{line.value}")]
             if len(found) != 1:
@@ -305,4 +326,5 @@ def settle_columns(
     if len({right[0] for _, right in forced}) < len(forced):
         numbers = ", ".join(str(line.number) for line in lines if line.value)
         raise SettingsError([f"{overrides.file} lines {numbers} lead two columns to one: only one can be there."])
-    return [*(pair for pair in pairs if not taken & {pair[0][0], pair[1][0]}), *forced]
+    kept = [pair for pair in pairs if not taken & {pair[0][0], pair[1][0]}]
+    return [*kept, *forced], frozenset(line.number for line in lines)

@@ -10,8 +10,9 @@ from typing import Any
 from delta_arc.entities import reference
 from delta_arc.evidence import explain_ground
 from delta_arc.plan import Plan
-from delta_arc.report import Outcome, Report
+from delta_arc.report import Outcome, Report, Status
 from lineage_page import Chain, Link, chains_of, describe_chain, name_of, render
+from runtime.atlan import SearchHit
 from runtime.files import replace_file
 from runtime.terminal import logger
 
@@ -20,15 +21,22 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool) -> dict[str, Any]
     """What a run would do, or has done, for the page."""
     settings = plan.world["Setting"]
     outcomes = {outcome.qualified_name: outcome for outcome in report.outcomes}
-    guids = {name: outcome.guid for name, outcome in outcomes.items()} | _guids_in(plan.held.values())
+    guids = {name: outcome.guid for name, outcome in outcomes.items()} | _guids_of(plan.existing.values())
     chains = chains_of(_links_of(plan, outcomes, "Process"), _links_of(plan, outcomes, "ColumnProcess"))
     for chain in chains:
         # What could not be registered breaks the chain that it is part of.
         lost = [outcomes[name_of(ref)] for ref in chain.objects if name_of(ref) in outcomes]
-        chain.links += [_link(outcome, {}) for outcome in lost if outcome.status == "failed"]
-    for source, lack in plan.coverage.incomplete.items():
+        chain.links += [_link(outcome, {}) for outcome in lost if outcome.status is Status.FAILED]
+    for source, gap in plan.coverage.incomplete.items():
         ends = [plan.coverage.targets[source]] if source in plan.coverage.targets else []
-        chains.append(Chain([reference("Table", source)], targets=[reference("Table", end) for end in ends], lack=lack))
+        chains.append(
+            Chain(
+                [reference("Table", source)],
+                targets=[reference("Table", end) for end in ends],
+                missing=gap.words,
+                gaps=gap.parts,
+            )
+        )
     chains.sort(key=lambda chain: name_of(chain.sources[0]))
     complete, total = len(plan.coverage.complete), len(chains)
     return {
@@ -62,12 +70,12 @@ def _links_of(plan: Plan, outcomes: Mapping[str, Outcome], type_name: str) -> li
 
 
 def _link(outcome: Outcome, attributes: Mapping[str, Any]) -> Link:
-    detail = f"changes {outcome.detail}" if outcome.status == "updated" else outcome.detail
+    detail = f"changes {outcome.detail}" if outcome.status is Status.UPDATED else outcome.detail
     return Link(
         outcome.qualified_name,
         attributes.get("inputs", []),
         attributes.get("outputs", []),
-        outcome.status,
+        outcome.status.value,
         f"{outcome.name}: {detail}" if detail else "",
         explain_ground(attributes.get("additionalEtlContext")),
         name_of(attributes["process"]) if "process" in attributes else "",
@@ -75,23 +83,18 @@ def _link(outcome: Outcome, attributes: Mapping[str, Any]) -> Link:
 
 
 def _count_outcomes(report: Report, dry_run: bool) -> list[list[Any]]:
-    words = {
-        "created": "created",
-        "updated": "changed",
-        "unchanged": "unchanged",
-        "removed": "removed",
-        "failed": "failed",
-    }
-    planned = {"created": "to create", "updated": "to change", "removed": "to remove"}
-    counts = {status: report.count(status) for status in words}
-    shown = [status for status in words if counts[status] or status in ("created", "updated", "unchanged")]
+    planned = {Status.CREATED: "to create", Status.UPDATED: "to change", Status.REMOVED: "to remove"}
+    words = {status: "changed" if status is Status.UPDATED else status.value for status in Status}
+    counts = {status: report.count(status) for status in Status}
+    always = (Status.CREATED, Status.UPDATED, Status.UNCHANGED)
     return [
         [f"Assets {planned.get(status, words[status]) if dry_run else words[status]}", counts[status]]
-        for status in shown
+        for status in Status
+        if counts[status] or status in always
     ]
 
 
-def _guids_in(hits: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def _guids_of(hits: Iterable[SearchHit]) -> dict[str, str]:
     """The guids of processes and of what they refer to, by qualified name."""
     found = {}
     for hit in hits:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
 from delta_arc.entities import Entity
-from delta_arc.report import Coverage, Outcome, Report, Status
+from delta_arc.report import Coverage, Outcome, Report, Status, TableLineage, find_stale
 from runtime.atlan import SearchHit
 
 BATCH_SIZE = 50  # Atlan's advice: 20 to 50 assets per bulk request
@@ -106,6 +106,16 @@ class Plan:
         return Report(outcomes, [*self.coverage.unmatched], self.existing)
 
 
+def make_plan(
+    steps: Sequence[Step], tables: TableLineage, columns: Report, world: Mapping[str, Mapping[str, str]], prune: bool
+) -> Plan:
+    """What a run would do: write the changes of its steps, and (`prune`) archive what is wanted no more."""
+    existing = {**tables.existing, **columns.existing}
+    wanted = {change.qualified_name for step in steps for change in step.changes}
+    coverage = replace(tables.coverage, unmatched=(*tables.coverage.unmatched, *columns.unmatched))
+    return Plan(world, steps, find_stale(existing, wanted), coverage, prune, existing)
+
+
 def planned_outcomes(steps: Iterable[Step]) -> list[Outcome]:
     """What would become of every asset of some steps."""
     return [change.outcome() for step in steps for change in step.changes]
@@ -116,12 +126,6 @@ def removal(hit: SearchHit, failure: str = "") -> Outcome:
     names = hit["attributes"]
     status = Status.FAILED if failure else Status.REMOVED
     return Outcome(hit["typeName"], names["name"], names["qualifiedName"], status, failure)
-
-
-def find_stale(existing: Mapping[str, SearchHit], wanted: Container[str]) -> list[SearchHit]:
-    """What was made earlier and is wanted no more; column processes first, as they lean on the others."""
-    hits = [hit for name, hit in sorted(existing.items()) if name not in wanted]
-    return sorted(hits, key=lambda hit: hit["typeName"] != "ColumnProcess")
 
 
 def compare(wanted: Iterable[Entity], existing: Mapping[str, SearchHit]) -> list[Change]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypedDict
 
-from delta_arc.entities import Flow, Load
+from delta_arc.entities import Flow, Load, RegisteredObject
 from delta_arc.evidence import Evidence
 from delta_arc.overrides import Overrides
 from runtime.atlan import SearchHit
@@ -46,6 +47,14 @@ class Unmatched:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """What a chain is missing: which of its parts (`target`, `object`, `columns`), and in words."""
+
+    parts: tuple[str, ...]
+    words: str
+
+
+@dataclass(frozen=True)
 class Coverage:
     """How far the lineage reaches: by source table the complete chains with their ground, and what others are missing.
 
@@ -53,7 +62,7 @@ class Coverage:
     """
 
     complete: Mapping[str, str] = field(default_factory=dict)
-    incomplete: Mapping[str, str] = field(default_factory=dict)
+    incomplete: Mapping[str, Gap] = field(default_factory=dict)
     unmatched: tuple[Unmatched, ...] = ()
     targets: Mapping[str, str] = field(default_factory=dict)
 
@@ -83,6 +92,17 @@ class Report:
         """The qualified names of what could not be created: nothing can refer to them."""
         return frozenset(outcome.qualified_name for outcome in self.outcomes if outcome.is_absent)
 
+    @property
+    def stale(self) -> list[SearchHit]:
+        """What Atlan had before and is wanted no more."""
+        return find_stale(self.existing, {outcome.qualified_name for outcome in self.outcomes})
+
+
+def find_stale(existing: Mapping[str, SearchHit], wanted: Container[str]) -> list[SearchHit]:
+    """What was made earlier and is wanted no more; column processes first, as they lean on the others."""
+    hits = [hit for name, hit in sorted(existing.items()) if name not in wanted]
+    return sorted(hits, key=lambda hit: hit["typeName"] != "ColumnProcess")
+
 
 @dataclass
 class TableLineage(Report):
@@ -94,6 +114,18 @@ class TableLineage(Report):
     coverage: Coverage = field(default_factory=Coverage)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     overrides: Overrides | None = None
+
+
+class S3Integration(TypedDict):
+    """What `integration_with_S3` returns: `object_count` counts the `s3_objects`, and `bucket_object_count` all that the
+    bucket has, under any prefix (None where that is not known)."""
+
+    connection_qualified_name: str
+    bucket_qualified_name: str
+    s3_objects: list[RegisteredObject]
+    object_count: int
+    bucket_object_count: int | None
+    report: Report
 
 
 PLANNED_WORDS = {Status.CREATED: "to create", Status.UPDATED: "to update", Status.REMOVED: "to remove"}

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from delta_arc.entities import COMPARED_ATTRIBUTES, PROCESS_ATTRIBUTES, digest
-from delta_arc.evidence import Evidence
 from delta_arc.matching import AssetRow
 from delta_arc.plan import Action, Plan, Step, comparable
+from delta_arc.report import Report, S3Integration, TableLineage
+from delta_arc.settings import Settings
 from runtime.atlan import SearchHit
 from runtime.errors import PipelineError
 from runtime.files import replace_file
@@ -21,24 +22,31 @@ IN_ATLAN = "In Atlan,"  # the kind of thing whose value is a digest, which says 
 
 
 def describe_world(
-    settings: Mapping[str, str],
-    overrides: str,
-    assets: Iterable[AssetRow],
-    objects: Iterable[Mapping[str, Any]],
-    evidence: Iterable[Evidence],
-    existing: Mapping[str, SearchHit],
+    assets: Iterable[AssetRow], s3: S3Integration, tables: TableLineage, columns: Report, settings: Settings
 ) -> dict[str, dict[str, str]]:
-    """All that a plan is made from; `existing` are search hits of what Atlan has already."""
+    """Everything that a plan is made from: for each kind of thing, what there is by name."""
+    overrides = tables.overrides.text.splitlines() if tables.overrides else []
+    existing = {**s3["report"].existing, **tables.existing, **columns.existing}
     return {
-        "Setting": dict(settings),
-        "Override": {f"line {number}": line for number, line in enumerate(overrides.splitlines(), 1)},
+        "Setting": {
+            "tenant": settings.tenant,
+            "PostgreSQL connection": settings.postgres_connection,
+            "Snowflake connection": settings.snowflake_connection,
+            "bucket": s3["bucket_qualified_name"],
+            "prefix": settings.s3_prefix,
+            "objects in the whole bucket": str(s3["bucket_object_count"]),
+            "READ_FILE_HEADERS": str(settings.read_file_headers).lower(),
+        },
+        "Override": {f"line {number}": line for number, line in enumerate(overrides, 1)},
         "Asset": {row[0]: f"{row[2]} {row[1]}" for row in assets},
         "S3 object": {
             item["key"]: f"{item['size']} bytes of {item['last_modified'].isoformat()} ({item['etag']})"
-            for item in objects
+            for item in s3["s3_objects"]
         },
         "Header of": {
-            found.key: f"{found.ground.value} ({found.reason or ', '.join(found.columns)})" for found in evidence if found.key
+            found.key: f"{found.ground.value} ({found.reason or ', '.join(found.columns)})"
+            for found in tables.evidence.values()
+            if found.key
         },
         IN_ATLAN: {
             name: _fingerprint(hit, COMPARED_ATTRIBUTES.get(hit["typeName"], PROCESS_ATTRIBUTES))
@@ -66,7 +74,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "prune": plan.prune,
         "coverage": {
             "complete": dict(plan.coverage.complete),
-            "incomplete": dict(plan.coverage.incomplete),
+            "incomplete": {table: gap.words for table, gap in plan.coverage.incomplete.items()},
             "unmatched": [{"what": item.sentence, "overrides": [*item.lines]} for item in plan.coverage.unmatched],
         },
         "steps": [_step_in_document(step) for step in plan.steps],
@@ -83,7 +91,10 @@ def _step_in_document(step: Step) -> dict[str, Any]:
     return {
         "step": step.label,
         "create": [
-            {"type": change.type_name, **{name: comparable(value) for name, value in change.entity["attributes"].items()}}
+            {
+                "type": change.type_name,
+                **{name: comparable(value) for name, value in change.entity["attributes"].items()},
+            }
             for change in step.changes
             if change.action is Action.CREATE
         ],

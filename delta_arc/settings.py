@@ -17,6 +17,7 @@ from runtime.terminal import configure_logging
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of a run, checked. `sandbox` means: no tenant is set, use the embedded one."""

@@ -6,12 +6,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from delta_arc.plan import Action, Change, Step, comparable
-from delta_arc.report import Coverage
+from delta_arc.plan import Action, Plan, Step, comparable
+from delta_arc.report import Coverage, log_lines
 from runtime.atlan import SearchHit
+from runtime.terminal import logger
 
 LINES = 100  # how many lines of one kind are shown
 ACTION_WORDS = {Action.CREATE: "to create", Action.UPDATE: "to update", Action.KEEP: "unchanged"}
+
+
+def log_plan(plan: Plan, dry_run: bool) -> None:
+    """Show what a plan removes and how far its lineage reaches; for a dry run, also what it adds and changes."""
+    if dry_run:
+        log_lines([*show_steps(plan.steps), *show_grounds(plan.coverage)])
+    if plan.removals:
+        logger.warning("⚠️ %d processes are stale%s", len(plan.removals), "" if plan.prune else ": --prune removes them")
+        log_lines(show_removals(plan.removals))
+    log_lines(show_coverage(plan.coverage))
 
 
 def show_steps(steps: Iterable[Step]) -> Iterator[str]:
@@ -59,7 +70,7 @@ def show_coverage(coverage: Coverage) -> Iterator[str]:
     """How many tables have a complete chain, what the others are missing, and what settles what is unmatched."""
     total = len(coverage.complete) + len(coverage.incomplete)
     yield f"🔍 {len(coverage.complete)} of {total} tables have a complete chain"
-    for missing, number in sorted(Counter(coverage.incomplete.values()).items()):
+    for missing, number in sorted(Counter(gap.words for gap in coverage.incomplete.values()).items()):
         yield f"   {number} without: {missing}"
     told = [[f"⚠️ {item.sentence}", *(f"      {line}" for line in item.lines)] for item in coverage.unmatched]
     for lines in told[:LINES]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from delta_arc.entities import Entity
@@ -202,9 +202,7 @@ def _save_connection(client: AtlanClient, entity: Entity) -> str:
     return guid
 
 
-def remove_assets(
-    client: AtlanClient, label: str, hits: Sequence[SearchHit], dry_run: bool = False
-) -> list[Outcome]:
+def remove_assets(client: AtlanClient, label: str, hits: Sequence[SearchHit], dry_run: bool = False) -> list[Outcome]:
     """Archive assets (they can be restored in Atlan); one outcome for each. A dry run shows them, and archives nothing."""
     from pyatlan.client.constants import DELETE_ENTITIES_BY_GUIDS
 

@@ -44,7 +44,8 @@ class Chain:
     targets: list[Ref] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     columns: list[Link] = field(default_factory=list)
-    lack: str = ""
+    missing: str = ""  # what keeps it from being complete, in words
+    gaps: Sequence[str] = ()  # which of its parts that is: target, object, columns
 
 
 def chains_of(links: Iterable[Link], columns: Iterable[Link]) -> list[Chain]:
@@ -78,12 +79,12 @@ def chains_of(links: Iterable[Link], columns: Iterable[Link]) -> list[Chain]:
 
 
 def _is_object(ref: Ref) -> bool:
-    return ref["typeName"].endswith("Object")
+    return str(ref["typeName"]).endswith("Object")
 
 
 def name_of(ref: Ref) -> str:
     """The qualified name that a reference holds."""
-    return ref["uniqueAttributes"]["qualifiedName"]
+    return str(ref["uniqueAttributes"]["qualifiedName"])
 
 
 # =====================================================================================================================
@@ -115,7 +116,7 @@ def describe_chain(chain: Chain, guids: Mapping[str, str]) -> dict[str, Any]:
         **_describe_columns(chain.columns, state),
     }
     ground = next((link.ground for link in chain.links if link.ground), "")
-    optional = {"ground": ground, "lack": chain.lack}
+    optional = {"ground": ground, "missing": chain.missing, "gaps": list(chain.gaps)}
     return described | {name: value for name, value in optional.items() if value}
 
 

@@ -82,7 +82,7 @@ function notesOf(chain) {
   const elided = (name) => name.length * 9 > view.width / 4; // about as wide as a lane
   const notes = [...new Set(ends)].filter(elided);
   if (chain.ground) notes.push(`Ground: ${chain.ground}`);
-  if (chain.lack) notes.push(`Missing: ${chain.lack}`);
+  if (chain.missing) notes.push(`Missing: ${chain.missing}`);
   if (chain.count > 1) {
     const more = chain.count - chain.objects.length;
     notes.push(`Objects: ${chain.objects.join(", ")}${more > 0 ? ` and ${number(more)} more` : ""}`);
@@ -199,16 +199,16 @@ function noteHits(chain) {
 function drawChain({ chain, at, of }) {
   const isOpen = view.open.has(chain);
   const label = chain.sources.concat(chain.targets)[0]?.[0] ?? "";
-  const lacks = (lane) => (chain.lack || "").includes(lane);
+  const lacks = (part) => (chain.gaps || []).includes(part);
   const objects = chain.count > 1 ? [[`${number(chain.count)} objects`, chain.folder, ""]] : chain.objects;
   const edge = (there) => make("span", { className: there ? "edge" : "edge missing" });
-  const noObject = lacks("S3 object") ? "no object" : lacks("columns") ? "columns do not fit" : "";
+  const noObject = lacks("object") ? "no object" : lacks("columns") ? "columns do not fit" : "";
   const lanes = [
     drawEnd(chain.sources, "no source", noteHits(chain)),
     edge(objects.length),
     drawEnd(objects, noObject),
-    edge(chain.targets.length && !chain.lack),
-    drawEnd(chain.targets, lacks("Snowflake") || !chain.lack ? "no target" : ""),
+    edge(chain.targets.length && !chain.missing),
+    drawEnd(chain.targets, lacks("target") || !chain.missing ? "no target" : ""),
   ];
   const state = drawState(chain.state, ` ${WORDS[chain.state]}`);
   const toggle = make("button", { type: "button", className: "toggle", aria: { expanded: isOpen, label: `Columns of ${label}` } });

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from runtime.embedded import start_sandbox
-from runtime.errors import PipelineError, SettingsError
-from runtime.terminal import logger, say_error
 from metadata_extraction.components import open_store
 from metadata_extraction.models import MigrationSummary, Result, Run, check_id
 from metadata_extraction.settings import Settings, get_settings
+from runtime.embedded import start_sandbox
+from runtime.errors import PipelineError, SettingsError
+from runtime.terminal import logger, say_error
 
 DONE, FAILED, WRONG_SETTING, UPLOAD_INCOMPLETE, STOPPED = 0, 1, 2, 3, 130
 

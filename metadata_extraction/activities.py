@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from runtime.errors import PipelineError
-from runtime.terminal import logger
 from metadata_extraction import sample
 from metadata_extraction.atlas import make_entity
 from metadata_extraction.components import open_store
@@ -20,6 +18,8 @@ from metadata_extraction.settings import Settings, get_settings
 from metadata_extraction.sources import Row, Source, SourceError, open_source
 from metadata_extraction.stores import Store, StoreError
 from metadata_extraction.upload import migrate_from_objectstore_to_atlan
+from runtime.errors import PipelineError
+from runtime.terminal import logger
 
 
 class Tell(Protocol):

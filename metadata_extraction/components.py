@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from runtime.errors import PipelineError
 from metadata_extraction.stores import LocalFolder, RemoteStore, Store, StoreError
+from runtime.errors import PipelineError
 
 # A request may take long, as a slow line moves little, but not stand still. One blip is mended at once; what lasts
 # longer is the upload's to try again.

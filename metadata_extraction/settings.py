@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from delta_arc.settings import LOG_LEVELS, SettingsError, read_env_file
-from runtime.terminal import configure_logging
 from metadata_extraction.models import Filters
+from runtime.terminal import configure_logging
 
 # The connection in Atlan that the sample's assets belong to.
 SAMPLE_CONNECTION_NAME = "postgres-sample"

@@ -21,12 +21,12 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
-    from runtime.errors import PipelineError
-    from runtime.terminal import logger
     from metadata_extraction.activities import preflight_check, transform_data, upload_to_atlan
     from metadata_extraction.models import MigrationSummary, Preflight, Result, Run, Transformed, Written
     from metadata_extraction.settings import Settings
     from metadata_extraction.workflow import FETCHES, UPLOAD_SKIPPED
+    from runtime.errors import PipelineError
+    from runtime.terminal import logger
 
 ACTIVITIES = (preflight_check, *FETCHES, transform_data, upload_to_atlan)
 AT_ONCE = 4  # activities in a worker

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from runtime.errors import PipelineError
-from runtime.terminal import logger
 from metadata_extraction.components import open_store
 from metadata_extraction.models import Failure, MigrationSummary
 from metadata_extraction.settings import get_settings
 from metadata_extraction.stores import PART_BYTES, PARTS_IN_FLIGHT, Store, StoredFile, StoreError, part_bytes
+from runtime.errors import PipelineError
+from runtime.terminal import logger
 
 MANIFEST = "_manifest.json"
 TRIES = 8  # for one file: half a minute of waiting in all

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from runtime.errors import PipelineError
-from runtime.terminal import Progress, logger
 from metadata_extraction.activities import (
     fetch_columns,
     fetch_databases,
@@ -15,6 +13,8 @@ from metadata_extraction.activities import (
     upload_to_atlan,
 )
 from metadata_extraction.models import MigrationSummary, Preflight, Result, Run
+from runtime.errors import PipelineError
+from runtime.terminal import Progress, logger
 
 FETCHES = (fetch_databases, fetch_schemas, fetch_tables, fetch_columns, fetch_procedures)
 

@@ -66,7 +66,7 @@ def _connect_once(base_url: str, api_token: str, requests_per_minute: int) -> At
 
     # pyatlan ignores NO_PROXY, so a proxy must be kept away from this machine's own addresses here.
     local = {"proxy": None} if is_local(base_url) else {}
-    client = AtlanClient(
+    client = AtlanClient(  # type: ignore[no-untyped-call]
         base_url=base_url, api_key=api_token, connect_timeout=10, read_timeout=120, retry=Retry(total=0), **local
     )
     transport = PatientTransport(client._session._transport, httpx.TransportError, requests_per_minute)
@@ -79,9 +79,7 @@ def _connect_once(base_url: str, api_token: str, requests_per_minute: int) -> At
 # =====================================================================================================================
 
 
-def call_atlan(
-    client: AtlanClient, api: Any, body: Any = None, query: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def call_atlan(client: AtlanClient, api: Any, body: Any = None, query: dict[str, Any] | None = None) -> dict[str, Any]:
     """One request with pyatlan's session and headers, and plain JSON in and out; `api` is one of pyatlan's constants.
 
     Raises `AtlanRequestError` where Atlan refuses it, does not answer, or answers with something that is no JSON object.
@@ -253,7 +251,9 @@ def read_role_guid(client: AtlanClient, name: str) -> str:
     records = call_atlan(client, GET_ROLES, query=query).get("records")
     if not isinstance(records, list):
         raise not_atlan(client)
-    guids = [str(role["id"]) for role in records if isinstance(role, dict) and role.get("name") == name and "id" in role]
+    guids = [
+        str(role["id"]) for role in records if isinstance(role, dict) and role.get("name") == name and "id" in role
+    ]
     if not guids:
         raise AtlanRequestError(f"Atlan has no role named {name}: ask an administrator of the tenant.", None)
     return guids[0]
@@ -282,10 +282,11 @@ def wait_for_rights(client: AtlanClient, guid: str) -> None:
     """
     from pyatlan.client.constants import GET_ENTITY_BY_GUID
 
+    api = GET_ENTITY_BY_GUID.format_path_with_params(guid)  # type: ignore[no-untyped-call]
     query = {"minExtInfo": True, "ignoreRelationships": True}
     for attempt in range(RIGHTS_TRIES):
         try:
-            call_atlan(client, GET_ENTITY_BY_GUID.format_path_with_params(guid), query=query)
+            call_atlan(client, api, query=query)
             return
         except AtlanRequestError as error:
             if error.status != 403 or attempt == RIGHTS_TRIES - 1:

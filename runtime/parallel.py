@@ -85,7 +85,9 @@ class _Task:
 
     def _run(self) -> None:
         try:
-            with contextlib.nullcontext([]) if self._is_shown else holding_back() as self._records:
+            with contextlib.ExitStack() as stack:
+                if not self._is_shown:
+                    self._records = stack.enter_context(holding_back())
                 self._begun.set()
                 self._value = self._function()
         except BaseException as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runtime.environment import is_local
@@ -79,7 +79,30 @@ def _make_session(variables: Mapping[str, str]) -> Any:
     return session
 
 
-def explain_s3_refusal(error: Any, bucket: str, client: Any) -> str:
+def list_pages(client: Any, bucket: str, prefix: str) -> Iterator[list[dict[str, Any]]]:
+    """The objects of a bucket page by page, as boto3 gives them, without folder markers (keys that end in `/`).
+
+    Raises `S3Error` where the bucket cannot be listed.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+    try:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            if "Name" not in page:
+                raise S3Error("What answers as S3 is no S3 server: check AWS_ENDPOINT_URL_S3.")
+            yield [item for item in page.get("Contents", []) if not item["Key"].endswith("/")]
+    except ClientError as error:
+        raise S3Error(_explain_s3_refusal(error, bucket, client)) from None
+    except ParamValidationError:
+        raise S3Error(f"S3_BUCKET_NAME is no name of a bucket ({bucket}): check it.") from None
+    except BotoCoreError as error:
+        words = " ".join(str(error).split())
+        raise S3Error(
+            f"S3 cannot be reached: {words} — check AWS_ENDPOINT_URL_S3, AWS_PROFILE and the network."
+        ) from None
+
+
+def _explain_s3_refusal(error: Any, bucket: str, client: Any) -> str:
     """What botocore's `ClientError` for listing a bucket means, and what to do, in one sentence."""
     from botocore import UNSIGNED
 

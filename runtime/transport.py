@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any, ClassVar
 
-from delta_arc.settings import PipelineError
+from runtime.errors import PipelineError
 from runtime.terminal import logger
 
 

@@ -15,7 +15,8 @@ from world import Run, World, settings_of, start_world
 
 import main
 import sandbox
-from delta_arc import clients, terminal, transport
+from runtime import atlan as runtime_atlan
+from runtime import embedded, terminal, transport
 
 SETTINGS = [
     "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "POSTGRES_CONNECTION_NAME", "SNOWFLAKE_CONNECTION_NAME",
@@ -70,8 +71,8 @@ def _isolate(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def _forget_clients() -> None:
-    clients._make_atlan_client.cache_clear()
-    clients._start_sandbox.cache_clear()
+    runtime_atlan._connect_once.cache_clear()
+    embedded._start_once.cache_clear()
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_a_cache_expires(age: float, max_age: float, valid: bool, empty_folder: 
 
 
 def test_the_setting_decides_how_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_cache(timestamp=(NOW - timedelta(hours=3)).isoformat())
+    write_cache(timestamp=(NOW - timedelta(hours=3)).isoformat(), source=source_of(world))
     assert main.is_cache_valid(FILE)
     monkeypatch.setenv("CACHE_EXPIRY_HOURS", "2")
     assert not main.is_cache_valid(FILE)
@@ -171,7 +171,8 @@ def test_a_valid_cache_is_used_without_a_request(world: World) -> None:
 )
 def test_a_cache_of_unknown_or_other_source_is_only_displayed(source: dict | None, world: World) -> None:
     write_cache(source=source)
-    assert main.get_cache_status()[0]["state"] == "valid"
+    assert main.get_cache_status()[0]["state"] == "foreign"
+    assert not main.is_cache_valid(FILE)
     assert len(main.find_postgres_assets()) == 51
     assert len((main.load_cache_from_file(FILE) or {})["data"]) == 51
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from world import ROOT, Run, python, start_world
 
-from delta_arc import clients
+from runtime import embedded
 
 SAMPLES = [ROOT / "postgres_assets_cache.json", ROOT / "snowflake_assets_cache.json"]
 
@@ -20,7 +20,7 @@ SAMPLES = [ROOT / "postgres_assets_cache.json", ROOT / "snowflake_assets_cache.j
 def stop_at_the_end(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An embedded sandbox ends with its test, not with the interpreter."""
     with contextlib.ExitStack() as running:
-        monkeypatch.setattr(clients, "atexit", SimpleNamespace(register=running.callback))
+        monkeypatch.setattr(embedded, "atexit", SimpleNamespace(register=running.callback))
         yield
 
 

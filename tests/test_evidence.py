@@ -14,10 +14,8 @@ from world import ROOT, Run, World, write_inventory
 
 from delta_arc import evidence
 from delta_arc.evidence import (
-    CONTRADICTION,
-    NAMES_AND_HEADER,
-    NAMES_ONLY,
     Evidence,
+    Ground,
     absent_columns,
     judge,
     parse_head,
@@ -73,32 +71,32 @@ CONTRADICTIONS = {
 def test_a_header_is_found(text: str) -> None:
     for head in (text.encode(), gzip.compress(text.encode())):
         found = judge(parse_head(head, complete=True), TABLE)
-        assert (found.ground, found.absent) == (NAMES_AND_HEADER, ())
+        assert (found.ground, found.absent) == (Ground.HEADER, ())
 
 
 @pytest.mark.parametrize("text", NO_HEADERS.values(), ids=NO_HEADERS)
 def test_a_row_that_may_be_data_decides_nothing(text: str) -> None:
     found = judge(parse_head(text.encode(), complete=True), TABLE)
-    assert found.ground == NAMES_ONLY
+    assert found.ground == Ground.NAMES
     assert found.reason
 
 
 @pytest.mark.parametrize("text", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
 def test_other_columns_contradict(text: str) -> None:
     found = judge(parse_head(text.encode(), complete=True), TABLE)
-    assert found.ground == CONTRADICTION
+    assert found.ground == Ground.CONTRADICTION
     assert "the table has id, name, created_at" in found.reason
 
 
 def test_a_header_alone_contradicts_nothing() -> None:
     """There are no rows that it could stand out from: it may be the only row of a file without a header."""
-    assert judge(parse_head(b"shadeName,cityName\n", complete=True), TABLE).ground == NAMES_ONLY
+    assert judge(parse_head(b"shadeName,cityName\n", complete=True), TABLE).ground == Ground.NAMES
 
 
 def test_missing_columns_are_told() -> None:
     found = judge(parse_head(b"id,created_at,extra\n1,2025-01-01,x\n", complete=True), TABLE)
     assert found.absent == ("name",)
-    assert absent_columns(found.kept_on_process) == {"name"}
+    assert absent_columns(found.on_process) == {"name"}
 
 
 @pytest.mark.parametrize("kept", [None, "", "edited by hand", "[]", '{"columns not in the file": 5}', "5"])
@@ -120,7 +118,7 @@ def test_a_cut_row_does_not_count() -> None:
 
 
 def test_a_table_without_known_columns_has_nothing_to_compare() -> None:
-    assert judge(parse_head(b"shade,weight\nred,12\n", complete=True), ()).ground == NAMES_ONLY
+    assert judge(parse_head(b"shade,weight\nred,12\n", complete=True), ()).ground == Ground.NAMES
 
 
 def test_the_samples_agree_with_their_tables() -> None:
@@ -128,7 +126,7 @@ def test_the_samples_agree_with_their_tables() -> None:
     for path in (ROOT / "sandbox" / "buckets").rglob("*.csv"):
         columns = [row[1] for row in assets if row[2] == "Column" and f"/{path.stem}/" in row[0]]
         found = judge(parse_head(path.read_bytes(), complete=True), columns)
-        assert (found.ground, found.absent, found.columns) == (NAMES_AND_HEADER, (), tuple(columns)), path
+        assert (found.ground, found.absent, found.columns) == (Ground.HEADER, (), tuple(columns)), path
 
 
 def parquet(columns: Mapping[str, list]) -> bytes:
@@ -147,7 +145,7 @@ def test_parquet_is_read_from_its_footer() -> None:
     assert head.columns == ("id", "name")
     nested = parse_parquet_tail(parquet({"data": [{"id": 1}]}))
     assert isinstance(nested, evidence.Head)
-    assert judge(nested, TABLE).ground == NAMES_ONLY
+    assert judge(nested, TABLE).ground == Ground.NAMES
     for damaged in (b"", b"PAR1", whole[:-4], whole[:-20] + whole[-8:]):
         assert getattr(parse_parquet_tail(damaged), "reason", "too long")
 
@@ -281,14 +279,14 @@ def test_little_is_read_and_only_of_the_newest() -> None:
     contents = {"d4.csv": b"id,name\n" + b"1,2\n" * 50_000}
     objects = [{"key": f"d{number}.csv", "size": 200_000, "last_modified": number} for number in range(6)]
     found = evidence.gather_evidence(Client(), "bucket", {"t": objects}, {"t": ["id", "name"]})["t"]
-    assert (found.ground, found.key) == (NAMES_AND_HEADER, "d4.csv")
+    assert (found.ground, found.key) == (Ground.HEADER, "d4.csv")
     assert asked == [("d5.csv", "bytes=0-65535"), ("d4.csv", "bytes=0-65535")]
     asked.clear()
     found = evidence.gather_evidence(Client(), "bucket", {"t": objects[:4]}, {"t": ["id", "name"]})["t"]
-    assert (found.ground, found.key, found.reason) == (NAMES_ONLY, "d3.csv", "it has no header")
+    assert (found.ground, found.key, found.reason) == (Ground.NAMES, "d3.csv", "it has no header")
     assert [key for key, _ in asked] == ["d3.csv", "d2.csv"]
     asked.clear()
-    assert evidence.gather_evidence(Client(), "bucket", {"t": objects}, {})["t"].ground == NAMES_ONLY
+    assert evidence.gather_evidence(Client(), "bucket", {"t": objects}, {})["t"].ground == Ground.NAMES
     assert asked == []
 
 
@@ -309,6 +307,6 @@ def test_what_may_not_be_read_is_said(orders: World) -> None:
         (ConnectionClosedError(endpoint_url="x"), "ConnectionClosedError"),
     ):
         found = evidence.gather_evidence(Refusing(error), "bucket", objects, {"t": ["id"]})["t"]
-        assert (found.ground, found.key) == (NAMES_ONLY, "a.csv")
+        assert (found.ground, found.key) == (Ground.NAMES, "a.csv")
         assert told in found.reason
     assert isinstance(found, Evidence)

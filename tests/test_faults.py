@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from world import BULK, PREFIX, Run, World
 
-from delta_arc import transport
+from runtime import transport
 
 SEARCH, LINEAGE = "/api/meta/search/", "/api/meta/lineage/"
 # Everything that a first run asks.

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from world import POSTGRES, SCHEMA, SNOWFLAKE, Run, World
 
 from delta_arc.coverage import explain_columns, explain_tables
-from delta_arc.evidence import NAMES_ONLY, Evidence
-from delta_arc.overrides import Overrides, parse_overrides, settle_columns, settle_objects, settle_tables
-from runtime.errors import SettingsError
+from delta_arc.evidence import Evidence, Ground
 from delta_arc.matching import TARGET_TYPES, match_columns, match_s3_objects, match_tables, tables_in
+from delta_arc.overrides import Overrides, override_columns, override_objects, override_tables, parse_overrides
+from runtime.errors import SettingsError
 
 
 def assets(connection: str, *tables: str, columns: Sequence[str] = ("id",)) -> list[list[str]]:
@@ -34,15 +34,15 @@ def parse(text: str) -> Overrides:
     return parse_overrides("o.txt", text, SOURCES, TARGETS)
 
 
-def verdicts(text: str) -> dict[str, tuple[str | None, str]]:
-    settled = settle_objects(parse(text), match_s3_objects(KEYS, SOURCES))
-    return {verdict.key: (verdict.table_qualified_name, verdict.rule) for verdict in settled}
+def matched_objects(text: str) -> dict[str, tuple[str | None, str]]:
+    decided, _ = override_objects(parse(text), match_s3_objects(KEYS, SOURCES))
+    return {match.key: (match.table_qualified_name, match.rule) for match in decided}
 
 
 def test_objects_are_forced() -> None:
     before, after = (
-        verdicts(""),
-        verdicts("# ours\n\nobject in/x*.csv is public/orders # all\nobject in/orders.csv is nothing"),
+        matched_objects(""),
+        matched_objects("# ours\n\nobject in/x*.csv is public/orders # all\nobject in/orders.csv is nothing"),
     )
     orders = SOURCES[0][0]
     assert before["in/orders.csv"] == (None, "ambiguous")
@@ -52,13 +52,13 @@ def test_objects_are_forced() -> None:
 
 
 def test_names_with_spaces_and_brackets_are_quoted() -> None:
-    assert verdicts("object 'in/[[]a].csv' is \"public/odd name\"")["in/[a].csv"][0] == SOURCES[4][0]
+    assert matched_objects("object 'in/[[]a].csv' is \"public/odd name\"")["in/[a].csv"][0] == SOURCES[4][0]
 
 
 def pairs(text: str) -> dict[str, tuple[str | None, str]]:
     overrides = parse(text)
-    settled = settle_tables(overrides, match_tables(SOURCES, TARGETS, overrides.forbidden))
-    return {pair.source.removeprefix("default/postgres/1/shop/"): (pair.target, pair.rule) for pair in settled}
+    decided, _ = override_tables(overrides, match_tables(SOURCES, TARGETS, overrides.forbidden))
+    return {pair.source.removeprefix("default/postgres/1/shop/"): (pair.target, pair.rule) for pair in decided}
 
 
 def test_tables_are_forced_and_forbidden() -> None:
@@ -76,12 +76,12 @@ def test_columns_are_renamed() -> None:
     targets = assets("default/snowflake/1", "S/ORDERS", columns=("ID", "CUST_KEY", "NOTE"))
     text = "column orders/customer is CUST_KEY\ncolumn orders/note is nothing\n"
     overrides = parse_overrides("o.txt", text, sources, targets)
-    settled = settle_columns(overrides, match_columns(sources[1:], targets[1:]), sources[1:], targets[1:])
-    assert {(left[1], right[1]) for left, right in settled} == {("id", "ID"), ("customer", "CUST_KEY")}
-    assert overrides.unused("column") == []
+    decided, used = override_columns(overrides, match_columns(sources[1:], targets[1:]), sources[1:], targets[1:])
+    assert {(left[1], right[1]) for left, right in decided} == {("id", "ID"), ("customer", "CUST_KEY")}
+    assert overrides.unused(used, "column") == []
     overrides = parse_overrides("o.txt", "column orders/note is MISSING", sources, targets)
     with pytest.raises(SettingsError, match=r"o.txt line 1: .*MISSING"):
-        settle_columns(overrides, [], sources[1:], targets[1:])
+        override_columns(overrides, [], sources[1:], targets[1:])
 
 
 WRONG = {
@@ -117,18 +117,18 @@ def test_all_wrong_lines_are_told_at_once() -> None:
     assert len(raised.value.faults) >= 10
 
 
-def test_patterns_that_settle_a_key_differently_contradict_each_other() -> None:
+def test_patterns_that_decide_a_key_differently_contradict_each_other() -> None:
     with pytest.raises(SettingsError, match="lines 1 and 2 contradict"):
-        verdicts("object in/* is public/orders\nobject in/x9.csv is nothing")
+        matched_objects("object in/* is public/orders\nobject in/x9.csv is nothing")
 
 
-def test_lines_that_settle_nothing_are_told() -> None:
+def test_lines_that_fit_nothing_are_told() -> None:
     overrides = parse("object out/* is public/orders\nnever public/orders to FACTS\nobject in/x9.csv is nothing")
-    settle_objects(overrides, match_s3_objects(KEYS, SOURCES))
-    settle_tables(overrides, match_tables(SOURCES, TARGETS))
-    assert overrides.unused("object", "never") == [
-        "o.txt line 1 settles nothing: object out/* is public/orders",
-        "o.txt line 2 settles nothing: never public/orders to FACTS",
+    _, for_objects = override_objects(overrides, match_s3_objects(KEYS, SOURCES))
+    _, for_tables = override_tables(overrides, match_tables(SOURCES, TARGETS))
+    assert overrides.unused(for_objects | for_tables, "object", "never") == [
+        "o.txt line 1 fits nothing: object out/* is public/orders",
+        "o.txt line 2 fits nothing: never public/orders to FACTS",
     ]
 
 
@@ -144,7 +144,7 @@ NAME = st.text(st.sampled_from(["a", "B", "é", " ", "'", '"', "#", "*", "[", "]
     columns=st.lists(NAME, min_size=1, max_size=4, unique=True),
     data=st.data(),
 )
-def test_a_printed_line_settles_what_it_says_and_nothing_else(
+def test_a_printed_line_does_what_it_says_and_nothing_else(
     keys: list[str], names: list[str], columns: list[str], data: st.DataObject
 ) -> None:
     sources = assets("default/postgres/1", *(f"d/{s}/{name}" for s in ("p", "q") for name in names), columns=columns)
@@ -154,18 +154,18 @@ def test_a_printed_line_settles_what_it_says_and_nothing_else(
 
     def run(text: str) -> tuple[dict, dict, dict, list]:
         overrides = parse_overrides("o.txt", text, sources, targets)
-        found = settle_objects(overrides, match_s3_objects(keys, sources))
-        paired = settle_tables(overrides, match_tables(sources, targets, overrides.forbidden))
-        with_objects = {verdict.table_qualified_name for verdict in found}
-        ground = {pair.source: Evidence(NAMES_ONLY) for pair in paired if pair.target and pair.source in with_objects}
+        found, _ = override_objects(overrides, match_s3_objects(keys, sources))
+        paired, _ = override_tables(overrides, match_tables(sources, targets, overrides.forbidden))
+        with_objects = {match.table_qualified_name for match in found}
+        ground = {pair.source: Evidence(Ground.NAMES) for pair in paired if pair.target and pair.source in with_objects}
         coverage = explain_tables(paired, found, tables_in(targets, TARGET_TYPES), ground, overrides)
         left, right = sources[1 : 1 + len(columns)], targets[1:2]
-        matched = settle_columns(overrides, match_columns(left, right), left, right)
+        matched, _ = override_columns(overrides, match_columns(left, right), left, right)
         both = {row[0] for pair in matched for row in pair}
         told = [*coverage.unmatched, *explain_columns("Snowflake", left, both, (), overrides)]
         told += explain_columns("PostgreSQL", right, both, (), overrides)
         return (
-            {verdict.key: verdict.table_qualified_name for verdict in found},
+            {match.key: match.table_qualified_name for match in found},
             {pair.source: pair.target for pair in paired},
             {left[0]: right[0] for left, right in matched},
             told,
@@ -201,7 +201,7 @@ def test_a_run_obeys_the_file(world: World, run: Callable[..., Run], monkeypatch
     )
     ended = run()
     assert ended.code == 0
-    assert "⚠️ overrides.txt line 3 settles nothing: object no is nothing" in ended.out
+    assert "⚠️ overrides.txt line 3 fits nothing: object no is nothing" in ended.out
     assert "0 unmatched" not in ended.out  # the Snowflake table SHIPPERS is left over
     state = world.state()
     loads = [held for held in state.values() if held["name"].startswith("2 objects")]
@@ -241,5 +241,5 @@ def test_a_name_in_another_case_is_told() -> None:
 def test_a_pair_that_is_forbidden_is_so_by_its_line() -> None:
     rows = [[[f"{side}/SHOP/SALES/ORDERS", "ORDERS", "Table"]] for side in (POSTGRES, SNOWFLAKE)]
     overrides = parse_overrides("overrides.txt", "# why\nnever SALES/ORDERS to SALES/ORDERS", *rows)
-    (pair,) = settle_tables(overrides, match_tables(*rows, overrides.forbidden))
+    (pair,), _ = override_tables(overrides, match_tables(*rows, overrides.forbidden))
     assert (pair.target, pair.rule) == (None, "override line 2")

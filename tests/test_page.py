@@ -44,7 +44,7 @@ def a_chain(name: str, columns: int = 0, objects: int = 1, state: str = "unchang
     load = f"{SNOWFLAKE}/load/{name}"
     links = [
         Link(f"{POSTGRES}/extract/{name}", [table(POSTGRES, name)], files, state),
-        Link(load, files, [table(SNOWFLAKE, name)], state, ground='{"ground":"names and header"}'),
+        Link(load, files, [table(SNOWFLAKE, name)], state, ground="names and header"),
     ]
     below = [
         Link(
@@ -130,7 +130,7 @@ def test_a_chain_is_what_its_processes_are(states: list[str]) -> None:
 
 @given(st.text(), st.text())
 def test_any_name_comes_out_of_the_page_as_it_went_in(name: str, sentence: str) -> None:
-    chains = [Chain([table(POSTGRES, name)], lack="S3 object")]
+    chains = [Chain([table(POSTGRES, name)], missing="S3 object")]
     document = a_document(chains, unmatched=[["table", sentence, name]], title=name)
     page = render(document)
     assert document_in(page) == json.loads(json.dumps(document))
@@ -168,7 +168,7 @@ def test_what_is_missing_failed_or_stale_is_in_the_page(world: World, run: Calla
     document = document_in(Path("lineage.html").read_text(encoding="utf-8"))
     chains = {chain["sources"][0][0]: chain for chain in document["chains"]}
     assert chains["SHIPPERS"]["state"] == "incomplete"
-    assert chains["SHIPPERS"]["lack"] == "S3 object"
+    assert chains["SHIPPERS"]["missing"] == "S3 object"
     assert [end[0] for end in chains["SHIPPERS"]["targets"]] == ["SHIPPERS"]
     assert chains["ORDERS"]["state"] == "failed"
     assert chains["ORDERS"]["details"]
@@ -307,7 +307,7 @@ def test_it_works_with_the_keyboard_alone(open_page: Callable[..., Any]) -> None
 
 
 def test_search_finds_columns_and_filters_leave_states(open_page: Callable[..., Any]) -> None:
-    lost = Chain([table(POSTGRES, "LOST")], lack="Snowflake table (no table of that name) and S3 object")
+    lost = Chain([table(POSTGRES, "LOST")], missing="Snowflake table (no table of that name) and S3 object", gaps=("target",))
     page = open_page(a_document([*many(3), *many_created(), lost]))
     page.fill("#search", "COLUMN_2")
     assert shown(page) == ["NEW"]

@@ -10,17 +10,10 @@ import pytest
 from world import POSTGRES, PREFIX, SCHEMA, Run, World
 
 import main
-from delta_arc.plan import (
-    Change,
-    Coverage,
-    Plan,
-    Step,
-    describe_difference,
-    load_plan,
-    save_plan,
-    show_steps,
-    to_document,
-)
+from delta_arc.plan import Action, Change, Plan, Step
+from delta_arc.report import Coverage
+from delta_arc.saved_plan import describe_difference, load_plan, save_plan, to_document
+from delta_arc.showing import show_steps
 from runtime.errors import PipelineError
 
 FILE = "plan.json"
@@ -104,7 +97,9 @@ def test_long_lists_are_shortened() -> None:
     references = [{"uniqueAttributes": {"qualifiedName": name}} for name in after]
     entity = {"typeName": "Process", "attributes": {"name": "p", "qualifiedName": "q", "inputs": references}}
     (line,) = [
-        text for text in show_steps([Step("s", [Change(entity, "update", {"inputs": before})])]) if "inputs" in text
+        text
+        for text in show_steps([Step("s", [Change(entity, Action.UPDATE, {"inputs": before})])])
+        if "inputs" in text
     ]
     assert line == "       inputs: + b0, + b1, + b2, + b3, + b4, - a0, - a1, - a2, - a3, - a4 and 8 more"
 
@@ -221,7 +216,7 @@ def test_a_plan_that_another_program_would_make_differently_is_refused(
     world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("--plan", FILE)
-    monkeypatch.setattr("delta_arc.entities._describe_objects", lambda objects: "objects")
+    monkeypatch.setattr("delta_arc.entities._name_objects", lambda objects: "objects")
     ended = run("--apply", FILE)
     assert (ended.code, "another version or user" in ended.err) == (1, True)
 
@@ -241,7 +236,7 @@ def test_the_difference_is_told_in_sentences() -> None:
 
 # The file
 
-EMPTY = Plan({}, [], [], Coverage({}, {}, [], {}), False, {})
+EMPTY = Plan({}, [], [], Coverage(), False, {})
 
 
 def test_what_is_saved_is_loaded(empty_folder: Path) -> None:

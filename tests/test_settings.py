@@ -147,7 +147,8 @@ def test_the_environment_wins_over_the_file(empty_folder: Path, monkeypatch: pyt
     monkeypatch.setenv("S3_BUCKET_NAME", "from-environment")
     settings = get_settings()
     assert (settings.s3_bucket, settings.s3_prefix) == ("from-environment", "from file/")
-    assert os.environ["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:9"
+    assert settings.aws["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:9"
+    assert "AWS_ENDPOINT_URL_S3" not in os.environ
 
 
 def test_a_corrected_file_is_read_at_the_next_call(empty_folder: Path) -> None:

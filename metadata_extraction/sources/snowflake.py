@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from runtime.terminal import logger
 from metadata_extraction.sources import Row, SourceError
+from runtime.terminal import logger
 
 DOES_NOT_EXIST = 2003  # Snowflake's error number for an object that is not there, or not granted
 BAD_LOGIN = 250001

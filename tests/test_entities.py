@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from world import POSTGRES, SNOWFLAKE
 
-from delta_arc import model
+from delta_arc import entities
 from delta_arc.entities import Flow
+from lineage_page import common_folder
 
 S3 = "default/s3/1700000000"
 ARN = "arn:aws:s3:::landing-2"
 NAMES = ["ORDERS", "order items", 'O"Brien', "L'été", "MÜŞTERİ", "日本", "100%", "NET/GROSS", "a.b\\c"]
 MODIFIED = datetime(2025, 1, 2, 3, 4, 5, 678_000, tzinfo=timezone.utc)
-BUCKET = model.make_bucket(f"{S3}/{ARN}", "landing", ARN, 3)
+BUCKET = entities.make_bucket(f"{S3}/{ARN}", "landing", ARN, 3)
 PLACE = ("SHOP", "SALES")
 GROUND = '{"ground": "names only"}'
 FLOW = Flow(POSTGRES, f"{S3}/{ARN}", "in/", SNOWFLAKE)
@@ -76,7 +77,7 @@ def test_an_object(key: str) -> None:
     if key.endswith(".csv"):
         expected.s3_object_content_type = "text/csv"
     item = {"key": key, "size": 0, "last_modified": MODIFIED, "etag": "abc"}
-    assert plain(model.make_s3_object(BUCKET, item)) == sent_by_pyatlan(expected)
+    assert plain(entities.make_s3_object(BUCKET, item)) == sent_by_pyatlan(expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,13 +91,13 @@ def test_an_extract_and_a_load(name: str, type_name: str) -> None:
     kind = getattr(assets, type_name)
     for made, connection, inputs, outputs in (
         (
-            model.make_extract(FLOW, source, PLACE, keys, GROUND),
+            entities.make_extract(FLOW, source, PLACE, keys, GROUND),
             POSTGRES,
             [kind.ref_by_qualified_name(source[0])],
             files,
         ),
         (
-            model.make_load(FLOW, source, keys, target, PLACE, GROUND),
+            entities.make_load(FLOW, source, keys, target, PLACE, GROUND),
             SNOWFLAKE,
             files,
             [assets.Table.ref_by_qualified_name(target[0])],
@@ -120,8 +121,8 @@ def test_a_column_process(name: str) -> None:
 
     source, target = row(POSTGRES, name), row(SNOWFLAKE, name)
     left, right = ([f"{table[0]}/{name}", name, "Column"] for table in (source, target))
-    load = model.make_load(FLOW, source, objects("k"), target, PLACE, GROUND)["attributes"]["qualifiedName"]
-    made = model.make_column_process(load, source, left, target, right)
+    load = entities.make_load(FLOW, source, objects("k"), target, PLACE, GROUND)["attributes"]["qualifiedName"]
+    made = entities.make_column_process(load, source, left, target, right)
     attributes = made["attributes"]
     assert attributes["qualifiedName"] == f"{load}/column/{name}"
     assert attributes["name"] == f"{name}.{name} → {name}.{name}"
@@ -138,7 +139,7 @@ def test_a_column_process(name: str) -> None:
 
 
 def test_a_quote_in_a_key_does_not_end_the_statement() -> None:
-    made = model.make_extract(FLOW, row(POSTGRES, "ORDERS"), PLACE, objects("in/o'brien.csv"), GROUND)
+    made = entities.make_extract(FLOW, row(POSTGRES, "ORDERS"), PLACE, objects("in/o'brien.csv"), GROUND)
     assert made["attributes"]["sql"].count("'") % 2 == 0
 
 
@@ -148,8 +149,8 @@ def test_ids_do_not_hold_todays_files() -> None:
     names = [
         names_of(
             [
-                model.make_extract(FLOW, source, PLACE, day, GROUND),
-                model.make_load(FLOW, source, day, target, PLACE, GROUND),
+                entities.make_extract(FLOW, source, PLACE, day, GROUND),
+                entities.make_load(FLOW, source, day, target, PLACE, GROUND),
             ]
         )
         for day in (monday, tuesday)
@@ -168,9 +169,11 @@ def test_ids_tell_apart_all_that_is_connected() -> None:
     made = []
     for flow, name in itertools.product(flows, tables):
         source, target = row(flow.postgres_connection, name), row(flow.snowflake_connection, name)
-        made.append(model.make_extract(flow, source, PLACE, objects("k"), GROUND))
-        made.append(model.make_load(flow, source, objects("k"), target, PLACE, GROUND))
-        made.append(model.make_load(flow, row(flow.postgres_connection, "OTHER"), objects("k"), target, PLACE, GROUND))
+        made.append(entities.make_extract(flow, source, PLACE, objects("k"), GROUND))
+        made.append(entities.make_load(flow, source, objects("k"), target, PLACE, GROUND))
+        made.append(
+            entities.make_load(flow, row(flow.postgres_connection, "OTHER"), objects("k"), target, PLACE, GROUND)
+        )
     names = names_of(made)
     assert len(set(names)) == len(names)
 
@@ -188,4 +191,4 @@ def test_ids_tell_apart_all_that_is_connected() -> None:
     ],
 )
 def test_the_folder_that_keys_share(keys: list[str], folder: str) -> None:
-    assert model.common_folder(keys) == folder
+    assert common_folder(keys) == folder

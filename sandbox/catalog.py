@@ -7,6 +7,7 @@ either applied and stored as a whole or undone as a whole.
 from __future__ import annotations
 
 import contextlib
+import errno
 import sqlite3
 import time
 import uuid
@@ -19,10 +20,12 @@ from typing import Any
 import orjson
 
 from sandbox.errors import already_exists
+from sandbox.messages import Attributes, BusinessAttributes, Classification
 from sandbox.types import EntityType, Relationship, TypeSystem
 
 ACTIVE, DELETED = "ACTIVE", "DELETED"
-# Attributes that Atlan keeps unique per type across the tenant, beside qualifiedName.
+# Attributes that Atlan keeps unique per type across the tenant, beside qualifiedName (isUnique in the type definitions;
+# for awsArn also said by pyatlan's S3 models).
 UNIQUE_ATTRIBUTES = ("awsArn",)
 
 SCHEMA = """
@@ -34,8 +37,8 @@ CREATE TABLE IF NOT EXISTS document (kind TEXT, name TEXT, value BLOB, PRIMARY K
 """
 
 
-# A statement and its values.
-Row = tuple[str, tuple[Any, ...]]
+# An SQL statement and its values.
+Statement = tuple[str, tuple[Any, ...]]
 
 
 class FolderInUse(Exception):
@@ -44,38 +47,46 @@ class FolderInUse(Exception):
 
 @dataclass(slots=True)
 class Entity:
-    """One asset. `relations` maps a relationship's name to the guids at its other end, each with its own attributes."""
+    """One asset, as it is stored.
+
+    `relations` maps a relationship's name to the guids at its other end, each with the relationship's own attributes;
+    both ends hold it. Times are in milliseconds since 1970; `business` has custom metadata by the set's hashed name.
+    """
 
     guid: str
     type: EntityType
-    attributes: dict[str, Any]
+    attributes: Attributes
     status: str = ACTIVE
     created_by: str = ""
     updated_by: str = ""
     create_time: int = 0
     update_time: int = 0
-    tags: list[dict] = field(default_factory=list)
-    business: dict[str, dict] = field(default_factory=dict)
+    tags: list[Classification] = field(default_factory=list)
+    business: BusinessAttributes = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
-    relations: dict[str, dict[str, dict]] = field(default_factory=dict)
+    relations: dict[str, dict[str, Attributes]] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:
+        """Whether it is not archived."""
         return self.status == ACTIVE
 
     @property
     def name(self) -> str:
-        return self.attributes.get("name") or ""
+        """Its name, or "" if it has none."""
+        return str(self.attributes.get("name") or "")
 
     @property
     def qualified_name(self) -> str:
-        return self.attributes.get("qualifiedName") or ""
+        """Its qualified name; "" only while it is being created."""
+        return str(self.attributes.get("qualifiedName") or "")
 
-    def related(self, name: str) -> dict[str, dict]:
+    def related(self, name: str) -> dict[str, Attributes]:
+        """The guids at the other end of a relationship, in the order of linking, with the relationship's attributes."""
         return self.relations.get(name, {})
 
     def document(self) -> bytes:
-        """What is stored of it; relationships are rows of their own."""
+        """What is stored of it, as JSON; relationships are rows of their own."""
         return orjson.dumps(
             {
                 "type": self.type.name,
@@ -92,6 +103,7 @@ class Entity:
         )
 
     def copy(self) -> Entity:
+        """A copy that later changes of this entity leave as it is."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields["attributes"] = dict(self.attributes)
         fields["tags"] = list(self.tags)
@@ -100,7 +112,11 @@ class Entity:
 
 
 class Transaction:
-    """Changes to the catalog that are stored together at its end, or undone together."""
+    """Changes to the catalog that are stored together at its end, or undone together, the last one first.
+
+    `created`, `changed` and `purged` hold the entities concerned by guid; a created one is in `created` alone. The
+    metastore does the same with one graph transaction per request (`GraphTransactionInterceptor`).
+    """
 
     def __init__(self, catalog: Catalog, user: str) -> None:
         self.catalog = catalog
@@ -110,9 +126,10 @@ class Transaction:
         self.changed: dict[str, Entity] = {}
         self.purged: dict[str, Entity] = {}
         self._undo: list[Callable[[], object]] = []
-        self._links: list[Row] = []
+        self._links: list[Statement] = []
 
     def create(self, entity_type: EntityType, qualified_name: str) -> Entity:
+        """Add an active entity with a new guid and no attribute but its qualified name."""
         guid = str(uuid.uuid4())
         entity = Entity(guid, entity_type, {}, ACTIVE, self.user, self.user, self.now, self.now)
         self.catalog._add(entity)
@@ -122,7 +139,7 @@ class Transaction:
         return entity
 
     def touch(self, entity: Entity) -> None:
-        """Note that an entity changes; call it before the change."""
+        """Note that an entity changes, and when and by whom; call it before the change."""
         if entity.guid in self.created or entity.guid in self.changed:
             return
         before = (entity.update_time, entity.updated_by)
@@ -136,6 +153,10 @@ class Transaction:
         self._undo.append(undo)
 
     def set_attribute(self, entity: Entity, name: str, value: Any) -> None:
+        """Set an attribute, or with None take it away; a value that Atlan takes for the same changes nothing.
+
+        Raises `AtlasError` (409) if the attribute is unique and another entity of the type has this value.
+        """
         before = entity.attributes.get(name)
         if _same(before, value):
             return
@@ -159,7 +180,7 @@ class Transaction:
         self._undo.append(undo)
 
     def set_field(self, entity: Entity, name: str, value: Any) -> None:
-        """Set status, tags, business or labels."""
+        """Set status, tags, business or labels; nothing happens if it has that value already."""
         before = getattr(entity, name)
         if before == value:
             return
@@ -167,7 +188,12 @@ class Transaction:
         setattr(entity, name, value)
         self._undo.append(lambda: setattr(entity, name, before))
 
-    def link(self, entity: Entity, end: Relationship, other: Entity, attributes: dict | None = None) -> None:
+    def link(self, entity: Entity, end: Relationship, other: Entity, attributes: Attributes | None = None) -> None:
+        """Relate two entities, at both ends; `attributes` are the relationship's own.
+
+        Where an end takes one entity only, the one that was there before is unlinked: a table that is put into a schema
+        leaves the schema that it was in (the cardinality of the relationship's ends, `EntityGraphMapper`).
+        """
         attributes = attributes or {}
         if entity.related(end.name).get(other.guid) == attributes:
             return
@@ -185,6 +211,7 @@ class Transaction:
         self._links += [self._delete_link_rows(entity, end, other), ("INSERT INTO link VALUES (?,?,?,?,?)", row)]
 
     def unlink(self, entity: Entity, end: Relationship, other: Entity) -> None:
+        """End a relationship, at both ends; nothing happens if there is none."""
         if other.guid not in entity.related(end.name):
             return
         self.touch(entity)
@@ -195,6 +222,7 @@ class Transaction:
         self._links.append(self._delete_link_rows(entity, end, other))
 
     def purge(self, entity: Entity) -> None:
+        """Remove an entity for good, with all its relationships."""
         for name in list(entity.relations):
             end = entity.type.relationships[name]
             for guid in list(entity.related(name)):
@@ -205,14 +233,16 @@ class Transaction:
         self.changed.pop(entity.guid, None)
         self.purged[entity.guid] = entity
 
-    def statements(self) -> list[Row]:
-        rows: list[Row] = [("DELETE FROM entity WHERE guid = ?", (guid,)) for guid in self.purged]
+    def statements(self) -> list[Statement]:
+        """The SQL that stores what has changed."""
+        rows: list[Statement] = [("DELETE FROM entity WHERE guid = ?", (guid,)) for guid in self.purged]
         for entity in [*self.created.values(), *self.changed.values()]:
             if entity.guid not in self.purged:
                 rows.append(("INSERT OR REPLACE INTO entity VALUES (?,?)", (entity.guid, entity.document())))
         return rows + self._links
 
     def roll_back(self) -> None:
+        """Undo everything, the last change first: an earlier one may be what a later one was made on."""
         for undo in reversed(self._undo):
             undo()
 
@@ -224,7 +254,7 @@ class Transaction:
                 holder,
             )
 
-    def _set_link(self, entity: Entity, name: str, other: Entity, attributes: dict) -> None:
+    def _set_link(self, entity: Entity, name: str, other: Entity, attributes: Attributes) -> None:
         others = entity.relations.setdefault(name, {})
         before = others.get(other.guid)
         others[other.guid] = attributes
@@ -235,7 +265,7 @@ class Transaction:
         self._undo.append(lambda: entity.relations[name].__setitem__(other.guid, attributes))
 
     @staticmethod
-    def _delete_link_rows(entity: Entity, end: Relationship, other: Entity) -> Row:
+    def _delete_link_rows(entity: Entity, end: Relationship, other: Entity) -> Statement:
         return (
             "DELETE FROM link WHERE (guid = ? AND name = ? AND other = ?) OR (guid = ? AND name = ? AND other = ?)",
             (entity.guid, end.name, other.guid, other.guid, end.inverse, entity.guid),
@@ -243,7 +273,11 @@ class Transaction:
 
 
 class Catalog:
-    """All entities of a tenant, found by guid, by type and qualified name, by connection, or by walking relations."""
+    """All entities of a tenant, found by guid, by type and qualified name, by connection, or by walking relations.
+
+    `by_root` has the guids below a connection's qualified name. `version` grows with every change. `index_delay` is how
+    many seconds a change takes to be seen by a search.
+    """
 
     def __init__(self, types: TypeSystem, database: Path) -> None:
         self.types = types
@@ -260,10 +294,12 @@ class Catalog:
         self._load()
 
     def close(self) -> None:
+        """Close the database, and with it the folder for others to use."""
         self._database.close()
 
     @contextlib.contextmanager
     def transaction(self, user: str = "") -> Iterator[Transaction]:
+        """Collect changes by a user: stored when the block ends, undone if it raises anything."""
         transaction = Transaction(self, user)
         try:
             yield transaction
@@ -278,7 +314,10 @@ class Catalog:
         self.version += 1
 
     def find(self, type_name: str, qualified_name: str, unique: str = "qualifiedName") -> Entity | None:
-        """The entity of this type, else of one of its subtypes, with this qualified name (or other unique value)."""
+        """The entity of this type, else of one of its subtypes, with this qualified name (or other unique value).
+
+        Case counts. An archived entity is found, too, as its name stays taken (`AtlasGraphUtilsV2`, observed).
+        """
         for name in self.types.family(type_name):
             if unique == "qualifiedName":
                 guid = self.by_key.get((name, qualified_name))
@@ -289,6 +328,7 @@ class Catalog:
         return None
 
     def reset(self) -> None:
+        """Forget all entities and documents, in memory and in the database."""
         with self._database:
             for table in ("entity", "link", "document"):
                 self._database.execute(f"DELETE FROM {table}")
@@ -300,20 +340,27 @@ class Catalog:
     # Documents: everything that is no entity (type definitions, the token).
 
     def documents(self, kind: str) -> dict[str, Any]:
+        """All documents of a kind by name, each as the JSON that was put."""
         rows = self._database.execute("SELECT name, value FROM document WHERE kind = ?", (kind,))
         return {name: orjson.loads(value) for name, value in rows}
 
     def put_document(self, kind: str, name: str, value: Any) -> None:
+        """Store a document (any JSON) under a kind and a name, at once."""
         with self._database:
             self._database.execute("INSERT OR REPLACE INTO document VALUES (?,?,?)", (kind, name, orjson.dumps(value)))
 
     def delete_document(self, kind: str, name: str) -> None:
+        """Forget a document; nothing happens if there is none."""
         with self._database:
             self._database.execute("DELETE FROM document WHERE kind = ? AND name = ?", (kind, name))
 
     # Lineage state, which Atlan keeps as __hasLineage: derived here, so it can't be stale.
 
     def has_lineage(self, entity: Entity) -> bool:
+        """What Atlan keeps as `__hasLineage`: of a process whether it carries lineage, of an asset whether a process of
+        it does. One does that is active and has an active input and an active output (`addHasLineage` of
+        `EntityGraphMapper`, `resetHasLineageOnInputOutputDelete` of `DeleteHandlerV1`).
+        """
         if entity.type.is_a("Process"):
             return entity.active and self._carries(entity)
         processes = [*entity.related("inputToProcesses"), *entity.related("outputFromProcesses")]
@@ -328,6 +375,7 @@ class Catalog:
     # What search sees: with an index delay, the state from before a recent change.
 
     def search_view_before_change(self, entity: Entity | None, guid: str | None = None) -> None:
+        """Keep what a search is to see of an entity while the index is behind; None for one that is new (`guid`)."""
         if self.index_delay <= 0:
             return
         key = guid or (entity.guid if entity else "")
@@ -347,6 +395,7 @@ class Catalog:
 
     @property
     def index_is_behind(self) -> bool:
+        """Whether a search may have to see an entity as it was."""
         return bool(self._stale_views)
 
     # Indexes
@@ -412,8 +461,14 @@ def _same(before: Any, after: Any) -> bool:
 
 
 def _open_database(path: Path) -> sqlite3.Connection:
-    """Open the database for this process alone. A write is in the file's log before it is acknowledged."""
-    database = sqlite3.connect(path, timeout=0.2, check_same_thread=False)
+    """Open the database for this process alone. A write is in the file's log before it is acknowledged.
+
+    Raises `FolderInUse` if another process has it open, and OSError if it cannot be one (no right to write, no database).
+    """
+    try:
+        database = sqlite3.connect(path, timeout=0.2, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise OSError(errno.EIO, str(error), str(path)) from error
     try:
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("PRAGMA journal_mode = WAL")
@@ -421,7 +476,9 @@ def _open_database(path: Path) -> sqlite3.Connection:
         database.executescript(SCHEMA)
         with database:
             database.execute("INSERT OR REPLACE INTO document VALUES ('state', 'opened', '1')")
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         database.close()
-        raise FolderInUse(str(path)) from error
+        if "locked" in str(error):
+            raise FolderInUse(str(path)) from error
+        raise OSError(errno.EIO, str(error), str(path)) from error
     return database

@@ -1,13 +1,17 @@
-"""Walking lineage the way Atlan's list endpoint does: breadth first, processes and assets in turn, page by page."""
+"""Walking lineage the way Atlan's list endpoint does: breadth first, processes and assets in turn, page by page.
+
+The rules are those of `EntityLineageService` and `LineageListRequestValidator` in atlanhq/atlas-metastore.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sandbox import errors
 from sandbox.catalog import Catalog, Entity
+from sandbox.messages import JsonObject, LineageHit, LineageNeighbour, LineageResponse, Query
 from sandbox.presentation import search_hit
 from sandbox.search import compile_query
 
@@ -20,15 +24,22 @@ SIDES = {
 
 
 @dataclass(frozen=True)
-class Step:
-    """An entity reached by the walk. A process has the depth of the assets that it leads to."""
+class ReachedEntity:
+    """An entity that the walk reached after so many hops. A process has the depth of the assets that it leads to."""
 
     entity: Entity
     depth: int
 
 
-def list_lineage(catalog: Catalog, request: dict) -> dict:
-    """One page of `POST /api/meta/lineage/list`."""
+def list_lineage(catalog: Catalog, request: JsonObject) -> LineageResponse:
+    """One page of `POST /api/meta/lineage/list`.
+
+    `request` has `guid`, `direction` (INPUT or OUTPUT), `depth` in hops (0: no limit), `from` and `size`, and perhaps
+    `attributes`, `entityTraversalFilters` (cut the walk), `entityFilters` (only hide) and `immediateNeighbours`, which
+    also puts the start at the head of each page. `hasMore` is never true of an empty page, as pyatlan would ask for ever.
+
+    Raises `AtlasError`: 400 for a malformed request, 404 for a guid that nobody has or a type without lineage.
+    """
     start, direction, limit, offset, size = _read_request(catalog, request)
     visits = _filter(catalog, request.get("entityTraversalFilters"))
     shown = _filter(catalog, request.get("entityFilters"))
@@ -36,20 +47,21 @@ def list_lineage(catalog: Catalog, request: dict) -> dict:
     page = steps[offset : offset + size]
     with_neighbours = bool(request.get("immediateNeighbours") or request.get("immediateNeighbors"))
     if with_neighbours:
-        page = [Step(start, 0), *page]
+        page = [ReachedEntity(start, 0), *page]
     wanted, wanted_of_related = request.get("attributes") or [], request.get("relationAttributes") or []
-    found = []
+    found: list[LineageHit] = []
+    on_the_way = {start.guid, *(step.entity.guid for step in steps)}
     for step in page:
-        hit = {**search_hit(catalog, step.entity, wanted, wanted_of_related), "depth": step.depth}
+        hit = cast(LineageHit, search_hit(catalog, step.entity, wanted, wanted_of_related))
+        hit["depth"] = step.depth
         if with_neighbours:
-            reached = {start.guid, *(other.entity.guid for other in steps)}
-            hit |= _neighbours(catalog, step.entity, direction, reached)
+            _add_neighbours(hit, catalog, step.entity, on_the_way)
         found.append(hit)
     more = bool(steps[offset : offset + size]) and offset + size < len(steps)
     return {"entities": found, "hasMore": more, "entityCount": len(found), "searchParameters": request}
 
 
-def _read_request(catalog: Catalog, request: dict) -> tuple[Entity, str, int, int, int]:
+def _read_request(catalog: Catalog, request: JsonObject) -> tuple[Entity, str, int, int, int]:
     guid, direction = request.get("guid"), request.get("direction")
     if not guid:
         raise errors.bad_request("guid is not specified")
@@ -67,10 +79,15 @@ def _read_request(catalog: Catalog, request: dict) -> tuple[Entity, str, int, in
     return entity, direction, depth or MAX_DEPTH, offset, size
 
 
-def walk(catalog: Catalog, start: Entity, direction: str, limit: int, visits: Callable[[Entity], bool]) -> list[Step]:
-    """Every entity downstream (or upstream), nearest first, each once; `visits` cuts the walk where it says no."""
+def walk(
+    catalog: Catalog, start: Entity, direction: str, limit: int, visits: Callable[[Entity], bool]
+) -> list[ReachedEntity]:
+    """Every entity downstream (OUTPUT) or upstream (INPUT) within `limit` hops, nearest first, each once, without the start.
+
+    `visits` cuts the walk where it says no.
+    """
     seen = {start.guid}
-    steps: list[Step] = []
+    steps: list[ReachedEntity] = []
 
     def reach(guids: Iterable[str], depth: int) -> list[Entity]:
         new = []
@@ -78,7 +95,7 @@ def walk(catalog: Catalog, start: Entity, direction: str, limit: int, visits: Ca
             entity = catalog.entities[guid]
             if guid not in seen and visits(entity):
                 seen.add(guid)
-                steps.append(Step(entity, depth))
+                steps.append(ReachedEntity(entity, depth))
                 new.append(entity)
         return new
 
@@ -101,27 +118,31 @@ def _next(entity: Entity, direction: str) -> Iterable[str]:
     return list(entity.related(to_assets if entity.type.is_a("Process") else to_processes))
 
 
-def _neighbours(catalog: Catalog, entity: Entity, direction: str, reached: set[str]) -> dict[str, Any]:
+def _add_neighbours(hit: LineageHit, catalog: Catalog, entity: Entity, reached: set[str]) -> None:
     """Assets one hop from an asset, processes one hop from a process; absent where no edge leads that way."""
-    found = {}
-    for name, way in (("immediateUpstream", "INPUT"), ("immediateDownstream", "OUTPUT")):
-        between = [guid for guid in _next(entity, way) if guid in reached]
-        if not between:
-            continue
-        guids = dict.fromkeys(
-            guid for other in between for guid in _next(catalog.entities[other], way) if guid in reached
-        )
-        found[name] = [_short(catalog.entities[guid]) for guid in guids if guid != entity.guid]
-    return found
+    upstream, downstream = (_neighbours(catalog, entity, way, reached) for way in ("INPUT", "OUTPUT"))
+    if upstream is not None:
+        hit["immediateUpstream"] = upstream
+    if downstream is not None:
+        hit["immediateDownstream"] = downstream
 
 
-def _short(entity: Entity) -> dict:
+def _neighbours(catalog: Catalog, entity: Entity, way: str, reached: set[str]) -> list[LineageNeighbour] | None:
+    between = [guid for guid in _next(entity, way) if guid in reached]
+    if not between:
+        return None
+    guids = dict.fromkeys(guid for other in between for guid in _next(catalog.entities[other], way) if guid in reached)
+    return [_neighbour(catalog.entities[guid]) for guid in guids if guid != entity.guid]
+
+
+def _neighbour(entity: Entity) -> LineageNeighbour:
     return {"guid": entity.guid, "name": entity.name, "qualifiedName": entity.qualified_name}
 
 
 # Filters: {"condition": "AND", "criterion": [{"attributeName", "operator", "attributeValue"} or nested]}
+# The operators are those that pyatlan's `FilterList` sends, of `SearchParameters.Operator` in the metastore.
 
-OPERATORS: dict[str, Callable[[str, str], dict]] = {
+OPERATORS: dict[str, Callable[[str, Any], Query]] = {
     "=": lambda name, value: {"term": {name: {"value": value}}},
     "eq": lambda name, value: {"term": {name: {"value": value}}},
     "startsWith": lambda name, value: {"prefix": {name: {"value": value}}},
@@ -141,7 +162,7 @@ NEGATED = {"!=": "=", "neq": "=", "doesNotContain": "contains", "notContains": "
            "doesNotEndWith": "endsWith"}  # fmt: skip
 
 
-def _filter(catalog: Catalog, filters: dict | None) -> Callable[[Entity], bool]:
+def _filter(catalog: Catalog, filters: JsonObject | None) -> Callable[[Entity], bool]:
     if not filters:
         return lambda entity: True
     if "criterion" in filters and filters["criterion"] is not None:

@@ -1,25 +1,43 @@
-"""Creating, updating, deleting and restoring entities by the rules of Atlan's metastore."""
+"""Creating, updating, deleting and restoring entities by the rules of Atlan's metastore.
+
+The rules are those of `AtlasEntityStoreV2` and `EntityGraphMapper` in atlanhq/atlas-metastore, and of the pre-processors
+that are named below.
+"""
 
 from __future__ import annotations
 
 import secrets
 import string
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from sandbox import errors
 from sandbox.catalog import ACTIVE, DELETED, Catalog, Entity, Transaction
-from sandbox.presentation import header
+from sandbox.messages import (
+    Attributes,
+    BusinessAttributes,
+    Classification,
+    DeletedHeader,
+    MutatedEntities,
+    MutationResponse,
+    SentEntity,
+)
+from sandbox.presentation import entity_header
 from sandbox.types import EntityType, Relationship
 
+# atlas.bulk.api.max.entities.allowed in `AtlasConfiguration`.
 MAX_ENTITIES = 10_000
+# In characters; observed, and the metastore's own code for it is not known.
 MAX_STRING = 100_000
 ADMINS = ("adminUsers", "adminGroups", "adminRoles")
 
 
 @dataclass(frozen=True)
 class SaveOptions:
-    """What to do with tags and custom metadata that a save carries (query parameters of the bulk endpoint)."""
+    """What to do with tags and custom metadata that a save carries (query parameters of the bulk endpoint).
+
+    Without any, those of a new entity are taken and those of a known one stay (`BulkRequestContext`).
+    """
 
     replace_tags: bool = False
     append_tags: bool = False
@@ -31,13 +49,21 @@ class SaveOptions:
 class _Item:
     """One entity of a request, and the stored entity that it creates or updates."""
 
-    raw: dict
+    raw: SentEntity
     entity: Entity
     is_new: bool
 
 
-def save(catalog: Catalog, raw_entities: object, options: SaveOptions, user: str) -> dict:
-    """Upsert a list of entities: all of them, or none and an error. Returns the mutation response."""
+def save(catalog: Catalog, raw_entities: object, options: SaveOptions, user: str) -> MutationResponse:
+    """Upsert a list of entities: all of them, or none and an error.
+
+    An entity is created if its type and qualified name are new; otherwise what was sent is laid over what is there, an
+    explicit null included. The answer lists under UPDATE what differs, then the neighbours that a relationship was made
+    or ended with, and maps every placeholder to its real guid, of unchanged entities, too (`EntityMutationResponse`).
+    An archived entity stays archived unless its status is sent as ACTIVE (observed).
+
+    Raises `AtlasError`: 400 for what is malformed, 404 for a reference to nothing, 409 for a name that is taken.
+    """
     if not isinstance(raw_entities, list) or not raw_entities:
         raise errors.invalid_parameters("no entities to create/update.")
     if len(raw_entities) > MAX_ENTITIES:
@@ -54,30 +80,41 @@ def save(catalog: Catalog, raw_entities: object, options: SaveOptions, user: str
         own = list(dict.fromkeys(item.entity.guid for item in items))
         updated = [guid for guid in own if guid in transaction.changed]
         updated += [guid for guid in transaction.changed if guid not in own]
-        response: dict[str, Any] = {}
+        mutated: MutatedEntities = {}
         if transaction.created:
-            created = [header(catalog, entity, full=True) for entity in transaction.created.values()]
-            response["CREATE"] = created
+            mutated["CREATE"] = [entity_header(catalog, entity, full=True) for entity in transaction.created.values()]
         if updated:
-            response["UPDATE"] = [header(catalog, transaction.changed[guid], full=guid in own) for guid in updated]
-    return {**({"mutatedEntities": response} if response else {}), "guidAssignments": assignments}
+            mutated["UPDATE"] = [
+                entity_header(catalog, transaction.changed[guid], full=guid in own) for guid in updated
+            ]
+    response: MutationResponse = {"guidAssignments": assignments}
+    if mutated:
+        response["mutatedEntities"] = mutated
+    return response
 
 
-def delete(catalog: Catalog, guids: list[str], delete_type: str, user: str) -> dict:
-    """Archive (SOFT) or remove (HARD, PURGE) entities; guids that nobody has are ignored."""
+def delete(catalog: Catalog, guids: list[str], delete_type: str, user: str) -> MutationResponse:
+    """Archive (SOFT) or remove (HARD, PURGE) entities; guids that nobody has are ignored.
+
+    All are listed under DELETE, with their `deleteHandler`, and their neighbours under UPDATE; an archived entity is not
+    archived again. Nothing to do is answered with `{}` (`DeleteHandlerV1`, `EntityREST.deleteByGuids`).
+
+    Raises `AtlasError` (400) for no guid at all or an unknown `delete_type`.
+    """
     if not guids:
         raise errors.invalid_parameters("no guid given")
     if delete_type not in ("SOFT", "HARD", "PURGE", "DEFAULT"):
         raise errors.bad_request(f"unknown deleteType {delete_type}")
     handler = "SOFT" if delete_type == "DEFAULT" else delete_type
     with catalog.transaction(user) as transaction:
-        doomed = [catalog.entities[guid] for guid in dict.fromkeys(guids) if guid in catalog.entities]
+        deleted = [catalog.entities[guid] for guid in dict.fromkeys(guids) if guid in catalog.entities]
         if handler == "SOFT":
-            doomed = [entity for entity in doomed if entity.active]
-        headers = []
-        for entity in doomed:
-            headers.append({**header(catalog, entity, full=True), "status": DELETED, "deleteHandler": handler})
-        for entity in doomed:
+            deleted = [entity for entity in deleted if entity.active]
+        headers: list[DeletedHeader] = [
+            {**entity_header(catalog, entity, full=True), "status": DELETED, "deleteHandler": handler}
+            for entity in deleted
+        ]
+        for entity in deleted:
             if handler == "SOFT":
                 transaction.set_field(entity, "status", DELETED)
                 for name in entity.relations:
@@ -85,19 +122,25 @@ def delete(catalog: Catalog, guids: list[str], delete_type: str, user: str) -> d
                         transaction.touch(catalog.entities[guid])
             else:
                 transaction.purge(entity)
-        gone = {entity.guid for entity in doomed}
-        neighbours = [header(catalog, entity) for guid, entity in transaction.changed.items() if guid not in gone]
+        gone = {entity.guid for entity in deleted}
+        neighbours = [
+            entity_header(catalog, entity) for guid, entity in transaction.changed.items() if guid not in gone
+        ]
     if not headers:
         return {}
-    return {"mutatedEntities": {"DELETE": headers, **({"UPDATE": neighbours} if neighbours else {})}}
+    mutated: MutatedEntities = {"DELETE": headers}
+    if neighbours:
+        mutated["UPDATE"] = neighbours
+    return {"mutatedEntities": mutated}
 
 
-def restore(catalog: Catalog, guids: list[str], user: str) -> dict:
+def restore(catalog: Catalog, guids: list[str], user: str) -> MutationResponse:
+    """Make archived entities active again and list those that were archived (`EntityREST.restoreByGuids`)."""
     with catalog.transaction(user) as transaction:
         for guid in guids:
             if guid in catalog.entities:
                 transaction.set_field(catalog.entities[guid], "status", ACTIVE)
-        restored = [header(catalog, entity) for entity in transaction.changed.values()]
+        restored = [entity_header(catalog, entity) for entity in transaction.changed.values()]
     return {"mutatedEntities": {"UPDATE": restored}} if restored else {}
 
 
@@ -105,6 +148,7 @@ def _find_or_create(transaction: Transaction, raw: object, assignments: dict[str
     catalog = transaction.catalog
     if not isinstance(raw, dict):
         raise errors.bad_request("an entity must be an object")
+    sent = cast(SentEntity, raw)
     entity_type = catalog.types.get(raw.get("typeName") or "")
     if not entity_type:
         raise errors.unknown_type(raw.get("typeName"))
@@ -125,14 +169,20 @@ def _find_or_create(transaction: Transaction, raw: object, assignments: dict[str
     if entity is None:
         if not attributes.get("name"):
             raise errors.missing_attribute(entity_type.name, "name", guid)
-        entity = transaction.create(entity_type, _server_name(catalog, raw, entity_type, assignments) or qualified_name)
+        entity = transaction.create(
+            entity_type, _server_name(catalog, sent, entity_type, assignments) or qualified_name
+        )
     if guid and str(guid).startswith("-"):
         assignments[str(guid)] = entity.guid
-    return _Item(raw, entity, is_new)
+    return _Item(sent, entity, is_new)
 
 
-def _server_name(catalog: Catalog, raw: dict, entity_type: EntityType, assignments: dict[str, str]) -> str | None:
-    """The qualified name that Atlan gives to a new glossary object or data mesh object, whatever was sent."""
+def _server_name(catalog: Catalog, raw: SentEntity, entity_type: EntityType, assignments: dict[str, str]) -> str | None:
+    """The qualified name that Atlan gives to a new glossary object or data mesh object, whatever was sent.
+
+    `createQualifiedName` of `GlossaryPreProcessor`, `TermPreProcessor`, `CategoryPreProcessor`, `DataDomainPreProcessor`
+    and `DataProductPreProcessor`; names that are taken are refused by the first two.
+    """
     attributes = {**(raw.get("attributes") or {}), **(raw.get("relationshipAttributes") or {})}
     identifier = nano_id()
     if entity_type.name == "AtlasGlossary":
@@ -143,7 +193,7 @@ def _server_name(catalog: Catalog, raw: dict, entity_type: EntityType, assignmen
         return identifier
     if entity_type.name in ("AtlasGlossaryTerm", "AtlasGlossaryCategory"):
         anchor = attributes.get("anchor") or {}
-        glossary = _resolve(catalog, anchor, assignments, raw.get("guid"))
+        glossary = _find_referenced(catalog, anchor, assignments, raw.get("guid"))
         for guid in glossary.related("terms" if entity_type.name.endswith("Term") else "categories"):
             sibling = catalog.entities[guid]
             if entity_type.name.endswith("Term") and sibling.active and sibling.name == attributes.get("name"):
@@ -153,15 +203,18 @@ def _server_name(catalog: Catalog, raw: dict, entity_type: EntityType, assignmen
     if entity_type.name == "DataDomain":
         parent = attributes.get("parentDomain")
         if parent:
-            return f"{_resolve(catalog, parent, assignments, raw.get('guid')).qualified_name}/domain/{identifier}"
+            return (
+                f"{_find_referenced(catalog, parent, assignments, raw.get('guid')).qualified_name}/domain/{identifier}"
+            )
         return f"default/domain/{identifier}/super"
     if entity_type.name == "DataProduct":
-        domain = _resolve(catalog, attributes.get("dataDomain") or {}, assignments, raw.get("guid"))
+        domain = _find_referenced(catalog, attributes.get("dataDomain") or {}, assignments, raw.get("guid"))
         return f"{domain.qualified_name}/product/{identifier}"
     return None
 
 
 def nano_id() -> str:
+    """A random name of 21 letters and digits, as `NanoIdUtils.randomNanoId` makes them."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(21))
 
 
@@ -190,12 +243,12 @@ def _set_attributes(transaction: Transaction, item: _Item, options: SaveOptions)
 
 def _set_tags(transaction: Transaction, item: _Item, options: SaveOptions) -> None:
     entity, raw = item.entity, item.raw
-    sent = _tags(transaction, raw.get("classifications"), entity)
+    sent = tags_for(transaction.catalog, raw.get("classifications"), entity)
     if raw.get("classifications") is not None and (item.is_new or options.replace_tags):
         transaction.set_field(entity, "tags", sent)
     elif sent and options.append_tags:
         transaction.set_field(entity, "tags", merge_tags(entity.tags, sent))
-    added = _tags(transaction, raw.get("addOrUpdateClassifications"), entity)
+    added = tags_for(transaction.catalog, raw.get("addOrUpdateClassifications"), entity)
     if added:
         transaction.set_field(entity, "tags", merge_tags(entity.tags, added))
     removed = {tag.get("typeName") for tag in raw.get("removeClassifications") or []}
@@ -203,17 +256,17 @@ def _set_tags(transaction: Transaction, item: _Item, options: SaveOptions) -> No
         transaction.set_field(entity, "tags", [tag for tag in entity.tags if tag["typeName"] not in removed])
 
 
-def _tags(transaction: Transaction, sent: list[dict] | None, entity: Entity) -> list[dict]:
-    known = transaction.catalog.documents("classificationDefs") if sent else {}
+def tags_for(catalog: Catalog, sent: list[Classification] | None, entity: Entity) -> list[Classification]:
+    """The tags of a request as an entity is to hold them. Raises `AtlasError` (404) for one that is not defined."""
+    known = catalog.documents("classificationDefs") if sent else {}
     for tag in sent or []:
         if tag.get("typeName") not in known:
-            raise errors.AtlasError(
-                404, "404-00-003", f"Given classification name {tag.get('typeName')} was invalid", entity.guid
-            )
+            raise errors.unknown_classification(tag.get("typeName"), entity.guid)
     return [{**tag, "entityGuid": entity.guid, "entityStatus": entity.status} for tag in sent or []]
 
 
-def merge_tags(present: list[dict], added: list[dict]) -> list[dict]:
+def merge_tags(present: list[Classification], added: list[Classification]) -> list[Classification]:
+    """Both lists as one with each tag once; an added one takes the place of one of the same name."""
     return list({tag["typeName"]: tag for tag in [*present, *added]}.values())
 
 
@@ -225,7 +278,7 @@ def _set_business(transaction: Transaction, item: _Item, options: SaveOptions) -
     transaction.set_field(item.entity, "business", merge_business(present, sent))
 
 
-def merge_business(present: dict[str, dict], sent: dict[str, dict]) -> dict[str, dict]:
+def merge_business(present: BusinessAttributes, sent: BusinessAttributes) -> BusinessAttributes:
     """Custom metadata with the sent values laid over the present ones; a None takes a value away."""
     merged = {name: dict(values) for name, values in present.items()}
     for name, values in sent.items():
@@ -268,11 +321,11 @@ def _set_relationships(transaction: Transaction, item: _Item, assignments: dict[
                 transaction.unlink(entity, ends[name], _target(transaction, item, ends[name], reference, assignments))
 
 
-def _as_list(value: Any) -> list:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value] if value else []
 
 
-def _relation_attributes(reference: dict) -> dict:
+def _relation_attributes(reference: dict[str, Any]) -> Attributes:
     """The attributes of the relationship itself (a synonym's description, say), with its type."""
     values = reference.get("relationshipAttributes")
     return values if isinstance(values, dict) and values else {}
@@ -281,16 +334,19 @@ def _relation_attributes(reference: dict) -> dict:
 def _target(
     transaction: Transaction, item: _Item, end: Relationship, reference: object, assignments: dict[str, str]
 ) -> Entity:
-    target = _resolve(transaction.catalog, reference, assignments, item.raw.get("guid"))
+    target = _find_referenced(transaction.catalog, reference, assignments, item.raw.get("guid"))
     fits = target.type.is_a(end.target) or (end.inverse and end.inverse in target.type.relationships)
     if not fits:
         message = f"{target.type.name} cannot be the {end.name} of {item.entity.type.name}: it is no {end.target}"
-        raise errors.AtlasError(400, "400-00-021", f"Object reference is malformed: {message}", item.entity.guid)
+        raise errors.malformed_reference(message, item.entity.guid)
     return target
 
 
-def _resolve(catalog: Catalog, reference: object, assignments: dict[str, str], referring: str | None) -> Entity:
-    """The entity that an object reference points to: a guid, a placeholder of this request, or a qualified name."""
+def _find_referenced(catalog: Catalog, reference: object, assignments: dict[str, str], referring: str | None) -> Entity:
+    """The entity that an object reference points to: a guid, a placeholder of this request, or a qualified name.
+
+    An archived one will do (`IDBasedEntityResolver`, `UniqAttrBasedEntityResolver`).
+    """
     if not isinstance(reference, dict):
         raise errors.malformed_reference(reference, referring)
     guid = reference.get("guid")

@@ -6,11 +6,13 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import Any
 
+import orjson
+
 from lineage_page import Chain, Link, chains_of, describe_chain, render
 from sandbox.catalog import Catalog, Entity
 from sandbox.errors import guid_not_found
 from sandbox.lineage import MAX_DEPTH, walk
-from sandbox.presentation import reference
+from sandbox.presentation import object_id
 
 FOUND = 200  # how many assets of a search are shown
 COUNTED = {
@@ -23,11 +25,12 @@ COUNTED = {
 
 
 def tenant_page(catalog: Catalog, base_url: str) -> str:
+    """The page at /, as HTML: what the tenant holds, and a chain for each of its active processes."""
     active = [entity for entity in catalog.entities.values() if entity.active]
     counts = Counter(entity.type.name for entity in active)
     connections = sorted(entity.name for entity in active if entity.type.name == "Connection")
-    links = [_link(catalog, entity) for entity in active if entity.type.name == "Process"]
-    columns = [_link(catalog, entity) for entity in active if entity.type.name == "ColumnProcess"]
+    links = [_link_of_process(catalog, entity) for entity in active if entity.type.name == "Process"]
+    columns = [_link_of_process(catalog, entity) for entity in active if entity.type.name == "ColumnProcess"]
     chains = sorted(chains_of(links, columns), key=_first_source)
     guids = {
         ref["uniqueAttributes"]["qualifiedName"]: ref["guid"] for link in links for ref in (*link.inputs, *link.outputs)
@@ -54,18 +57,51 @@ def _first_source(chain: Chain) -> str:
     return chain.sources[0]["uniqueAttributes"]["qualifiedName"] if chain.sources else ""
 
 
-def _link(catalog: Catalog, process: Entity) -> Link:
+def _link_of_process(catalog: Catalog, process: Entity) -> Link:
     inputs, outputs = (
-        [reference(catalog, guid) for guid in process.related(side) if catalog.entities[guid].active]
+        [object_id(catalog, guid) for guid in process.related(side) if catalog.entities[guid].active]
         for side in ("inputs", "outputs")
     )
     parent = next((catalog.entities[guid].qualified_name for guid in process.related("process")), "")
-    ground = process.attributes.get("additionalEtlContext") or ""
+    ground = context_in_words(str(process.attributes.get("additionalEtlContext") or ""))
     return Link(process.qualified_name, inputs, outputs, ground=ground, parent=parent)
 
 
+def context_in_words(context: str) -> str:
+    """What a program noted on a process as `additionalEtlContext`, in words.
+
+    Atlan takes any text there. A JSON object reads as its entries in a line, its ground (why the process is there) first
+    and without its name; any other text stays as it is.
+    """
+    try:
+        entries = orjson.loads(context)
+        if not isinstance(entries, dict):
+            return context
+        words = {name: _in_words(value) for name, value in entries.items()}
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # no JSON, or too deep
+        return context
+    ground = words.pop("ground", "")
+    return "; ".join([*([ground] if ground else []), *(f"{name}: {text}" for name, text in words.items() if text)])
+
+
+def _in_words(value: Any) -> str:
+    """A JSON value as a person would write it, a list with commas; "" for what is empty."""
+    if isinstance(value, list):
+        return ", ".join(_in_words(item) if not isinstance(item, list) else _as_json(item) for item in value)
+    if isinstance(value, str):
+        return value
+    return "" if value in (None, {}) else _as_json(value)
+
+
+def _as_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
 def find_assets(catalog: Catalog, part: str) -> dict[str, Any]:
-    """The active assets with a text in their qualified names, connections first, then the shortest names."""
+    """The active assets with a text in their qualified names, connections first, then the shortest names.
+
+    `total` counts all; `assets` has at most `FOUND`, each as `guid`, `type`, `name` and `qualified_name`.
+    """
     wanted = part.lower()
     found = [
         entity for entity in catalog.entities.values() if entity.active and wanted in entity.qualified_name.lower()
@@ -75,7 +111,10 @@ def find_assets(catalog: Catalog, part: str) -> dict[str, Any]:
 
 
 def lineage_of(catalog: Catalog, guid: str) -> dict[str, Any]:
-    """An asset and all that is upstream and downstream of it, nearest first, without the processes between."""
+    """An asset and all that is upstream and downstream of it, nearest first, without the processes between.
+
+    What is archived ends the walk. Raises `AtlasError` (404) if nobody has the guid.
+    """
     entity = catalog.entities.get(guid)
     if not entity:
         raise guid_not_found(guid)

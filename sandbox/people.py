@@ -7,8 +7,10 @@ from typing import Any
 
 import orjson
 
+from sandbox.messages import Record, RecordPage
+
 CREATED = 1_757_500_000_000
-USER = {
+USER: Record = {
     "id": "5b1c6f0e-6a52-4a6e-9b0e-3f2f4b9c1a01",
     "username": "sandbox",
     "email": "sandbox@example.com",
@@ -24,7 +26,7 @@ USER = {
     "personas": [],
     "purposes": [],
 }
-OTHER_USER = {
+OTHER_USER: Record = {
     **USER,
     "id": "5b1c6f0e-6a52-4a6e-9b0e-3f2f4b9c1a02",
     "username": "steward",
@@ -33,8 +35,8 @@ OTHER_USER = {
     "lastName": "Steward",
     "workspaceRole": "$member",
 }
-USERS = [USER, OTHER_USER]
-ROLES = [
+USERS: list[Record] = [USER, OTHER_USER]
+ROLES: list[Record] = [
     {
         "id": f"7f0a3c52-1d7b-4e0a-8c55-0b8f2d3e4a0{number}",
         "name": name,
@@ -48,7 +50,7 @@ ROLES = [
         [("$admin", "Admin"), ("$member", "Member"), ("$guest", "Guest"), ("$api-token-default-access", "API token")]
     )
 ]
-GROUPS = [
+USER_GROUPS: list[Record] = [
     {
         "id": "9d2e6b34-52c1-4f7a-a3d8-6e1f0c7b5d01",
         "name": "data_engineering",
@@ -60,7 +62,7 @@ GROUPS = [
         "purposes": [],
     }
 ]
-TOKENS = [
+API_TOKENS: list[Record] = [
     {
         "id": "3c8f1d2a-0e4b-4c7d-9a6f-2b5e8d1c7f01",
         "clientId": "apikey-3c8f1d2a-0e4b-4c7d-9a6f-2b5e8d1c7f01",
@@ -80,8 +82,12 @@ TOKENS = [
 ]
 
 
-def listing(records: list[dict], query: dict[str, str]) -> dict[str, Any]:
-    """One page of records: `filter` (a JSON object of conditions), `sort`, `offset` and `limit` are obeyed."""
+def list_records(records: list[Record], query: dict[str, str]) -> RecordPage:
+    """One page of records, as the services below /api/service answer (observed with pyatlan 11.6).
+
+    Of `query`, `filter` (a JSON object of conditions), `sort` (a field, with `-` descending), `offset` and `limit`
+    (default 20) are obeyed; pyatlan asks until a page is empty.
+    """
     found = records
     if query.get("filter"):
         condition = orjson.loads(query["filter"])
@@ -94,7 +100,7 @@ def listing(records: list[dict], query: dict[str, str]) -> dict[str, Any]:
     return {"totalRecord": len(records), "filterRecord": len(found), "records": page}
 
 
-def _matches(record: dict, condition: dict) -> bool:
+def _matches(record: Record, condition: dict[str, Any]) -> bool:
     for name, wanted in condition.items():
         if name == "$and":
             if not all(_matches(record, part) for part in wanted):
@@ -109,7 +115,7 @@ def _matches(record: dict, condition: dict) -> bool:
 
 def _value_matches(value: Any, wanted: Any) -> bool:
     if not isinstance(wanted, dict):
-        return value == wanted
+        return bool(value == wanted)
     for operator, operand in wanted.items():
         if operator in ("$like", "$ilike"):
             pattern = ".*".join(re.escape(part) for part in str(operand).split("%"))

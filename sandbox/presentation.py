@@ -1,29 +1,47 @@
-"""Entities as Atlan's API shows them: short headers in mutations and search hits, whole entities when read."""
+"""Entities as Atlan's API shows them: short headers in mutations and search hits, whole entities when read.
+
+Each shape is that of a class of atlanhq/atlas-metastore, which `sandbox.messages` names; `EntityGraphRetriever` fills them.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from sandbox.catalog import Catalog, Entity
+from sandbox.messages import (
+    Attributes,
+    EntityDetails,
+    EntityHeader,
+    ObjectId,
+    RelatedHit,
+    RelatedObjectId,
+    TermAssignment,
+)
 
-ALWAYS_SHOWN = ("name", "qualifiedName", "description", "owner", "createTime", *("awsArn",))
+# Attributes of every header: the unique ones, and those of `EntityGraphRetriever.mapVertexToAtlasEntityHeader`.
+ALWAYS_SHOWN = ("name", "qualifiedName", "description", "owner", "createTime", "awsArn")
 
 
-def header(catalog: Catalog, entity: Entity, full: bool = False) -> dict:
+def entity_header(catalog: Catalog, entity: Entity, full: bool = False) -> EntityHeader:
     """A mutation header; `full` adds every attribute that is set, and the inputs and outputs of a process."""
     attributes = dict(entity.attributes) if full else {}
     attributes |= {name: entity.attributes[name] for name in ALWAYS_SHOWN if name in entity.attributes}
     if full and entity.type.is_a("Process"):
         attributes |= {
-            side: [reference(catalog, guid) for guid in entity.related(side)] for side in ("inputs", "outputs")
+            side: [object_id(catalog, guid) for guid in entity.related(side)] for side in ("inputs", "outputs")
         }
-    return {**_common(catalog, entity), "attributes": attributes}
+    return _header(catalog, entity, attributes)
 
 
-def search_hit(catalog: Catalog, entity: Entity, wanted: Iterable[str], wanted_of_related: Iterable[str]) -> dict:
-    """A search result with the attributes that were asked for; a relationship is shown as reference(s)."""
+def search_hit(
+    catalog: Catalog, entity: Entity, wanted: Iterable[str], wanted_of_related: Iterable[str]
+) -> EntityHeader:
+    """A search result with the attributes that were asked for; a relationship is shown as reference(s).
+
+    What has no value is left out. `wanted_of_related` are the attributes to show of related entities.
+    """
     attributes = {name: entity.attributes[name] for name in ALWAYS_SHOWN if name in entity.attributes}
     for name in wanted:
         if name in entity.type.relationships:
@@ -33,17 +51,20 @@ def search_hit(catalog: Catalog, entity: Entity, wanted: Iterable[str], wanted_o
                 attributes[name] = shown if end.many else shown[0]
         elif (value := stored_value(catalog, entity, name)) is not None:
             attributes[name] = value
-    return {**_common(catalog, entity), "attributes": attributes}
+    return _header(catalog, entity, attributes)
 
 
-def whole(catalog: Catalog, entity: Entity, with_relationships: bool) -> dict:
-    """An entity as the read endpoints answer it."""
-    body = _common(catalog, entity)
-    body["attributes"] = {**entity.attributes, "__hasLineage": catalog.has_lineage(entity)}
+def entity_details(catalog: Catalog, entity: Entity, with_relationships: bool) -> EntityDetails:
+    """An entity as the read endpoints answer it.
+
+    `relationshipAttributes` has every relationship of the type: a list, or one entity or None where it takes only one.
+    """
+    attributes = {**entity.attributes, "__hasLineage": catalog.has_lineage(entity)}
+    body = cast(EntityDetails, _header(catalog, entity, attributes))
     if entity.business:
         body["businessAttributes"] = entity.business
     if with_relationships:
-        shown = {}
+        shown: dict[str, list[RelatedObjectId] | RelatedObjectId | None] = {}
         for name, end in entity.type.relationships.items():
             related = [_relation(catalog, entity, name, guid) for guid in entity.related(name)]
             shown[name] = related if end.many else (related[0] if related else None)
@@ -51,7 +72,8 @@ def whole(catalog: Catalog, entity: Entity, with_relationships: bool) -> dict:
     return body
 
 
-def reference(catalog: Catalog, guid: str) -> dict:
+def object_id(catalog: Catalog, guid: str) -> ObjectId:
+    """A reference to an entity of the catalog. Raises KeyError if there is none with this guid."""
     entity = catalog.entities[guid]
     return {
         "guid": guid,
@@ -71,17 +93,23 @@ def stored_value(catalog: Catalog, entity: Entity, name: str) -> Any:
 
 
 def terms_of(catalog: Catalog, entity: Entity) -> list[Entity]:
+    """The active glossary terms that are assigned to an entity."""
     return [catalog.entities[guid] for guid in entity.related("meanings") if catalog.entities[guid].active]
 
 
-def _common(catalog: Catalog, entity: Entity) -> dict:
+def _header(catalog: Catalog, entity: Entity, attributes: Attributes) -> EntityHeader:
     terms = terms_of(catalog, entity)
-    body: dict[str, Any] = {
+    meanings: list[TermAssignment] = [
+        {"termGuid": term.guid, "displayText": term.name, "relationGuid": _relation_guid(entity.guid, term.guid)}
+        for term in terms
+    ]
+    return {
         "typeName": entity.type.name,
         "guid": entity.guid,
         "status": entity.status,
         "displayText": entity.name,
         "superTypeNames": list(entity.type.super_types),
+        "attributes": attributes,
         "createdBy": entity.created_by,
         "updatedBy": entity.updated_by,
         "createTime": entity.create_time,
@@ -89,24 +117,20 @@ def _common(catalog: Catalog, entity: Entity) -> dict:
         "isIncomplete": False,
         "labels": entity.labels,
         "classificationNames": [tag["typeName"] for tag in entity.tags],
+        "classifications": entity.tags,
         "meaningNames": [term.name for term in terms],
-        "meanings": [
-            {"termGuid": term.guid, "displayText": term.name, "relationGuid": _relation_guid(entity.guid, term.guid)}
-            for term in terms
-        ],
+        "meanings": meanings,
         "docId": entity.guid,
     }
-    body["classifications"] = entity.tags
-    return body
 
 
-def _related_hit(catalog: Catalog, guid: str, wanted: Iterable[str]) -> dict:
+def _related_hit(catalog: Catalog, guid: str, wanted: Iterable[str]) -> RelatedHit:
     entity = catalog.entities[guid]
     attributes = {name: entity.attributes[name] for name in wanted if name in entity.attributes}
-    return {**reference(catalog, guid), "attributes": attributes}
+    return {**object_id(catalog, guid), "attributes": attributes}
 
 
-def _relation(catalog: Catalog, entity: Entity, name: str, guid: str) -> dict:
+def _relation(catalog: Catalog, entity: Entity, name: str, guid: str) -> RelatedObjectId:
     other = catalog.entities[guid]
     attributes = entity.related(name)[guid]
     return {
@@ -123,4 +147,5 @@ def _relation(catalog: Catalog, entity: Entity, name: str, guid: str) -> dict:
 
 
 def _relation_guid(one: str, other: str) -> str:
+    """The same for both ends, and at every reading."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, "/".join(sorted((one, other)))))

@@ -7,19 +7,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import orjson
 
+from sandbox import errors
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError
+from sandbox.messages import SentEntity
 from sandbox.mutations import SaveOptions, save
 from sandbox.people import USER
-from sandbox.seed import make_connection
+from sandbox.seed import connection_entity
 
-BATCH = 500
+ENTITIES_PER_SAVE = 500
 # Parents first; anything else comes after them.
-ORDER = (
+PUBLISH_ORDER = (
     "Connection",
     "Database",
     "Schema",
@@ -32,7 +33,7 @@ ORDER = (
 )
 # References among columns, which may be of a later file: set when all are there.
 LATE = ("foreignKeyTo",)
-MISSING_REFERENCE = "ATLAS-404-00-00A"
+MISSING_REFERENCE = errors.reference_not_found("", None).code
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class _Line:
     """An entity, and the file that it came in."""
 
     file: str
-    entity: dict
+    entity: SentEntity
 
 
 @dataclass
@@ -54,6 +55,8 @@ class Published:
 
 class Publisher:
     """Watches the storage's folder: a file is read when all has come to rest, and again if it is replaced.
+
+    The folder is what Atlan's publish app reads, as apps of its application SDK write it (`transformed/` below a run).
 
     What refers to an asset that has not come yet waits, with its file, for the next arrivals.
     """
@@ -81,7 +84,10 @@ class Publisher:
         return found
 
     def publish(self, files: Mapping[str, str], done: Published) -> Iterator[None]:
-        """Save the entities of these files and note it in `done`; pauses after each batch, to let others in."""
+        """Save the entities of these files and note it in `done`; pauses after each batch, to let others in.
+
+        `files` is what `look` or `pending` gave. A refused entity is noted with its reason, and the others are saved.
+        """
         done.files += len(files)
         entities = [_Line(name, entity) for name in files for entity in self._read(name, done)]
         connections = [_Line("", entity) for entity in self._missing_connections(entities)]
@@ -94,18 +100,18 @@ class Publisher:
                 named = {key: attributes[key] for key in ("qualifiedName", "name")}
                 late.append(_Line(line.file, {**line.entity, "attributes": {**named, **links}}))
         waiting: set[str] = set()
-        for start in range(0, len(entities), BATCH):
-            done.assets += self._save(entities[start : start + BATCH], done, waiting)
+        for start in range(0, len(entities), ENTITIES_PER_SAVE):
+            done.assets += self._save(entities[start : start + ENTITIES_PER_SAVE], done, waiting)
             yield
-        for start in range(0, len(late), BATCH):
-            self._save(late[start : start + BATCH], done, waiting)
+        for start in range(0, len(late), ENTITIES_PER_SAVE):
+            self._save(late[start : start + ENTITIES_PER_SAVE], done, waiting)
             yield
         for name, tag in files.items():
             if name not in waiting:
                 self._catalog.put_document("published", name, tag)
         self._tried = self.pending()
 
-    def _read(self, name: str, done: Published) -> Iterator[dict]:
+    def _read(self, name: str, done: Published) -> Iterator[SentEntity]:
         for number, line in enumerate((self._folder / name).read_bytes().splitlines(), 1):
             try:
                 entity = orjson.loads(line)
@@ -115,14 +121,14 @@ class Publisher:
             except (ValueError, KeyError, TypeError) as error:
                 done.refused.append(f"{name}, line {number}: no entity ({error})")
 
-    def _missing_connections(self, lines: Iterable[_Line]) -> list[dict]:
+    def _missing_connections(self, lines: Iterable[_Line]) -> list[SentEntity]:
         """The connections that the entities belong to and that the tenant has not: Atlan makes them when it publishes."""
         found = {}
         for line in lines:
             attributes = line.entity["attributes"]
             connection = attributes.get("connectionQualifiedName") or ""
             if connection.count("/") == 2 and not self._catalog.find("Connection", connection):
-                found[connection] = make_connection(
+                found[connection] = connection_entity(
                     connection, attributes.get("connectionName") or connection.split("/")[1]
                 )
         return list(found.values())
@@ -130,7 +136,7 @@ class Publisher:
     def _save(self, lines: list[_Line], done: Published, waiting: set[str]) -> int:
         """Save a batch, and return how many are saved; where it is refused, one by one, so that one fault costs one."""
         try:
-            save(self._catalog, [line.entity for line in lines], SaveOptions(), USER["username"])  # type: ignore[arg-type]
+            save(self._catalog, [line.entity for line in lines], SaveOptions(), USER["username"])
             return len(lines)
         except AtlasError as error:
             if len(lines) > 1:
@@ -141,6 +147,6 @@ class Publisher:
             return 0
 
 
-def _rank(entity: dict[str, Any]) -> int:
+def _rank(entity: SentEntity) -> int:
     name = entity.get("typeName")
-    return ORDER.index(name) if name in ORDER else len(ORDER)
+    return PUBLISH_ORDER.index(name) if name in PUBLISH_ORDER else len(PUBLISH_ORDER)

@@ -1,7 +1,8 @@
 """The endpoints of Atlan's API: one table of method, path and function.
 
 A handler takes a `Call` and returns the JSON body of a 200 answer, or None for the 204 of the few that Atlan answers
-so. It raises `AtlasError` for everything else and knows nothing of HTTP.
+so. It raises `AtlasError` for everything else and knows nothing of HTTP. Paths and parameters are those of `EntityREST`,
+`DiscoveryREST`, `LineageREST` and `TypesREST` in atlanhq/atlas-metastore, and of pyatlan's `client/constants.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,21 @@ from typing import Any
 from sandbox import errors, people, typedefs
 from sandbox.catalog import Catalog, Entity
 from sandbox.lineage import list_lineage
-from sandbox.mutations import SaveOptions, delete, merge_business, merge_tags, restore, save
-from sandbox.presentation import header, whole
+from sandbox.messages import (
+    ClassificationList,
+    EntitiesAnswer,
+    EntityAnswer,
+    EntityHeader,
+    JsonObject,
+    LineageResponse,
+    MutationResponse,
+    Record,
+    SearchResponse,
+    TypeDefinition,
+    TypesDef,
+)
+from sandbox.mutations import SaveOptions, delete, merge_business, merge_tags, restore, save, tags_for
+from sandbox.presentation import entity_details, entity_header
 from sandbox.search import SearchCache, index_search
 
 NO_CONTENT = None
@@ -22,32 +36,39 @@ NO_CONTENT = None
 
 @dataclass
 class Call:
-    """A request, parsed: path parameters, query parameters (each a list), and the JSON body."""
+    """A request, parsed: path parameters, query parameters (each a list), the JSON body, and who asks."""
 
     catalog: Catalog
     search_cache: SearchCache
     params: dict[str, str] = field(default_factory=dict)
     query: dict[str, list[str]] = field(default_factory=dict)
     body: Any = None
-    user: str = people.USER["username"]  # type: ignore[assignment]
+    user: str = people.USER["username"]
 
     def first(self, name: str, default: str = "") -> str:
+        """The first value of a query parameter, or the default."""
         return (self.query.get(name) or [default])[0]
 
     def flag(self, name: str) -> bool:
+        """Whether a query parameter is true, in any case."""
         return self.first(name).lower() == "true"
 
     @property
     def flat_query(self) -> dict[str, str]:
+        """The first value of each query parameter."""
         return {name: values[0] for name, values in self.query.items()}
 
-    def json_object(self) -> dict:
+    def json_object(self) -> JsonObject:
+        """The body. Raises `AtlasError` (400) if it is no object."""
         if not isinstance(self.body, dict):
             raise errors.bad_request("the body must be a JSON object")
         return self.body
 
     def entity(self) -> Entity:
-        """The entity of the path: by guid, or by type and unique attribute."""
+        """The entity of the path: by guid, or by type and unique attribute (`attr:qualifiedName`), archived or not.
+
+        Raises `AtlasError`: 400 for an unknown type or an attribute that is not unique, 404 if nobody has it.
+        """
         if "guid" in self.params:
             entity = self.catalog.entities.get(self.params["guid"])
             if not entity:
@@ -78,7 +99,8 @@ Handler = Callable[[Call], Any]
 # Entities
 
 
-def save_entities(call: Call) -> dict:
+def save_entities(call: Call) -> MutationResponse:
+    """Upsert `entities`; query flags say what happens to their tags and custom metadata."""
     options = SaveOptions(
         replace_tags=call.flag("replaceTags") or call.flag("replaceClassifications"),
         append_tags=call.flag("appendTags"),
@@ -90,25 +112,30 @@ def save_entities(call: Call) -> dict:
     return save(call.catalog, call.json_object().get("entities"), options, call.user)
 
 
-def save_entity(call: Call) -> dict:
+def save_entity(call: Call) -> MutationResponse:
+    """Upsert one `entity`."""
     return save(call.catalog, [call.json_object().get("entity")], SaveOptions(), call.user)
 
 
-def update_by_name(call: Call) -> dict:
+def update_by_name(call: Call) -> MutationResponse:
     """Partial update: what changed is listed under PARTIAL_UPDATE as well as UPDATE."""
     entity = call.entity()
     sent = {**(call.json_object().get("entity") or {}), "guid": entity.guid, "typeName": entity.type.name}
     answer = save(call.catalog, [sent], SaveOptions(), call.user)
-    updated = answer.get("mutatedEntities", {}).get("UPDATE", [])
-    return {**answer, "partialUpdatedEntities": updated} if updated else answer
+    updated = answer["mutatedEntities"].get("UPDATE") if "mutatedEntities" in answer else None
+    if updated:
+        answer["partialUpdatedEntities"] = updated
+    return answer
 
 
-def read_entity(call: Call) -> dict:
-    shown = whole(call.catalog, call.entity(), with_relationships=not call.flag("ignoreRelationships"))
+def read_entity(call: Call) -> EntityAnswer:
+    """One entity, with its relationships unless `ignoreRelationships` is true."""
+    shown = entity_details(call.catalog, call.entity(), with_relationships=not call.flag("ignoreRelationships"))
     return {"entity": shown, "referredEntities": {}}
 
 
-def read_entities(call: Call) -> dict:
+def read_entities(call: Call) -> EntitiesAnswer:
+    """The entities with the guids of the query; one that nobody has is an error."""
     guids = call.query.get("guid") or []
     if not guids:
         raise errors.invalid_parameters("no guid given")
@@ -117,59 +144,63 @@ def read_entities(call: Call) -> dict:
         raise errors.guid_not_found(missing[0])
     related = not call.flag("ignoreRelationships")
     return {
-        "entities": [whole(call.catalog, call.catalog.entities[guid], related) for guid in guids],
+        "entities": [entity_details(call.catalog, call.catalog.entities[guid], related) for guid in guids],
         "referredEntities": {},
     }
 
 
-def read_header(call: Call) -> dict:
-    return header(call.catalog, call.entity())
+def read_header(call: Call) -> EntityHeader:
+    """The header of one entity."""
+    return entity_header(call.catalog, call.entity())
 
 
-def delete_entities(call: Call) -> dict:
+def delete_entities(call: Call) -> MutationResponse:
+    """Archive or remove the entities with the guids of the query."""
     return delete(call.catalog, call.query.get("guid") or [], call.first("deleteType", "SOFT"), call.user)
 
 
-def delete_entity(call: Call) -> dict:
+def delete_entity(call: Call) -> MutationResponse:
+    """Archive or remove one entity."""
     return delete(call.catalog, [call.entity().guid], call.first("deleteType", "SOFT"), call.user)
 
 
-def restore_entities(call: Call) -> dict:
+def restore_entities(call: Call) -> MutationResponse:
+    """Make the entities with the guids of the query active again."""
     return restore(call.catalog, call.query.get("guid") or [], call.user)
 
 
 # Tags, custom metadata and labels of one entity
 
 
-def list_tags(call: Call) -> dict:
+def list_tags(call: Call) -> ClassificationList:
+    """The tags of one entity, all on one page."""
     tags = call.entity().tags
     return {"list": tags, "startIndex": 0, "pageSize": len(tags), "totalCount": len(tags)}
 
 
 def add_tags(call: Call) -> None:
+    """Add the tags of the body to one entity, or replace those of the same names."""
     entity = call.entity()
-    known = call.catalog.documents("classificationDefs")
-    sent = call.body if isinstance(call.body, list) else []
-    for tag in sent:
-        if tag.get("typeName") not in known:
-            raise errors.AtlasError(404, "404-00-003", f"Given classification name {tag.get('typeName')} was invalid")
-    added = [{**tag, "entityGuid": entity.guid, "entityStatus": entity.status} for tag in sent]
+    added = tags_for(call.catalog, call.body if isinstance(call.body, list) else [], entity)
     with call.catalog.transaction(call.user) as transaction:
         transaction.set_field(entity, "tags", merge_tags(entity.tags, added))
     return NO_CONTENT
 
 
 def remove_tag(call: Call) -> None:
+    """Take a tag off one entity; one that is not on it is an error (CLASSIFICATION_NOT_ASSOCIATED_WITH_ENTITY)."""
     entity = call.entity()
     kept = [tag for tag in entity.tags if tag["typeName"] != call.params["tag"]]
     if len(kept) == len(entity.tags):
-        raise errors.AtlasError(404, "404-00-00C", f"Given classification {call.params['tag']} is not on the entity")
+        message = f"Classification {call.params['tag']} is not associated with entity"
+        raise errors.AtlasError(400, "400-00-06D", message, entity.guid)
     with call.catalog.transaction(call.user) as transaction:
         transaction.set_field(entity, "tags", kept)
     return NO_CONTENT
 
 
 def save_custom_metadata(call: Call) -> None:
+    """Lay custom metadata over what one entity has, or with `isOverwrite` put it in its place."""
     entity = call.entity()
     name, sent = call.params.get("set"), call.json_object()
     values = {name: sent} if name else sent
@@ -180,6 +211,7 @@ def save_custom_metadata(call: Call) -> None:
 
 
 def remove_custom_metadata(call: Call) -> None:
+    """Take whole sets of custom metadata off one entity."""
     entity = call.entity()
     gone = {call.params["set"]} if "set" in call.params else set(call.json_object())
     with call.catalog.transaction(call.user) as transaction:
@@ -189,6 +221,8 @@ def remove_custom_metadata(call: Call) -> None:
 
 
 def change_labels(keep: bool) -> Handler:
+    """A handler that sets the labels of one entity, or adds to them (`keep`)."""
+
     def handler(call: Call) -> None:
         entity = call.entity()
         labels = set(call.body or []) | (set(entity.labels) if keep else set())
@@ -200,6 +234,7 @@ def change_labels(keep: bool) -> Handler:
 
 
 def remove_labels(call: Call) -> None:
+    """Take labels off one entity; those that it has not are passed over."""
     entity = call.entity()
     with call.catalog.transaction(call.user) as transaction:
         transaction.set_field(entity, "labels", [label for label in entity.labels if label not in (call.body or [])])
@@ -209,45 +244,55 @@ def remove_labels(call: Call) -> None:
 # Search, lineage, types, people
 
 
-def search(call: Call) -> dict:
+def search_index(call: Call) -> SearchResponse:
+    """A page of an index search."""
     return index_search(call.catalog, call.json_object(), call.search_cache)
 
 
-def lineage(call: Call) -> dict:
+def read_lineage(call: Call) -> LineageResponse:
+    """A page of a lineage list."""
     return list_lineage(call.catalog, call.json_object())
 
 
-def read_typedefs(call: Call) -> dict:
+def read_typedefs(call: Call) -> TypesDef:
+    """All type definitions, or those of the categories in the query (`type`)."""
     return typedefs.list_typedefs(call.catalog, call.query.get("type") or [])
 
 
-def create_typedefs(call: Call) -> dict:
+def create_typedefs(call: Call) -> TypesDef:
+    """Create type definitions."""
     return typedefs.save_typedefs(call.catalog, call.json_object(), call.user, update=False)
 
 
-def update_typedefs(call: Call) -> dict:
+def update_typedefs(call: Call) -> TypesDef:
+    """Update type definitions by their hashed names."""
     return typedefs.save_typedefs(call.catalog, call.json_object(), call.user, update=True)
 
 
-def read_typedef(call: Call) -> dict:
+def read_typedef(call: Call) -> TypeDefinition:
+    """One type definition."""
     return typedefs.find_typedef(call.catalog, call.params["name"])[1]
 
 
 def delete_typedef(call: Call) -> None:
-    typedefs.delete_typedef(call.catalog, call.params["name"])
+    """Remove one type definition that is not in use."""
+    typedefs.remove_typedef(call.catalog, call.params["name"])
     return NO_CONTENT
 
 
-def current_user(call: Call) -> dict:
+def current_user(call: Call) -> Record:
+    """Who asks, which is always the sandbox's one active user."""
     return people.USER
 
 
-def whoami(call: Call) -> dict:
+def whoami(call: Call) -> Record:
+    """The roles of who asks (pyatlan's `role_cache.is_api_token_user`)."""
     return {"roles": [{"name": "$admin"}], "username": people.USER["username"], "userId": people.USER["id"]}
 
 
-def listing_of(records: list[dict]) -> Handler:
-    return lambda call: people.listing(records, call.flat_query)
+def listing_of(records: list[Record]) -> Handler:
+    """A handler that lists records a page at a time."""
+    return lambda call: people.list_records(records, call.flat_query)
 
 
 ENTITY = "/api/meta/entity"
@@ -273,8 +318,8 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{ONE[0]}/businessmetadata/{{set}}", save_custom_metadata),
     ("DELETE", f"{ONE[0]}/businessmetadata", remove_custom_metadata),
     ("DELETE", f"{ONE[0]}/businessmetadata/{{set}}", remove_custom_metadata),
-    ("POST", "/api/meta/search/indexsearch", search),
-    ("POST", "/api/meta/lineage/list", lineage),
+    ("POST", "/api/meta/search/indexsearch", search_index),
+    ("POST", "/api/meta/lineage/list", read_lineage),
     ("GET", "/api/meta/types/typedefs", read_typedefs),
     ("POST", "/api/meta/types/typedefs", create_typedefs),
     ("PUT", "/api/meta/types/typedefs", update_typedefs),
@@ -284,7 +329,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/api/service/whoami", whoami),
     ("GET", "/api/service/users", listing_of(people.USERS)),
     ("GET", "/api/service/roles", listing_of(people.ROLES)),
-    ("GET", "/api/service/groups", listing_of(people.GROUPS)),
-    ("GET", "/api/service/v2/groups", listing_of(people.GROUPS)),
-    ("GET", "/api/service/apikeys", listing_of(people.TOKENS)),
+    ("GET", "/api/service/groups", listing_of(people.USER_GROUPS)),
+    ("GET", "/api/service/v2/groups", listing_of(people.USER_GROUPS)),
+    ("GET", "/api/service/apikeys", listing_of(people.API_TOKENS)),
 ]

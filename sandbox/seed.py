@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox.catalog import Catalog, name_root
+from sandbox.messages import Attributes, SentEntity
 from sandbox.mutations import SaveOptions, save
 from sandbox.people import ROLES, USER
 
@@ -25,7 +26,7 @@ PARENTS = {
     "Procedure": {"Schema": "atlanSchema"},
     "Column": {"Table": "table", "View": "view", "MaterialisedView": "materialisedView"},
 }
-ORDER = ["Database", "Schema", "Table", "View", "MaterialisedView", "Procedure", "Column"]
+CRAWL_ORDER = ["Database", "Schema", "Table", "View", "MaterialisedView", "Procedure", "Column"]
 
 
 class InventoryError(Exception):
@@ -33,20 +34,24 @@ class InventoryError(Exception):
 
 
 def fill_catalog(catalog: Catalog, inventories: Iterable[Path] = INVENTORY_FILES) -> None:
-    """Create the connections and assets that the inventory files list. Each file is a cache file of main.py."""
+    """Create the connections and assets that the inventory files list; a file that is not there is passed over.
+
+    An inventory is JSON, `{"data": [[qualified name, name, type], …]}`, perhaps with a row of headings: a cache file of
+    main.py. All its rows are of one connection. Raises `InventoryError` for a file that is none.
+    """
     for path in inventories:
         rows = _read_inventory(path)
         if not rows:
             continue
         qualified_name = name_root(rows[0][0])
         connector = qualified_name.split("/")[1]
-        entities = [make_connection(qualified_name, CONNECTION_NAMES.get(connector, connector)), *_assets(rows)]
+        entities = [connection_entity(qualified_name, CONNECTION_NAMES.get(connector, connector)), *_assets(rows)]
         for start in range(0, len(entities), 5000):
-            save(catalog, entities[start : start + 5000], SaveOptions(), USER["username"])  # type: ignore[arg-type]
+            save(catalog, entities[start : start + 5000], SaveOptions(), USER["username"])
 
 
 def fill_buckets(folder: Path) -> None:
-    """Copy the sample bucket, unless the folder already has buckets."""
+    """Copy the sample bucket into `folder`, each of whose sub-folders is a bucket, unless it has any already."""
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.iterdir()):
         shutil.copytree(SAMPLE_BUCKETS, folder, dirs_exist_ok=True)
@@ -62,7 +67,8 @@ def _read_inventory(path: Path) -> list[list[str]]:
         raise InventoryError(f"{path} is no inventory file: {error}") from error
 
 
-def make_connection(qualified_name: str, name: str) -> dict:
+def connection_entity(qualified_name: str, name: str) -> SentEntity:
+    """A connection to save, with the tenant's admins as its own; the connector is the second part of its name."""
     connector = qualified_name.split("/")[1]
     return {
         "typeName": "Connection",
@@ -76,21 +82,21 @@ def make_connection(qualified_name: str, name: str) -> dict:
     }
 
 
-def _assets(rows: list[list[str]]) -> Iterable[dict]:
+def _assets(rows: list[list[str]]) -> Iterable[SentEntity]:
     """The rows as entities, parents first, each with the attributes and the parent that a crawler gives it."""
-    rank = {name: position for position, name in enumerate(ORDER)}
+    rank = {name: position for position, name in enumerate(CRAWL_ORDER)}
     types = {qualified_name: type_name for qualified_name, _, type_name in rows}
     positions: dict[str, int] = {}
-    for qualified_name, name, type_name in sorted(rows, key=lambda row: rank.get(row[2], len(ORDER))):
+    for qualified_name, name, type_name in sorted(rows, key=lambda row: rank.get(row[2], len(CRAWL_ORDER))):
         parent = qualified_name[: -len(name) - 1]
         if type_name == "Procedure":
             parent = parent.removesuffix("/_procedures_")
-        attributes: dict = {
+        attributes: Attributes = {
             "name": name,
             "qualifiedName": qualified_name,
             "connectorName": qualified_name.split("/")[1],
             "connectionQualifiedName": name_root(qualified_name),
-            **_ancestors(parent, types),
+            **_ancestor_names(parent, types),
         }
         if type_name == "Procedure":
             attributes["definition"] = f"-- {name}"
@@ -103,7 +109,7 @@ def _assets(rows: list[list[str]]) -> Iterable[dict]:
         yield {"typeName": type_name, "attributes": attributes}
 
 
-def _ancestors(parent: str, types: dict[str, str]) -> dict[str, str]:
+def _ancestor_names(parent: str, types: dict[str, str]) -> dict[str, str]:
     """databaseName, schemaQualifiedName and so on, for every ancestor that the inventory lists."""
     found: dict[str, str] = {}
     while parent.count("/") > 2:

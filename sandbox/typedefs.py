@@ -1,25 +1,30 @@
-"""Type definitions that a tenant's people make: tags (classifications), custom metadata, enumerations."""
+"""Type definitions that a tenant's people make: tags (classifications), custom metadata, enumerations.
+
+The lists are those of `AtlasTypesDef` in atlanhq/atlas-metastore. Tags and custom metadata get a random name there, and
+the name that people gave becomes the display name (pyatlan's `TagCache` and `CustomMetadataCache` translate).
+"""
 
 from __future__ import annotations
 
 import time
 import uuid
-from typing import Any
 
 from sandbox import errors
 from sandbox.catalog import Catalog
+from sandbox.messages import JsonObject, TypeDefinition, TypesDef
 from sandbox.mutations import nano_id
 
-KINDS = {
-    # group in requests and answers: (category to ask for it by, whether Atlan gives it a hashed name)
+MANAGED_LISTS = {
+    # list in requests and answers: (category to ask for it by, whether Atlan gives it a hashed name)
     "classificationDefs": ("CLASSIFICATION", True),
     "businessMetadataDefs": ("BUSINESS_METADATA", True),
     "enumDefs": ("ENUM", False),
     "structDefs": ("STRUCT", False),
 }
-GROUPS = ("enumDefs", "structDefs", "classificationDefs", "entityDefs", "relationshipDefs", "businessMetadataDefs")
-# Clients take an answer without structures for a refused token, as every real tenant has some.
-BUILT_IN_STRUCT = {
+ALL_LISTS = ("enumDefs", "structDefs", "classificationDefs", "entityDefs", "relationshipDefs", "businessMetadataDefs")
+# pyatlan takes an answer without structures for a refused token (ATLAN-PYTHON-401-004, observed with 11.6), as every real
+# tenant has some.
+BUILT_IN_STRUCT: TypeDefinition = {
     "category": "STRUCT",
     "guid": "0b9c0a4e-7f1d-4a57-9d62-54f3a0d1e001",
     "name": "SourceTagAttachment",
@@ -30,12 +35,16 @@ BUILT_IN_STRUCT = {
 }
 
 
-def list_typedefs(catalog: Catalog, categories: list[str]) -> dict[str, list]:
+def list_typedefs(catalog: Catalog, categories: list[str]) -> TypesDef:
+    """Every definition of the categories (CLASSIFICATION, BUSINESS_METADATA, ENUM, STRUCT, ENTITY), or of all if none is given.
+
+    Lists of other categories are there, and empty.
+    """
     wanted = {category.upper() for category in categories}
-    answer: dict[str, list] = {group: [] for group in GROUPS}
-    for group, (category, _) in KINDS.items():
+    answer: TypesDef = {name: [] for name in ALL_LISTS}
+    for name, (category, _) in MANAGED_LISTS.items():
         if not wanted or category in wanted:
-            answer[group] = list(catalog.documents(group).values())
+            answer[name] = list(catalog.documents(name).values())
     if not wanted or "STRUCT" in wanted:
         answer["structDefs"].insert(0, BUILT_IN_STRUCT)
     if not wanted or "ENTITY" in wanted:
@@ -46,44 +55,56 @@ def list_typedefs(catalog: Catalog, categories: list[str]) -> dict[str, list]:
     return answer
 
 
-def save_typedefs(catalog: Catalog, sent: dict[str, Any], user: str, update: bool) -> dict[str, list]:
-    """Create (or update) every definition in `sent`; the answer has their hashed names."""
-    answer: dict[str, list] = {group: [] for group in GROUPS}
-    for group, (category, hashed) in KINDS.items():
-        present = catalog.documents(group)
-        for definition in sent.get(group) or []:
+def save_typedefs(catalog: Catalog, sent: JsonObject, user: str, update: bool) -> TypesDef:
+    """Create (or update) every definition in `sent`, lists as in `TypesDef`; the answer has their hashed names.
+
+    Raises `AtlasError` (409) for a new definition whose display name is taken.
+    """
+    answer: TypesDef = {name: [] for name in ALL_LISTS}
+    for name, (category, hashed) in MANAGED_LISTS.items():
+        present = catalog.documents(name)
+        for definition in sent.get(name) or []:
             twin = _same_display_name(present, definition)
             if twin and not update:
                 raise errors.already_exists(f"Given type {definition.get('displayName')} already exists")
             stored = _complete(definition, present.get(definition.get("name", "")), category, hashed, user)
-            catalog.put_document(group, stored["name"], stored)
-            answer[group].append(stored)
+            catalog.put_document(name, stored["name"], stored)
+            answer[name].append(stored)
     return answer
 
 
-def find_typedef(catalog: Catalog, name: str) -> tuple[str, dict]:
-    """The group and the definition with this (hashed) name."""
-    for group in KINDS:
-        definition = catalog.documents(group).get(name)
+def find_typedef(catalog: Catalog, name: str) -> tuple[str, TypeDefinition]:
+    """The definition with this (hashed) name, and the list that it is of.
+
+    Raises `AtlasError` (404, TYPE_NAME_NOT_FOUND) if there is none.
+    """
+    for list_name in MANAGED_LISTS:
+        definition = catalog.documents(list_name).get(name)
         if definition:
-            return group, definition
+            return list_name, definition
     raise errors.AtlasError(404, "404-00-001", f"Given typename {name} was invalid")
 
 
-def delete_typedef(catalog: Catalog, name: str) -> None:
-    group, _ = find_typedef(catalog, name)
+def remove_typedef(catalog: Catalog, name: str) -> None:
+    """Remove a definition that no entity uses.
+
+    Raises `AtlasError`: 404 if there is none, 409 if an entity uses it (TYPE_HAS_REFERENCES).
+    """
+    list_name, _ = find_typedef(catalog, name)
     for entity in catalog.entities.values():
         if any(tag["typeName"] == name for tag in entity.tags) or name in entity.business:
             raise errors.AtlasError(409, "409-00-002", f"Given type {name} has references")
-    catalog.delete_document(group, name)
+    catalog.delete_document(list_name, name)
 
 
-def _same_display_name(present: dict[str, dict], definition: dict) -> bool:
+def _same_display_name(present: dict[str, TypeDefinition], definition: TypeDefinition) -> bool:
     label = definition.get("displayName") or definition.get("name")
     return any((other.get("displayName") or other.get("name")) == label for other in present.values())
 
 
-def _complete(definition: dict, before: dict | None, category: str, hashed: bool, user: str) -> dict:
+def _complete(
+    definition: TypeDefinition, before: TypeDefinition | None, category: str, hashed: bool, user: str
+) -> TypeDefinition:
     now = int(time.time() * 1000)
     name = before["name"] if before else nano_id() + "x" if hashed else definition["name"]
     known = {attribute.get("displayName"): attribute["name"] for attribute in (before or {}).get("attributeDefs", [])}

@@ -1,0 +1,54 @@
+"""Index search: the part of Elasticsearch's query DSL that Atlan's clients send, over the catalog.
+
+A query is compiled once into a predicate over entities (`queries`, which reads `fields` and compares `values`). Terms
+that pick a type, a guid, a qualified name or a connection also narrow the `candidates`. Sorted `results` are kept for the
+next page.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from sandbox.catalog import Catalog
+from sandbox.errors import bad_request, query_rejected
+from sandbox.messages import JsonObject, SearchResponse
+from sandbox.presentation import search_hit
+from sandbox.search.aggregations import aggregate
+from sandbox.search.queries import compile_query
+from sandbox.search.results import SearchCache
+
+__all__ = ["SearchCache", "compile_query", "index_search"]
+
+# index.max_result_window as tenants have it by what pyatlan allows (`IndexSearch` pages up to 100,000 by offset).
+MAX_WINDOW = 100_000
+
+
+def index_search(catalog: Catalog, request: JsonObject, cache: SearchCache) -> SearchResponse:
+    """Answer one page of `POST /api/meta/search/indexsearch`.
+
+    `request` has `dsl` (an object, or its JSON as a text) with `query`, `sort`, `from` (default 0), `size` (default 10),
+    `post_filter` and `aggregations`; beside it the `attributes` to show of each hit and the `relationAttributes` to show
+    of what it refers to. `entities` is absent where the page is empty, as pyatlan expects (observed with 11.6).
+
+    Raises `AtlasError` (400) for a request that Elasticsearch refuses.
+    """
+    dsl = request.get("dsl")
+    if isinstance(dsl, str):
+        dsl = orjson.loads(dsl)
+    if not isinstance(dsl, dict):
+        raise bad_request("search needs a dsl object")
+    start, size = dsl.get("from") or 0, dsl.get("size", 10)
+    if not isinstance(start, int) or not isinstance(size, int) or start < 0 or size < 0:
+        raise bad_request("from and size must be whole numbers of 0 or more")
+    if start + size > MAX_WINDOW:
+        raise query_rejected(f"Result window is too large, from + size must be less than or equal to: [{MAX_WINDOW}]")
+    matches, hits = cache.find(catalog, dsl)
+    page = hits[start : start + size]
+    wanted, wanted_of_related = request.get("attributes") or [], request.get("relationAttributes") or []
+    answer: SearchResponse = {"queryType": "INDEX", "searchParameters": request, "approximateCount": len(hits)}
+    if page:
+        answer["entities"] = [search_hit(catalog, entity, wanted, wanted_of_related) for entity in page]
+    aggregations = dsl.get("aggregations") or dsl.get("aggs")
+    if aggregations:
+        answer["aggregations"] = {name: aggregate(catalog, spec, matches) for name, spec in aggregations.items()}
+    return answer

@@ -1,0 +1,94 @@
+"""Aggregations over the entities that a query matched: buckets and metrics.
+
+The rules are those of Elasticsearch's reference ("Aggregations"), the page of the same name for each kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.catalog import Catalog, Entity
+from sandbox.errors import query_rejected
+from sandbox.messages import Aggregation, Query
+from sandbox.search.fields import FieldReader, field_reader, plain_name
+from sandbox.search.queries import compile_query
+from sandbox.search.sorting import sort_entities
+
+METRICS: dict[str, Callable[[list[float]], float]] = {
+    "max": max,
+    "min": min,
+    "sum": sum,
+    "avg": lambda numbers: sum(numbers) / len(numbers),
+}
+
+
+def aggregate(catalog: Catalog, spec: Query, entities: list[Entity]) -> Aggregation:
+    """The result of one aggregation, `{kind: body}` with nested ones under `aggregations` or `aggs`.
+
+    Buckets come as `{"buckets": [{"key", "doc_count", …}]}`, a metric as `{"value": …}`. Raises `AtlasError` (400) for
+    what has no kind, several, or one that is not known.
+    """
+    nested = spec.get("aggregations") or spec.get("aggs") or {}
+    kinds = [name for name in spec if name not in ("aggregations", "aggs", "meta")]
+    if len(kinds) != 1:
+        raise query_rejected("an aggregation has one kind")
+    kind, body = kinds[0], spec[kinds[0]]
+    if kind == "filter":
+        keep = compile_query(catalog, body)
+        return _bucket(catalog, nested, [entity for entity in entities if keep(entity)])
+    if kind == "top_hits":
+        return _top_hits(catalog, body, entities)
+    read = field_reader(catalog, body["field"])
+    if kind == "terms":
+        return _terms_buckets(catalog, body, nested, entities, read)
+    values = [value for entity in entities for value in read(entity)]
+    numbers = [float(value) for value in values if isinstance(value, (int, float))]
+    if kind == "cardinality":
+        return {"value": len(set(map(str, values)))}
+    if kind == "value_count":
+        return {"value": len(values)}
+    if kind in METRICS:
+        return {"value": METRICS[kind](numbers) if numbers else (0.0 if kind == "sum" else None)}
+    raise query_rejected(f"Unknown aggregation type [{kind}]")
+
+
+def _top_hits(catalog: Catalog, body: Query, entities: list[Entity]) -> Aggregation:
+    """The first entities with the stored values of the fields asked for, in their own case."""
+    wanted = (body.get("_source") or {}).get("includes") or []
+    hits = []
+    for entity in sort_entities(catalog, entities, body.get("sort"))[: body.get("size", 3)]:
+        values = {name: field_reader(catalog, plain_name(name))(entity) for name in wanted}
+        source = {name: found[0] for name, found in values.items() if found}
+        hits.append(
+            {"_index": "janusgraph_vertex_index", "_type": "_doc", "_id": entity.guid, "_score": 0.0, "_source": source}
+        )
+    return {"hits": {"total": {"value": len(entities), "relation": "eq"}, "max_score": 0.0, "hits": hits}}
+
+
+def _terms_buckets(
+    catalog: Catalog, body: Query, nested: dict[str, Query], entities: list[Entity], read: FieldReader
+) -> Aggregation:
+    groups: dict[Any, list[Entity]] = {}
+    for entity in entities:
+        for value in dict.fromkeys(read(entity)):
+            groups.setdefault(value, []).append(entity)
+    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), str(group[0])))
+    size = body.get("size", 10)
+    buckets = [{**_bucket_key(key), **_bucket(catalog, nested, members)} for key, members in ordered[:size]]
+    others = sum(len(members) for _, members in ordered[size:])
+    return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": others, "buckets": buckets}
+
+
+def _bucket_key(key: Any) -> Aggregation:
+    """A bucket's key; booleans are keyed 1 and 0, with a text form beside it ("Boolean field type")."""
+    if isinstance(key, bool):
+        return {"key": int(key), "key_as_string": str(key).lower()}
+    return {"key": key}
+
+
+def _bucket(catalog: Catalog, nested: dict[str, Query], members: list[Entity]) -> Aggregation:
+    return {
+        "doc_count": len(members),
+        **{name: aggregate(catalog, spec, members) for name, spec in nested.items()},
+    }

@@ -1,0 +1,100 @@
+"""The fields that a search can name, and how an entity's values are read for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.catalog import Catalog, Entity
+from sandbox.presentation import terms_of
+
+FieldReader = Callable[[Entity], list[Any]]
+
+# Keyword fields with a lower-casing normaliser (atlan_normalizer in the metastore's addons/elasticsearch/
+# es-settings.json); all other keyword fields tell cases apart.
+NORMALISED = {"__typeName", "__superTypeNames", "name", "displayName", "description", "userDescription"}
+SUFFIXES = (".keyword", ".text", ".stemmed", ".delimited", ".exact", ".date")
+ANALYSED_SUFFIXES = (".text", ".stemmed")
+
+
+def field_reader(catalog: Catalog, field: str) -> FieldReader:
+    """A function that gives an entity's values for a search field, as a list (empty where there is none).
+
+    `field` is a name as pyatlan's `KeywordField`, `TextField` and so on send it: an attribute or one of the metastore's
+    own fields (`__guid`), perhaps with a suffix (`name.keyword`), or one of custom metadata (`set.attribute`). Values of
+    a normalised keyword field come in lower case.
+    """
+    plain = plain_name(field)
+    read = _reader_of(catalog, plain)
+    if field.endswith(".keyword") and plain in NORMALISED:
+        return lambda entity: [value.lower() if isinstance(value, str) else value for value in read(entity)]
+    return read
+
+
+def plain_name(field: str) -> str:
+    """The name of a field without the suffix that says how it is indexed."""
+    return next((field.removesuffix(suffix) for suffix in SUFFIXES if field.endswith(suffix)), field)
+
+
+def ignores_case(field: str) -> bool:
+    """Whether a keyword field is normalised, so that a term, prefix or wildcard on it matches in any case."""
+    return field.removesuffix(".keyword") in NORMALISED
+
+
+def is_analysed(field: str) -> bool:
+    """Whether a field is indexed word by word, so that a term on it matches a word of the value."""
+    return field.endswith(ANALYSED_SUFFIXES)
+
+
+def _reader_of(catalog: Catalog, plain: str) -> FieldReader:
+    special = METASTORE_FIELDS.get(plain)
+    if special:
+        return lambda entity: special(catalog, entity)
+    if "." in plain:
+        set_name, _, attribute = plain.partition(".")
+        return lambda entity: _as_values(entity.business.get(set_name, {}).get(attribute))
+    return lambda entity: _own_values(entity, plain)
+
+
+def _own_values(entity: Entity, name: str) -> list[Any]:
+    """An attribute, or an attribute of custom metadata, which Atlan indexes under its own unique name."""
+    if name in entity.attributes:
+        return _as_values(entity.attributes[name])
+    for values in entity.business.values():
+        if name in values:
+            return _as_values(values[name])
+    return []
+
+
+def _as_values(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _qualified_names(catalog: Catalog, entity: Entity, relationship: str) -> list[str]:
+    return [catalog.entities[guid].qualified_name for guid in entity.related(relationship)]
+
+
+# What the metastore keeps about an entity beside its attributes (`Constants` of atlanhq/atlas-metastore has the names).
+METASTORE_FIELDS: dict[str, Callable[[Catalog, Entity], list[Any]]] = {
+    "__guid": lambda catalog, entity: [entity.guid],
+    "__typeName": lambda catalog, entity: [entity.type.name],
+    "__superTypeNames": lambda catalog, entity: list(entity.type.super_types),
+    "__state": lambda catalog, entity: [entity.status],
+    "__timestamp": lambda catalog, entity: [entity.create_time],
+    "__modificationTimestamp": lambda catalog, entity: [entity.update_time],
+    "__createdBy": lambda catalog, entity: [entity.created_by],
+    "__modifiedBy": lambda catalog, entity: [entity.updated_by],
+    "__hasLineage": lambda catalog, entity: [catalog.has_lineage(entity)],
+    "__traitNames": lambda catalog, entity: [tag["typeName"] for tag in entity.tags],
+    "__classificationNames": lambda catalog, entity: [tag["typeName"] for tag in entity.tags],
+    "__propagatedTraitNames": lambda catalog, entity: [],
+    "__propagatedClassificationNames": lambda catalog, entity: [],
+    "__meanings": lambda catalog, entity: [term.qualified_name for term in terms_of(catalog, entity)],
+    "__meaningNames": lambda catalog, entity: [term.name for term in terms_of(catalog, entity)],
+    "__meaningsText": lambda catalog, entity: [term.name for term in terms_of(catalog, entity)],
+    "__labels": lambda catalog, entity: entity.labels,
+    "__categories": lambda catalog, entity: _qualified_names(catalog, entity, "categories"),
+    "__parentCategory": lambda catalog, entity: _qualified_names(catalog, entity, "parentCategory"),
+}

@@ -1,0 +1,80 @@
+"""How the index compares what a query says with what an entity has: as texts, as numbers, as dates or word by word."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+from typing import Any
+
+NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def indexed_value(value: Any, fold: bool) -> tuple[str, Any]:
+    """The kind and the form in which a value of an entity is compared; `fold` compares texts without their case."""
+    if isinstance(value, bool):
+        return "text", str(value).lower()
+    if isinstance(value, (int, float)):
+        return "number", float(value)
+    return "text", str(value).lower() if fold else str(value)
+
+
+def wanted_values(value: Any, fold: bool) -> set[tuple[str, Any]]:
+    """Every `indexed_value` that a value in a query matches.
+
+    A keyword field compares texts and a numeric field numbers, and a query may write either as the other (`"3"` for
+    3): Elasticsearch's reference, "Term query" and "Numeric field types". Two texts are never compared as numbers.
+    """
+    kind, form = indexed_value(value, fold)
+    if kind == "number":
+        return {(kind, form), ("text", str(value))}
+    found = {(kind, form)}
+    if NUMBER.fullmatch(form):
+        with contextlib.suppress(ValueError):  # 1.2.3
+            found.add(("number", float(form)))
+    return found
+
+
+def comparable(value: Any) -> Any:
+    """A value as a range compares it: dates (`2026-01-31`, `2026-01-31T10:00:00Z`, `now`, `now-7d`) in milliseconds since
+    1970, texts of numbers as numbers, any other as it is. Elasticsearch's reference, "Date math", has the notation.
+    """
+    if not isinstance(value, str):
+        return value
+    relative = re.fullmatch(r"now(?:([+-])(\d+)([smhdw]))?(?:/d)?", value)
+    if relative:
+        sign, count, unit = relative.groups()
+        shift = (1 if sign == "+" else -1) * int(count or 0) * SECONDS.get(unit or "s", 1)
+        return int((datetime.datetime.now(datetime.timezone.utc).timestamp() + shift) * 1000)
+    if re.match(r"\d{4}-\d\d-\d\d", value):
+        moment = datetime.datetime.fromisoformat(value.replace("Z", "+00:00"))
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=datetime.timezone.utc)
+        return int(moment.timestamp() * 1000)
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, in their order, then the unparted ones that underscores or camel case join.
+
+    Inferred from the analysers in the metastore's addons/elasticsearch/es-settings.json, which part at case changes,
+    underscores and punctuation; stemming and synonyms are left out.
+    """
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
+    words = re.findall(r"[^\W_]+", parted.lower())
+    return words + [word for word in re.findall(r"\w+", text.lower()) if word not in words]
+
+
+def wildcard_pattern(wildcard: str) -> str:
+    """The regular expression of a wildcard: `*` is any text, `?` one character, a backslash takes the next one as it is.
+
+    Elasticsearch's reference, "Wildcard query", and Lucene's `WildcardQuery`.
+    """
+    parts = []
+    for escaped, character in re.findall(r"\\(.)|(.)", wildcard, re.DOTALL):
+        parts.append(re.escape(escaped) if escaped else {"*": ".*", "?": "."}.get(character, re.escape(character)))
+    return "(?s:" + "".join(parts) + ")"

@@ -22,9 +22,9 @@ __all__ = ["Tenant", "start"]
 
 @dataclass(frozen=True)
 class Tenant:
-    """Where a running sandbox is. `buckets` is the folder whose sub-folders are its S3 buckets.
+    """Where a running sandbox is. `folder` has its state; `buckets` is the folder whose sub-folders are its S3 buckets.
 
-    `components` is a folder with Dapr components for its storage, which `storage_key` (id and secret) opens.
+    `base_url` and `api_token` are what pyatlan's `AtlanClient` takes. `s3_endpoint_url` needs no key. `components` is a folder with Dapr components for its storage, which `storage_key` (id and secret) opens.
     """
 
     base_url: str
@@ -50,12 +50,14 @@ def start(
 
     `folder` keeps its state (None: a temporary folder, gone at the end); `reset` empties it first; a port of 0 takes
     a free one; `inventories` are the files to fill a new tenant from (None: the two at the project's top level).
-    Raises `FolderInUse` if another sandbox runs on the folder, and OSError if a port is taken.
+    Raises `FolderInUse` if another sandbox runs on the folder, `PortUnavailable` (an OSError) for a port that is taken,
+    OSError for a folder that cannot be used, `InventoryError` for a file that is no inventory, and `StorageError` if the S3
+    server does not start.
     """
     from sandbox import seed, server, storage
     from sandbox.catalog import Catalog
     from sandbox.publishing import Publisher
-    from sandbox.types import load_types
+    from sandbox.types_cache import load_types
 
     with contextlib.ExitStack() as stack:
         home = Path(folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-"))).resolve()
@@ -78,12 +80,14 @@ def start(
         if not catalog.documents("state").get("token"):
             reseed()
         seed.fill_buckets(buckets)
-        (home / "atlan-storage" / storage.BUCKET).mkdir(parents=True, exist_ok=True)
+        (home / "atlan-storage" / storage.STORAGE_BUCKET).mkdir(parents=True, exist_ok=True)
         # Derived from the token, so that both last as long as the tenant does.
         storage_key = ("sandbox-client", hashlib.sha256(token.encode()).hexdigest())
         application = server.Application(catalog, token, reseed, Publisher(catalog, home / "atlan-storage"))
-        base_url = stack.enter_context(server.serve(application, port))
-        s3_endpoint_url = stack.enter_context(storage.serve(buckets, s3_port))
-        storage_endpoint_url = stack.enter_context(storage.serve(home / "atlan-storage", storage_port, storage_key))
+        base_url = stack.enter_context(server.serve_tenant(application, port))
+        s3_endpoint_url = stack.enter_context(storage.serve_buckets(buckets, s3_port, parameter="s3_port"))
+        storage_endpoint_url = stack.enter_context(
+            storage.serve_buckets(home / "atlan-storage", storage_port, storage_key, "storage_port")
+        )
         components = storage.write_components(home, storage_endpoint_url)
         yield Tenant(base_url, token, s3_endpoint_url, home, buckets, storage_endpoint_url, storage_key, components)

@@ -12,28 +12,39 @@ import sandbox
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code, which is 2 if the tenant cannot start."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument(
         "--folder", type=Path, default=Path(".sandbox"), help="where its state lives (default: .sandbox)"
     )
-    parser.add_argument("--port", type=int, default=8585, help="port of the API (default: 8585; 0: a free one)")
+    parser.add_argument("--port", type=port_number, default=8585, help="port of the API (default: 8585; 0: a free one)")
     parser.add_argument(
-        "--s3-port", type=int, default=8586, help="port of the S3 server (default: 8586; 0: a free one)"
+        "--s3-port", type=port_number, default=8586, help="port of the S3 server (default: 8586; 0: a free one)"
     )
     parser.add_argument(
-        "--storage-port", type=int, default=8587, help="port of Atlan's storage (default: 8587; 0: a free one)"
+        "--storage-port", type=port_number, default=8587, help="port of Atlan's storage (default: 8587; 0: a free one)"
     )
     parser.add_argument("--reset", action="store_true", help="empty the folder first")
     options = parser.parse_args(argv)
     try:
-        return run(options)
+        return run_until_stopped(options)
     except ImportError as error:
         print(f"❌ {error.name} is missing: pip install -r requirements-dev.txt", file=sys.stderr)
     return 2
 
 
-def run(options: argparse.Namespace) -> int:
+def port_number(text: str) -> int:
+    """A port on the command line. Raises ValueError, which argparse tells as an invalid value."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise ValueError(text)
+    return number
+
+
+def run_until_stopped(options: argparse.Namespace) -> int:
+    """Run a tenant until SIGINT or SIGTERM; returns the exit code."""
     from sandbox.catalog import FolderInUse
+    from sandbox.ports import PortUnavailable
     from sandbox.seed import InventoryError
     from sandbox.storage import StorageError
 
@@ -43,19 +54,22 @@ def run(options: argparse.Namespace) -> int:
     try:
         ports = (options.port, options.s3_port, options.storage_port)
         with sandbox.start(options.folder, *ports, options.reset) as tenant:
-            print(settings(tenant), flush=True)
+            print(settings_lines(tenant), flush=True)
             stop.wait()
         return 0
     except FolderInUse:
         print(f"❌ {options.folder} is in use by another sandbox: stop it, or name another --folder", file=sys.stderr)
+    except PortUnavailable as error:
+        option = f"--{error.parameter.replace('_', '-')}"
+        print(f"❌ Cannot start on port {error.port}: {error.reason}; name another {option}", file=sys.stderr)
     except OSError as error:
-        print(f"❌ Cannot start on port {options.port}: {error.strerror}; name another --port", file=sys.stderr)
+        print(f"❌ Cannot use {options.folder}: {error.strerror or error}; name another --folder", file=sys.stderr)
     except (InventoryError, StorageError) as error:
         print(f"❌ {error}", file=sys.stderr)
     return 2
 
 
-def settings(tenant: sandbox.Tenant) -> str:
+def settings_lines(tenant: sandbox.Tenant) -> str:
     """The lines for .env that point a program to this tenant."""
     return f"""\
 ✅ A sandbox tenant is running, with its state in {tenant.folder}. Look at it: {tenant.base_url}/

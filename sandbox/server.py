@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import threading
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -21,21 +20,28 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from sandbox import page
+from sandbox import page, ports
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError
 from sandbox.publishing import Published, Publisher
-from sandbox.routes import ROUTES, Call
+from sandbox.routes import ROUTES, Call, Handler
 from sandbox.search import SearchCache
 
-logger = logging.getLogger("sandbox")
+server_logger = logging.getLogger("sandbox")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 PUBLISH_SECONDS = 1.0  # between two looks at the storage
 
 
 @dataclass
-class Pace:
-    """How fast the tenant answers; set with PUT /_sandbox/pace."""
+class TenantPace:
+    """How fast the tenant answers; set with PUT /_sandbox/pace.
+
+    More than `requests_per_minute` (0: no limit), counted over `window_seconds`, are refused for `block_seconds`, as Atlan's
+    page on API limits has it; `retry_after` is the header of the refusal, in seconds. A change is seen by searches after
+    `index_delay_seconds`.
+    """
 
     latency_seconds: float = 0.0
     requests_per_minute: int = 0
@@ -49,7 +55,8 @@ class Pace:
 class Fault:
     """Fail the next `count` requests that fit; set with POST /_sandbox/faults.
 
-    `status` 0 drops the connection. With `after` the request is carried out first, and only its answer is lost.
+    `status` 0 drops the connection. With `after` the request is carried out first, and only its answer is lost. `skip` lets
+    so many pass before; `method`, the beginning of the `path` and `body_contains` say which fit, and empty ones fit all.
     """
 
     status: int = 500
@@ -63,6 +70,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
 
     def fits(self, method: str, path: str, body: bytes) -> bool:
+        """Whether this request is to fail; if it is, the fault is used up by one."""
         if self.count <= 0 or (self.method and self.method != method) or not path.startswith(self.path):
             return False
         if self.body_contains and self.body_contains.encode() not in body:
@@ -75,14 +83,15 @@ class Fault:
 
 
 class Limiter:
-    """Atlan's limit: so many requests in a window, then a refusal of everything while the block lasts."""
+    """Atlan's limit: so many requests in a window, then a refusal of everything while the block lasts (its docs, API limits)."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: TenantPace) -> None:
         self.pace = pace
         self._recent: deque[float] = deque()
         self._blocked_until = 0.0
 
     def refuses(self) -> bool:
+        """Whether the request that comes now is refused; one that is not is counted."""
         now = time.monotonic()
         if not self.pace.requests_per_minute:
             return False
@@ -112,7 +121,8 @@ class Application:
         self.asgi = Starlette(routes=self._routes(), lifespan=self._publish_always)
 
     def forget_settings(self) -> None:
-        self.pace = Pace()
+        """Forget pace, faults and counters."""
+        self.pace = TenantPace()
         self.limiter = Limiter(self.pace)
         self.faults: list[Fault] = []
         self.counts: Counter[str] = Counter()
@@ -141,7 +151,7 @@ class Application:
         ]
         return routes
 
-    def _endpoint(self, method: str, path: str, handler: Callable[[Call], Any]) -> Callable:
+    def _endpoint(self, method: str, path: str, handler: Handler) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             body = await request.body()
             self.counts[f"{method} {path}"] += 1
@@ -158,7 +168,7 @@ class Application:
 
         return endpoint
 
-    def _answer(self, request: Request, handler: Callable[[Call], Any], body: bytes) -> Response:
+    def _answer(self, request: Request, handler: Handler, body: bytes) -> Response:
         if request.headers.get("authorization") != f"Bearer {self.token}":
             message = "The access token is missing, malformed or expired"
             return _json({"code": 401, "error": "unauthorized", "message": message}, 401)
@@ -175,7 +185,7 @@ class Application:
         except orjson.JSONDecodeError as error:
             return _json(AtlasError(400, "400-00-029", f"Bad request: the body is no JSON: {error}").body(), 400)
         except Exception as error:
-            logger.exception("a handler failed")
+            server_logger.exception("a handler failed")
             return _unexpected(error)
         return Response(status_code=204) if answer is None else _json(answer)
 
@@ -229,10 +239,10 @@ class Application:
 
     async def _set_pace(self, request: Request) -> Response:
         sent = orjson.loads(await request.body() or b"{}")
-        unknown = set(sent) - {known.name for known in fields(Pace)}
+        unknown = set(sent) - {known.name for known in fields(TenantPace)}
         if unknown:
             return _json({"errorMessage": f"unknown setting {sorted(unknown)[0]}"}, 400)
-        self.pace = Pace(**sent)
+        self.pace = TenantPace(**sent)
         self.limiter = Limiter(self.pace)
         self.catalog.index_delay = self.pace.index_delay_seconds
         return _json(sent)
@@ -258,9 +268,9 @@ class Application:
             await asyncio.sleep(PUBLISH_SECONDS)
             try:
                 for refusal in (await self._publish(self.publisher.look)).refused:
-                    logger.warning("not published: %s", refusal)
+                    server_logger.warning("not published: %s", refusal)
             except Exception:
-                logger.exception("publishing failed")
+                server_logger.exception("publishing failed")
 
     async def _publish_now(self, request: Request) -> Response:
         """Publish what has arrived and is not published yet, without waiting for the next look."""
@@ -319,12 +329,12 @@ def _failure(fault: Fault) -> Response:
 
 
 @contextlib.contextmanager
-def serve(application: Application, port: int = 0) -> Iterator[str]:
-    """Serve on the loopback interface from a thread; yields the base URL once requests are answered."""
-    # Named as TCP, it gets TCP_NODELAY from asyncio; without it each answer waits 40 ms for an acknowledgement.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+def serve_tenant(application: Application, port: int = 0, parameter: str = "port") -> Iterator[str]:
+    """Serve on the loopback interface from a thread; yields the base URL once requests are answered.
+
+    Raises `PortUnavailable`, which calls the port by the name `parameter`.
+    """
+    listener = ports.listen(port, parameter)
     config = uvicorn.Config(application.asgi, log_level="critical", lifespan="on", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True, name="sandbox")

@@ -15,7 +15,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-BUCKET = "objectstore"  # of Atlan's storage
+from sandbox.ports import listen
+
+STORAGE_BUCKET = "objectstore"  # of Atlan's storage
 START_SECONDS = 20
 # Ends rclone when this process's end of the pipe closes, so that no server outlives even a killed parent.
 GUARD = """
@@ -35,11 +37,18 @@ class StorageError(Exception):
 
 
 @contextlib.contextmanager
-def serve(folder: Path, port: int = 0, key: tuple[str, str] | None = None) -> Iterator[str]:
-    """Serve the buckets below `folder`; yields the endpoint URL once it answers.
+def serve_buckets(
+    folder: Path, port: int = 0, key: tuple[str, str] | None = None, parameter: str = "port"
+) -> Iterator[str]:
+    """Serve the buckets below `folder` on the loopback interface; yields the endpoint URL once it answers.
 
     With a key (its id and secret) every request must carry a right signature; without one, none needs to.
+
+    Raises `PortUnavailable`, which calls the port by the name `parameter`, and `StorageError` if rclone is missing or
+    ends before it answers.
     """
+    if port:
+        listen(port, parameter).close()  # rclone says it less clearly
     command = [
         _find_rclone(), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}", "--config", "",
         # Files that are put into the folder show up after 5 ms. (At 0s, a key of many folders takes minutes to write.)
@@ -89,8 +98,8 @@ def _wait_for_address(process: subprocess.Popen[str]) -> str:
         except queue.Empty:
             line = None
         if line is None:
-            raise StorageError(f"the S3 server did not start: {' '.join(said).strip() or 'no message'}")
-        said.append(line)
+            raise StorageError(f"the S3 server did not start: {said[-1] if said else 'no message'}")
+        said.append(re.sub(r"^[\d/]+ [\d:]+ [A-Z]+ *: *", "", line.strip()))
         address = re.search(r"Starting s3 server on \[(http://[^/\]]+)", line)
         if address:
             return address.group(1)
@@ -109,14 +118,18 @@ spec:
 
 
 def write_components(home: Path, endpoint_url: str) -> Path:
-    """Write the Dapr components of a deployment beside this tenant: its own store, and the tenant's storage."""
+    """Write the Dapr components of a deployment beside this tenant: its own store, and the tenant's storage.
+
+    Returns the folder `components` in `home`, with a file for each. The names and keys are those that Atlan's application
+    SDK reads: `objectstore` for its own (bindings.localstorage), `atlan-storage` for the tenant's (bindings.aws.s3).
+    """
     folder = home / "components"
     folder.mkdir(exist_ok=True)
     local = COMPONENT.format(name="objectstore", type="bindings.localstorage")
     local += f"    - name: rootPath\n      value: {json.dumps(str(home / 'objectstore'))}\n"
     remote = COMPONENT.format(name="atlan-storage", type="bindings.aws.s3")
     for name, value in (
-        ("bucket", BUCKET), ("region", "us-east-1"), ("endpoint", endpoint_url), ("forcePathStyle", "true"),
+        ("bucket", STORAGE_BUCKET), ("region", "us-east-1"), ("endpoint", endpoint_url), ("forcePathStyle", "true"),
     ):  # fmt: skip
         remote += f"    - name: {name}\n      value: {json.dumps(value)}\n"
     for name, secret in (("accessKey", "ATLAN_AUTH_CLIENT_ID"), ("secretKey", "ATLAN_AUTH_CLIENT_SECRET")):

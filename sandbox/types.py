@@ -7,17 +7,9 @@ fields into the class), and which two relationship fields are the ends of one re
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import hashlib
-import os
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-
-import orjson
 
 # Ends of relationships that field names alone do not pair up.
 KNOWN_INVERSES = {
@@ -47,7 +39,10 @@ OPPOSITES = [
 
 @dataclass(frozen=True)
 class Relationship:
-    """One end of a relationship: the field `name` of a type, the type it points to, and the field at the other end."""
+    """One end of a relationship: the field `name` of a type, the type it points to, and the field at the other end.
+
+    `many` says that the field takes several entities; `inverse` is None where the other end has no field.
+    """
 
     name: str
     target: str
@@ -66,10 +61,13 @@ class EntityType:
     relationships: dict[str, Relationship]
 
     def is_a(self, type_name: str) -> bool:
+        """Whether it is the type of this name or a subtype of it, at any level."""
         return type_name == self.name or type_name in self.super_types
 
 
 class TypeSystem:
+    """The entity types of a tenant by name (Atlas's `AtlasTypeRegistry`)."""
+
     def __init__(self, types: dict[str, EntityType]) -> None:
         self.types = types
         self.families: dict[str, list[str]] = {name: [name] for name in types}
@@ -78,41 +76,19 @@ class TypeSystem:
                 self.families[super_type].append(entity_type.name)
 
     def get(self, name: str) -> EntityType | None:
+        """The type of this name, in this case; None if there is none."""
         return self.types.get(name)
 
     def family(self, name: str) -> list[str]:
-        """The type itself, then all its subtypes."""
+        """The name of the type, then those of all its subtypes; empty for an unknown type."""
         return self.families.get(name, [])
 
 
-@functools.cache
-def load_types() -> TypeSystem:
-    """Every asset type that the installed pyatlan knows.
-
-    Reading its classes takes seconds, so what they tell is kept, for this version, where Python keeps its own such files.
-    """
-    source = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-    kept = Path(__file__).with_name("__pycache__") / f"types-{version('pyatlan')}-{source}.json"
-    try:
-        return TypeSystem({item["name"]: _from_json(item) for item in orjson.loads(kept.read_bytes())})
-    except (OSError, ValueError, KeyError, TypeError):
-        types = read_types()
-    content = orjson.dumps([*types.values()], default=list)
-    with contextlib.suppress(OSError):  # a folder that is read-only keeps nothing
-        kept.parent.mkdir(exist_ok=True)
-        temporary = kept.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(content)
-        temporary.replace(kept)
-    return TypeSystem(types)
-
-
-def _from_json(item: dict) -> EntityType:
-    relationships = {name: Relationship(**end) for name, end in item["relationships"].items()}
-    return EntityType(item["name"], tuple(item["super_types"]), frozenset(item["attributes"]), relationships)
-
-
 def read_types() -> dict[str, EntityType]:
-    """The asset types by name, from pyatlan's classes."""
+    """The asset types by name, from pyatlan's classes: which fields are there, and which of them refer to other assets.
+
+    Takes some seconds, for the import of all of pyatlan's models.
+    """
     import pyatlan.model.assets as assets
     from pyatlan.model.assets import Referenceable
 
@@ -151,7 +127,10 @@ def read_types() -> dict[str, EntityType]:
 
 
 def _further_super_types(
-    name: str, lineages: dict[str, list[str]], attributes: dict[str, set[str]], ends: dict[str, dict]
+    name: str,
+    lineages: dict[str, list[str]],
+    attributes: dict[str, set[str]],
+    ends: dict[str, dict[str, tuple[str, bool]]],
 ) -> list[str]:
     """Abstract types outside the class hierarchy whose fields are all present in `name`."""
     found = []
@@ -196,7 +175,9 @@ def _pair_relationships(
     return inverses
 
 
-def _pair_copied_fields(inverses: dict[tuple[str, str], str], declared: dict[tuple[str, str], list]) -> None:
+def _pair_copied_fields(
+    inverses: dict[tuple[str, str], str], declared: dict[tuple[str, str], list[tuple[str, bool]]]
+) -> None:
     """Fields that pyatlan copied from a second super type keep the other end that they have there."""
     by_field: dict[tuple[str, str], str] = {}
     for (owner, target), fields in declared.items():

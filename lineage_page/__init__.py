@@ -14,16 +14,17 @@ from pathlib import Path
 from posixpath import basename, dirname
 from typing import Any
 
-Ref = Mapping[str, Any]  # {"typeName", "uniqueAttributes": {"qualifiedName"}, perhaps "guid"}
+# A reference to an asset as Atlan has it: {"typeName", "uniqueAttributes": {"qualifiedName"}, perhaps "guid"}.
+Ref = Mapping[str, Any]
 
-SHOWN_OBJECTS = 10
+SHOWN_OBJECTS = 10  # of a chain, by name
 
 
 @dataclass(frozen=True)
 class Link:
-    """A process with both its ends; for a column process also the process that it is part of.
+    """A process with both its ends; for a column process also the process that it is part of (`parent`, by qualified name).
 
-    The ground is what it was made on, in words.
+    `state` is one of `STATES`, `detail` a sentence on it, and `ground` what the process was made on, in words.
     """
 
     qualified_name: str
@@ -37,7 +38,10 @@ class Link:
 
 @dataclass
 class Chain:
-    """Tables, the objects that their data passes through, and the tables that it ends in; any of them may be missing."""
+    """Tables, the objects that their data passes through, and the tables that it ends in; any of them may be missing.
+
+    `links` are its processes and `columns` their column processes; `lack` says in words what an incomplete one lacks.
+    """
 
     sources: list[Ref] = field(default_factory=list)
     objects: list[Ref] = field(default_factory=list)
@@ -49,7 +53,11 @@ class Chain:
 
 
 def chains_of(links: Iterable[Link], columns: Iterable[Link]) -> list[Chain]:
-    """Chains through objects: the process that fills them, and the one that reads them. Any other process is its own."""
+    """Chains through objects: the processes that fill them, and the one that reads them. Any other process is its own chain.
+
+    `columns` are column processes, which belong to the chain of their parent. Chains come in the order of the links that
+    end them; a process that fills objects which none reads is a chain without targets, at the end.
+    """
     below: dict[str, list[Link]] = defaultdict(list)
     for column in columns:
         below[column.parent].append(column)
@@ -98,7 +106,8 @@ def describe_chain(chain: Chain, guids: Mapping[str, str]) -> dict[str, Any]:
     """A chain as JSON: its three lanes, each a list of `[name, place, guid]`, and its columns.
 
     Of several objects there are only their `count`, `folder` and the first names. A column is a name where both sides
-    have it (in `upper` chains the right one in capitals) and its state is the chain's, else `[left, right, state]`.
+    have it (in `upper` chains the right one in capitals) and its state is the chain's, else `[left, right, state]`. `guids`
+    tells the guid of an asset by its qualified name, and a name without one is shown without a link.
     """
     states = {link.state for link in [*chain.links, *chain.columns]}
     own = [link.state for link in chain.links] or ["incomplete"]
@@ -112,7 +121,7 @@ def describe_chain(chain: Chain, guids: Mapping[str, str]) -> dict[str, Any]:
         "sources": [_describe_end(ref, guids) for ref in chain.sources],
         "targets": [_describe_end(ref, guids) for ref in chain.targets],
         "details": [link.detail for link in [*chain.links, *chain.columns] if link.detail],
-        **_describe_objects(chain.objects, guids),
+        **_describe_lane_of_objects(chain.objects, guids),
         **_describe_columns(chain.columns, state),
     }
     ground = next((link.ground for link in chain.links if link.ground), "")
@@ -127,8 +136,8 @@ def common_folder(keys: Iterable[str]) -> str:
     return "/".join(parts[0] for parts in shared)
 
 
-def _describe_objects(objects: Sequence[Ref], guids: Mapping[str, str]) -> dict[str, Any]:
-    keys = [_key(name_of(ref)) for ref in objects]
+def _describe_lane_of_objects(objects: Sequence[Ref], guids: Mapping[str, str]) -> dict[str, Any]:
+    keys = [_object_key(name_of(ref)) for ref in objects]
     if len(keys) < 2:
         return {"objects": [[basename(key), dirname(key), guids.get(name_of(objects[0]), "")] for key in keys]}
     return {
@@ -164,7 +173,7 @@ def _describe_end(ref: Ref, guids: Mapping[str, str]) -> list[str]:
     return [segments[-1], " / ".join(segments[3:-1]), guids.get(name, "")]
 
 
-def _key(qualified_name: str) -> str:
+def _object_key(qualified_name: str) -> str:
     """The key within an object's qualified name, which has the bucket's ARN after the connection."""
     return "/".join(qualified_name.split("/")[4:])
 
@@ -175,7 +184,14 @@ def _key(qualified_name: str) -> str:
 
 
 def render(document: Mapping[str, Any]) -> str:
-    """The page of a document, as HTML; Jinja's tojson keeps the document's texts from ending the script that they are in."""
+    """The page of a document, as HTML; Jinja's tojson keeps the document's texts from ending the script that they are in.
+
+    The document has `title`, `about`, `planned`, `made_at` (ISO 8601), `tenant`, `lanes` (three of `[label, name]`), `summary`
+    (`[label, value, share?]`), `asset_url` ("" for none), `chains` of `describe_chain`, `unmatched` (`[kind, sentence, line…]`),
+    `stale` (`[type, name, guid]`), `pruned` and `assets` (how many the tenant has; 0 hides the search over them).
+
+    Raises ImportError where jinja2 is not installed.
+    """
     from jinja2 import Environment, FileSystemLoader
 
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, keep_trailing_newline=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from logging import LogRecord
 from typing import Any, TypeVar
@@ -12,6 +13,9 @@ from typing import Any, TypeVar
 from runtime.terminal import holding_back, logger
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+TICK_SECONDS = 0.01
 
 
 class _Ended:
@@ -56,6 +60,47 @@ def interleave(iterables: Sequence[Iterable[T]]) -> Iterator[T]:
         with contextlib.suppress(queue.Empty):
             while True:  # nobody has to wait for room any more
                 found.get_nowait()
+
+
+def map_unordered(function: Callable[[T], R], items: Sequence[T], threads: Callable[[], int]) -> Iterator[R]:
+    """What a function returns for each item, in the order in which it comes, from as many threads as there should be.
+
+    `threads` is asked again and again, so that they can become more with what has been learnt; the items are begun in
+    their order. The first error is raised, and no item is begun after it.
+    """
+    waiting: queue.SimpleQueue[T] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[R] | BaseException] = queue.SimpleQueue()
+    abandoned = threading.Event()
+    for item in items:
+        waiting.put(item)
+
+    def work() -> None:
+        while not abandoned.is_set():
+            try:
+                item = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                done.put((function(item),))
+            except BaseException as error:
+                abandoned.set()
+                done.put(error)
+
+    running, left = 0, len(items)
+    try:
+        while left:
+            while running < min(threads(), len(items)):
+                threading.Thread(target=work, daemon=True).start()
+                running += 1
+            time.sleep(TICK_SECONDS)  # waking up for each result would take the interpreter from those who work
+            for _ in range(done.qsize()):
+                result = done.get()
+                if isinstance(result, BaseException):
+                    raise result
+                left -= 1
+                yield result[0]
+    finally:
+        abandoned.set()
 
 
 def side_by_side(*functions: Callable[[], Any]) -> list[Any]:

@@ -9,11 +9,12 @@ import os
 import secrets
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from metadata_extraction.components import open_store
 from metadata_extraction.models import MigrationSummary, Result, Run, check_id
-from metadata_extraction.settings import Settings, get_settings
+from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
 from runtime.embedded import start_sandbox
 from runtime.errors import PipelineError, SettingsError
 from runtime.terminal import logger, say_error
@@ -21,7 +22,8 @@ from runtime.terminal import logger, say_error
 DONE, FAILED, WRONG_SETTING, UPLOAD_INCOMPLETE, STOPPED = 0, 1, 2, 3, 130
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_extraction_parser() -> argparse.ArgumentParser:
+    """The options and commands of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m metadata_extraction",
         description="Extract the metadata of a SQL source, keep it, and hand it to Atlan when asked.",
@@ -42,15 +44,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    options = build_parser().parse_args(argv)
+    options = build_extraction_parser().parse_args(argv)
     try:
-        settings = get_settings()
-        if settings.use_sandbox and options.command in ("run", "upload"):
-            use_sandbox()
+        settings = get_extraction_settings()
+        to_sandbox = settings.use_sandbox and options.command in ("run", "upload")
+        if to_sandbox:
+            settings = use_sandbox(settings)
         if options.command == "run":
-            return extract(settings, options.workflow_id, options.run_id or _new_run_id())
+            return extract(settings, options.workflow_id, options.run_id or _new_run_id(), publish=to_sandbox)
         if options.command == "upload":
-            return upload_again(options.prefix)
+            return upload_again(settings, options.prefix)
         return on_temporal(settings, options)
     except SettingsError as error:
         for fault in error.faults:
@@ -68,52 +71,65 @@ def main(argv: Sequence[str] | None = None) -> int:
         return STOPPED
 
 
-def use_sandbox() -> None:
-    """Hand what is extracted to the embedded sandbox's storage. Keys that are set win over the sandbox's own."""
+def use_sandbox(settings: ExtractionSettings) -> ExtractionSettings:
+    """The settings that hand what is extracted to the embedded sandbox's storage. Keys that are set win over its own."""
     tenant = start_sandbox()
-    os.environ["COMPONENTS_PATH"] = str(tenant.components)
-    os.environ["UPSTREAM_OBJECT_STORE_NAME"] = "atlan-storage"
-    os.environ.setdefault("ATLAN_AUTH_CLIENT_ID", tenant.storage_key[0])
-    os.environ.setdefault("ATLAN_AUTH_CLIENT_SECRET", tenant.storage_key[1])
+    key_id, key_secret = tenant.storage_key
+    settings = replace(
+        settings,
+        components=tenant.components,
+        upstream_store="atlan-storage",
+        environment={
+            "ATLAN_AUTH_CLIENT_ID": key_id, "ATLAN_AUTH_CLIENT_SECRET": key_secret, **settings.environment
+        },
+    )  # fmt: skip
+    settings.apply_to_log()  # one more secret
     logger.info(
         "🏖️ No source is set: handing the sample to the embedded sandbox (its state is in %s)", tenant.folder.name
     )
+    return settings
 
 
-def extract(settings: Settings, workflow_id: str, run_id: str) -> int:
+def extract(settings: ExtractionSettings, workflow_id: str, run_id: str, publish: bool) -> int:
+    """Run all steps in this process, and tell what they did; `publish` is for the sandbox. Returns the exit code."""
     from metadata_extraction.workflow import run_in_process
 
     run = make_run(settings, workflow_id, run_id)
     if settings.sample:
         logger.info("🏖️ No source is set: using the embedded PostgreSQL with the sample tables")
-    result = run_in_process(run)
-    if settings.use_sandbox and result.migration and result.migration.complete:
+    result = run_in_process(run, settings)
+    if publish and result.migration and result.migration.complete:
         publish_in_sandbox()
-    return show(result, open_store(settings.deployment_store, settings.components).address)
+    store = open_store(settings.deployment_store, settings.components, settings.environment)
+    return show_result(result, store.address)
 
 
-def upload_again(prefix: str) -> int:
+def upload_again(settings: ExtractionSettings, prefix: str) -> int:
+    """Upload what an earlier run has left below a prefix; returns the exit code."""
     from metadata_extraction.upload import migrate_from_objectstore_to_atlan
 
-    migration = migrate_from_objectstore_to_atlan(prefix)
+    migration = migrate_from_objectstore_to_atlan(prefix, settings)
     for failure in migration.failures:
         logger.warning("⚠️ Not uploaded: %s (%s)", failure.file, failure.error)
     return show_migration(migration)
 
 
-def on_temporal(settings: Settings, options: argparse.Namespace) -> int:
+def on_temporal(settings: ExtractionSettings, options: argparse.Namespace) -> int:
+    """The commands `worker` and `start`; returns the exit code."""
     import asyncio
 
     from metadata_extraction import temporal
 
     if options.command == "worker":
-        asyncio.run(temporal.work(settings))
+        asyncio.run(temporal.work_on_queue(settings))
         return DONE
     run = make_run(settings, options.workflow_id, "by-temporal")
-    return show(asyncio.run(temporal.start(settings, run)), f"the workers' store {settings.deployment_store}")
+    result = asyncio.run(temporal.run_on_temporal(settings, run))
+    return show_result(result, f"the workers' store {settings.deployment_store}")
 
 
-def make_run(settings: Settings, workflow_id: str, run_id: str) -> Run:
+def make_run(settings: ExtractionSettings, workflow_id: str, run_id: str) -> Run:
+    """The run that settings and ids make; raises `SettingsError` where an id cannot be a part of a key."""
     for name, value in (("--workflow-id", workflow_id), ("--run-id", run_id)):
         if not check_id(value):
             raise SettingsError([f"{name} is {value}: use letters, digits, and any of - _ . : = @"])
@@ -140,7 +156,7 @@ def publish_in_sandbox() -> None:
     logger.info("🏖️ The sandbox's tenant has published %d assets from %d files", published["assets"], published["files"])
 
 
-def show(result: Result, store: str) -> int:
+def show_result(result: Result, store: str) -> int:
     """Tell what was written where, and how the upload went; returns the exit code."""
     from metadata_extraction.workflow import size_in_words
 
@@ -156,6 +172,7 @@ def show(result: Result, store: str) -> int:
 
 
 def show_migration(migration: MigrationSummary) -> int:
+    """Tell how an upload went; returns the exit code."""
     from metadata_extraction.workflow import describe
 
     for line in describe(migration):

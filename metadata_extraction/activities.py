@@ -1,127 +1,151 @@
 """The steps of an extraction: ordinary functions, a `Run` in and a small result out, in-process and on Temporal alike.
 
-Each opens what it needs by the settings of the process it runs in, and leaves its result in the deployment's store
-under keys that follow from the run, so that a step that is repeated, here or elsewhere, writes the same files again.
+Each opens what it needs by the settings that it is given, or, called by hand without, by those of the current folder and
+the environment. It leaves its result in the deployment's store under keys that follow from the run, so that a step that
+is repeated, here or elsewhere, writes the same files again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from dataclasses import replace
 
 from metadata_extraction import sample
 from metadata_extraction.atlas import make_entity
 from metadata_extraction.components import open_store
-from metadata_extraction.models import TYPENAMES, MigrationSummary, Preflight, Run, Transformed, Written
+from metadata_extraction.models import TYPENAMES, Failure, MigrationSummary, Preflight, Run, Transformed, Written
 from metadata_extraction.outputs import FileSet, put_bytes, read_raw, write_raw, write_transformed
-from metadata_extraction.settings import Settings, get_settings
-from metadata_extraction.sources import Row, Source, SourceError, open_source
+from metadata_extraction.progress import UNHEARD, StepProgress
+from metadata_extraction.rows import SourceRow
+from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
+from metadata_extraction.sources import Source, SourceError, open_source
 from metadata_extraction.stores import Store, StoreError
 from metadata_extraction.upload import migrate_from_objectstore_to_atlan
 from runtime.errors import PipelineError
 from runtime.terminal import logger
 
-
-class Tell(Protocol):
-    """Hears how far a step is: what it works on, how many items and bytes more are done, and of how many, if known."""
-
-    def __call__(self, label: str, count: int, size: int = 0, total: int | None = None) -> None: ...
-
-
 MOST_FAILURES = 100  # how many are passed on; all of them are in the log
 
 
-def be_silent(label: str, count: int, size: int = 0, total: int | None = None) -> None:
-    """For who does not want to hear."""
-
-
-def preflight_check(run: Run, tell: Tell = be_silent) -> Preflight:
+def preflight_check(
+    run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD
+) -> Preflight:
     """Whether the source can be read and the deployment's store be written: one sentence for each fault."""
-    settings = get_settings()
+    settings = settings or get_extraction_settings()
     try:
         source = _open_source(settings)
     except PipelineError as error:
         return Preflight("the source", [str(error)])
     faults = source.preflight()
     try:
-        store = open_store(settings.deployment_store, settings.components)
+        store = _open_deployment_store(settings)
         put_bytes(store, f"{run.output_path}/.preflight", b"")
         store.delete(f"{run.output_path}/.preflight")
-    except (PipelineError, StoreError) as error:
+    except PipelineError as error:
         faults.append(f"The deployment's object store {settings.deployment_store} cannot be written: {error}")
-    return Preflight(source.address, faults)
+    return Preflight(source.address, [settings.without_secrets(fault) for fault in faults])
 
 
-def fetch_databases(run: Run, tell: Tell = be_silent) -> Written:
-    source = _open_source(get_settings())
+def fetch_databases(run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD) -> Written:
+    """Write the databases that the run's filters keep. Raises `SourceError`, also where there is none of them.
+
+    Like all that fetch, it raises `StoreError` and `ComponentError` for the store, too.
+    """
+    settings = settings or get_extraction_settings()
+    source = _open_source(settings)
     found = _databases(source, run)
     if not found:
         raise SourceError(
             f"{source.address} has no database to crawl: check SOURCE_URL, INCLUDE_ and EXCLUDE_DATABASES."
         )
-    return _write_raw("database", run, [found], tell)
+    return _write_raw("database", run, settings, [found], progress)
 
 
-def fetch_schemas(run: Run, tell: Tell = be_silent) -> Written:
-    source = _open_source(get_settings())
-    return _write_raw("schema", run, (_schemas(source, run, row) for row in _databases(source, run)), tell)
+def fetch_schemas(run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD) -> Written:
+    """Write the schemas of each database that the run's filters keep."""
+    settings = settings or get_extraction_settings()
+    source = _open_source(settings)
+    chunks = (_schemas(source, run, database) for database in _databases(source, run))
+    return _write_raw("schema", run, settings, chunks, progress)
 
 
-def fetch_tables(run: Run, tell: Tell = be_silent) -> Written:
-    source = _open_source(get_settings())
-    return _write_raw("table", run, (source.tables(*place) for place in _places(source, run)), tell)
+def fetch_tables(run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD) -> Written:
+    """Write the tables and views of the schemas that are kept."""
+    settings = settings or get_extraction_settings()
+    source = _open_source(settings)
+    return _write_raw("table", run, settings, (source.tables(*place) for place in _places(source, run)), progress)
 
 
-def fetch_columns(run: Run, tell: Tell = be_silent) -> Written:
-    source = _open_source(get_settings())
-    return _write_raw("column", run, (source.columns(*place) for place in _places(source, run)), tell)
+def fetch_columns(run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD) -> Written:
+    """Write the columns of the schemas that are kept."""
+    settings = settings or get_extraction_settings()
+    source = _open_source(settings)
+    return _write_raw("column", run, settings, (source.columns(*place) for place in _places(source, run)), progress)
 
 
-def fetch_procedures(run: Run, tell: Tell = be_silent) -> Written:
-    source = _open_source(get_settings())
-    return _write_raw("procedure", run, (source.procedures(*place) for place in _places(source, run)), tell)
+def fetch_procedures(run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD) -> Written:
+    """Write the procedures and functions of the schemas that are kept."""
+    settings = settings or get_extraction_settings()
+    source = _open_source(settings)
+    chunks = (source.procedures(*place) for place in _places(source, run))
+    return _write_raw("procedure", run, settings, chunks, progress)
 
 
-def transform_data(run: Run, tell: Tell = be_silent) -> Transformed:
-    """Turn every raw row into an Atlas entity."""
-    settings = get_settings()
-    store = open_store(settings.deployment_store, settings.components)
+def transform_data(
+    run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD
+) -> Transformed:
+    """Turn every raw row of the run into an Atlas entity; raises `StoreError` and `ComponentError`."""
+    store = _open_deployment_store(settings or get_extraction_settings())
     written = []
     for typename in TYPENAMES:
         files = FileSet(store, typename, run.transformed_prefix(typename))
         entities = (make_entity(typename, row, run) for row in read_raw(store, run, typename))
-        write_transformed(files, run.workflow_id, entities, lambda count: tell("Entities", count))
+        write_transformed(files, run.workflow_id, entities, progress)
         written.append(files.finish())
     return Transformed(written)
 
 
-def upload_to_atlan(run: Run, tell: Tell = be_silent) -> MigrationSummary:
-    """Hand everything below the run's prefix to Atlan's storage. Never raises: the summary tells what went wrong."""
+def upload_to_atlan(
+    run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD
+) -> MigrationSummary:
+    """Hand everything below the run's prefix to Atlan's storage. Never raises: the summary tells what went wrong.
+
+    It lists at most `MOST_FAILURES` files, as it passes through Temporal. Without settings, it raises `SettingsError`
+    where those of the environment are wrong.
+    """
+    settings = settings or get_extraction_settings()
     try:
-        summary = migrate_from_objectstore_to_atlan(
-            run.output_path, lambda files, size, total: tell("Upload", files, size, total)
-        )
+        summary = migrate_from_objectstore_to_atlan(run.output_path, settings, progress)
     except Exception as error:
         # Whatever it is: the extraction itself has succeeded, and its files are safe.
         logger.debug("the upload broke off", exc_info=True)
-        settings = get_settings()
         reason = f"it broke off ({type(error).__name__}: {error})"
         summary = MigrationSummary(run.output_path, settings.deployment_store, settings.upstream_store, reason=reason)
     for failure in summary.failures:
         logger.warning("⚠️ Not uploaded: %s (%s)", failure.file, failure.error)
-    return summary.shortened(MOST_FAILURES)
+    return _without_secrets(summary.shortened(MOST_FAILURES), settings)
 
 
-def _open_source(settings: Settings) -> Source:
+def _without_secrets(summary: MigrationSummary, settings: ExtractionSettings) -> MigrationSummary:
+    """What a store or a library says may hold anything, and Temporal keeps it."""
+    failures = [Failure(failure.file, settings.without_secrets(failure.error)) for failure in summary.failures]
+    return replace(summary, failures=failures, reason=settings.without_secrets(summary.reason))
+
+
+def _open_source(settings: ExtractionSettings) -> Source:
     url = settings.source_url or sample.start_database()
     return open_source(url, settings.every_database, settings.statement_timeout_seconds)
 
 
-def _databases(source: Source, run: Run) -> list[Row]:
+def _open_deployment_store(settings: ExtractionSettings) -> Store:
+    return open_store(settings.deployment_store, settings.components, settings.environment)
+
+
+def _databases(source: Source, run: Run) -> list[SourceRow]:
     return [row for row in source.databases() if run.filters.keeps_database(row["database_name"])]
 
 
-def _schemas(source: Source, run: Run, database: Row) -> list[Row]:
+def _schemas(source: Source, run: Run, database: SourceRow) -> list[SourceRow]:
     rows = source.schemas(database["database_name"])
     return [row for row in rows if run.filters.keeps_schema(row["schema_name"])]
 
@@ -132,20 +156,25 @@ def _places(source: Source, run: Run) -> Iterator[tuple[str, list[str]]]:
         yield database["database_name"], [row["schema_name"] for row in _schemas(source, run, database)]
 
 
-def _write_raw(typename: str, run: Run, chunks: Iterable[Iterable[Row]], tell: Tell) -> Written:
+def _write_raw(
+    typename: str,
+    run: Run,
+    settings: ExtractionSettings,
+    chunks: Iterable[Iterable[SourceRow]],
+    progress: StepProgress,
+) -> Written:
     """Write the rows of each database as a chunk."""
-    settings = get_settings()
-    store = open_store(settings.deployment_store, settings.components)
-    files = FileSet(store, typename, run.raw_prefix(typename), _stage(settings) if run.upload else None)
+    stage = _stage(settings) if run.upload else None
+    files = FileSet(_open_deployment_store(settings), typename, run.raw_prefix(typename), stage)
     for number, rows in enumerate(chunks):
-        write_raw(files, number, rows, lambda count: tell(f"{typename.capitalize()}s", count))
+        write_raw(files, number, rows, progress)
     return files.finish()
 
 
-def _stage(settings: Settings) -> Callable[[str, bytes], None] | None:
+def _stage(settings: ExtractionSettings) -> Callable[[str, bytes], None] | None:
     """What puts a raw file into Atlan's storage before the deployment's own. The upload makes up for what fails here."""
     try:
-        upstream: Store = open_store(settings.upstream_store, settings.components)
+        upstream = open_store(settings.upstream_store, settings.components, settings.environment)
     except PipelineError as error:
         logger.warning("⚠️ Raw files are not staged to Atlan's storage: %s", error)
         return None

@@ -1,22 +1,30 @@
 """Rows as Atlas entities (no I/O), in plain JSON of the shape that pyatlan's creators send.
 
 Qualified names are those of Atlan's own crawlers: connection/database/schema/table/column. Building them through
-pyatlan's classes costs about a millisecond each, which millions of columns feel.
+pyatlan's classes costs about a millisecond each, which millions of columns feel. Types, attributes and what a creator
+sends: pyatlan's `model.assets` (`Table.creator`, `Column.creator`, …), which the tests compare with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
-from delta_arc.entities import reference
 from metadata_extraction.models import Run
+from metadata_extraction.rows import ColumnRow, DatabaseRow, ProcedureRow, SchemaRow, TableRow
+from runtime.references import reference
 
-Entity = dict[str, Any]
-Row = Mapping[str, Any]
+
+class AtlasEntity(TypedDict):
+    """An entity as Atlas takes it in; references within its attributes are by qualified name."""
+
+    typeName: str
+    status: str
+    attributes: dict[str, Any]
+
 
 # For each kind of table: its type in Atlan, and its columns' relationship to it.
-TABLE_TYPES = {
+TYPES_OF_TABLE_KINDS = {
     "table": ("Table", "table"),
     "partitioned": ("Table", "table"),
     "foreign": ("Table", "table"),
@@ -26,19 +34,19 @@ TABLE_TYPES = {
 }
 
 
-def make_entity(typename: str, row: Row, run: Run) -> Entity:
-    """The entity of one row; see `outputs.SCHEMAS` for the fields of each typename."""
+def make_entity(typename: str, row: Mapping[str, Any], run: Run) -> AtlasEntity:
+    """The entity of one row, which has all fields that `rows` lists for its typename."""
     return BUILDERS[typename](row, run)
 
 
-def _database(row: Row, run: Run) -> Entity:
+def _database_entity(row: DatabaseRow, run: Run) -> AtlasEntity:
     name = row["database_name"]
-    return _entity("Database", run, f"{run.connection_qualified_name}/{name}", name, description=row["comment"])
+    return _atlas_entity("Database", run, f"{run.connection_qualified_name}/{name}", name, description=row["comment"])
 
 
-def _schema(row: Row, run: Run) -> Entity:
-    names = _ancestors(row, run)
-    return _entity(
+def _schema_entity(row: SchemaRow, run: Run) -> AtlasEntity:
+    names = _parent_attributes(row, run)
+    return _atlas_entity(
         "Schema",
         run,
         names.pop("schemaQualifiedName"),
@@ -51,9 +59,9 @@ def _schema(row: Row, run: Run) -> Entity:
     )
 
 
-def _table(row: Row, run: Run) -> Entity:
-    kind, names = row["table_kind"], _ancestors(row, run)
-    type_name, _ = TABLE_TYPES[kind]
+def _table_entity(row: TableRow, run: Run) -> AtlasEntity:
+    kind, names = row["table_kind"], _parent_attributes(row, run)
+    type_name, _ = TYPES_OF_TABLE_KINDS[kind]
     schema = names["schemaQualifiedName"]
     attributes: dict[str, Any] = {
         **names,
@@ -77,24 +85,19 @@ def _table(row: Row, run: Run) -> Entity:
         attributes["subType"] = f"{kind} table"
     if row["partition_key"]:
         attributes |= {"isPartitioned": True, "partitionStrategy": row["partition_key"]}
-    return _entity(type_name, run, f"{schema}/{row['table_name']}", row["table_name"], **attributes)
+    return _atlas_entity(type_name, run, f"{schema}/{row['table_name']}", row["table_name"], **attributes)
 
 
-def _column(row: Row, run: Run) -> Entity:
-    type_name, relationship = TABLE_TYPES[row["table_kind"]]
-    names = _ancestors(row, run)
+def _column_entity(row: ColumnRow, run: Run) -> AtlasEntity:
+    type_name, relationship = TYPES_OF_TABLE_KINDS[row["table_kind"]]
+    names = _parent_attributes(row, run)
     table = f"{names['schemaQualifiedName']}/{row['table_name']}"
     side = "view" if "View" in type_name else "table"
     foreign = None
-    if row["foreign_table_name"] and run.filters.keeps_schema(row["foreign_schema_name"]):
-        parts = (
-            names["databaseQualifiedName"],
-            row["foreign_schema_name"],
-            row["foreign_table_name"],
-            row["foreign_column_name"],
-        )
-        foreign = [reference("Column", "/".join(parts))]
-    return _entity(
+    if row["foreign_schema_name"] is not None and run.filters.keeps_schema(row["foreign_schema_name"]):
+        parts = (row["foreign_schema_name"], row["foreign_table_name"], row["foreign_column_name"])
+        foreign = [reference("Column", "/".join([names["databaseQualifiedName"], *map(str, parts)]))]
+    return _atlas_entity(
         "Column",
         run,
         f"{table}/{row['column_name']}",
@@ -115,14 +118,14 @@ def _column(row: Row, run: Run) -> Entity:
     )
 
 
-def _procedure(row: Row, run: Run) -> Entity:
-    names = _ancestors(row, run)
+def _procedure_entity(row: ProcedureRow, run: Run) -> AtlasEntity:
+    names = _parent_attributes(row, run)
     schema = names["schemaQualifiedName"]
     # Overloads share a name; what tells them apart is their signature.
     name = row["procedure_name"]
     segment = f"{name}({row['signature']})" if row["overloads"] > 1 else name
     if row["procedure_kind"] == "function":
-        return _entity(
+        return _atlas_entity(
             "Function",
             run,
             f"{schema}/_functions_/{segment}",
@@ -135,7 +138,7 @@ def _procedure(row: Row, run: Run) -> Entity:
             functionLanguage=row["language"],
             description=row["comment"],
         )
-    return _entity(
+    return _atlas_entity(
         "Procedure",
         run,
         f"{schema}/_procedures_/{segment}",
@@ -148,16 +151,17 @@ def _procedure(row: Row, run: Run) -> Entity:
     )
 
 
-BUILDERS: dict[str, Callable[[Row, Run], Entity]] = {
-    "database": _database,
-    "schema": _schema,
-    "table": _table,
-    "column": _column,
-    "procedure": _procedure,
+BUILDERS: dict[str, Callable[[Any, Run], AtlasEntity]] = {
+    "database": _database_entity,
+    "schema": _schema_entity,
+    "table": _table_entity,
+    "column": _column_entity,
+    "procedure": _procedure_entity,
 }
 
 
-def _ancestors(row: Row, run: Run) -> dict[str, str]:
+def _parent_attributes(row: SchemaRow | TableRow | ColumnRow | ProcedureRow, run: Run) -> dict[str, str]:
+    """The database and schema of what is in a schema, as its attributes tell them."""
     database = f"{run.connection_qualified_name}/{row['database_name']}"
     return {
         "databaseName": row["database_name"],
@@ -167,7 +171,7 @@ def _ancestors(row: Row, run: Run) -> dict[str, str]:
     }
 
 
-def _entity(type_name: str, run: Run, qualified_name: str, name: str, **attributes: Any) -> Entity:
+def _atlas_entity(type_name: str, run: Run, qualified_name: str, name: str, **attributes: Any) -> AtlasEntity:
     """The entity with what is known; what the source does not tell is left out."""
     return {
         "typeName": type_name,

@@ -1,28 +1,51 @@
 """Dapr component files: which object stores there are, and how to open them. The same files work under a sidecar.
 
 The stores are opened directly: a sidecar holds whole files in memory, limits their size, and can change their bytes.
-Fields: https://docs.dapr.io/reference/components-reference/supported-bindings/
+The files' shape: https://docs.dapr.io/reference/resource-specs/component-schema/
+Fields of the stores: https://docs.dapr.io/reference/components-reference/supported-bindings/
+Fields of the secret stores: https://docs.dapr.io/reference/components-reference/supported-secret-stores/
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import yaml
 
 from metadata_extraction.stores import LocalFolder, RemoteStore, Store, StoreError
+from runtime.environment import read_environment
 from runtime.errors import PipelineError
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
 
 # A request may take long, as a slow line moves little, but not stand still. One blip is mended at once; what lasts
 # longer is the upload's to try again.
-CLIENT_OPTIONS = {"connect_timeout": "10s", "read_timeout": "60s", "timeout": "6h"}
-RETRY = {"max_retries": 2}
+CLIENT_OPTIONS: ClientConfig = {"connect_timeout": "10s", "read_timeout": "60s", "timeout": "6h"}
+STORE_RETRY: RetryConfig = {"max_retries": 2}
+
+Values = Mapping[str, str]  # a component's metadata by name, the secrets put in
+
+
+class SecretKeyRef(TypedDict, total=False):
+    """Where a value is: a secret of this name in the component's secret store, and its key, where it has several."""
+
+    name: str
+    key: str
+
+
+class MetadataItem(TypedDict, total=False):
+    """One item of `spec.metadata`: a name with a value, or with where the value is."""
+
+    name: str
+    value: Any
+    secretKeyRef: SecretKeyRef
+    envRef: str  # an environment variable
 
 
 class ComponentError(PipelineError):
@@ -36,12 +59,16 @@ class Component:
     name: str
     type: str
     path: Path
-    metadata: Mapping[str, Mapping[str, Any]]
+    metadata: Mapping[str, MetadataItem]
     secret_store: str
 
 
-def open_store(name: str, folder: Path) -> Store:
-    """The object store that a component of this name describes. Raises `ComponentError`; there is no second choice."""
+def open_store(name: str, folder: Path, environment: Mapping[str, str] | None = None) -> Store:
+    """The object store that a component of this name describes. Raises `ComponentError`; there is no second choice.
+
+    Its secrets are looked up in `environment`; where none is given, in `.env` and the environment, which wins. Nothing
+    is connected yet.
+    """
     components = read_components(folder)
     component = components.get(name)
     if component is None:
@@ -54,25 +81,26 @@ def open_store(name: str, folder: Path) -> Store:
         raise ComponentError(
             f"{component.path}: {component.type} is no object store: use one of {', '.join(sorted(OPENERS))}."
         )
-    return opener(component, _resolve(component, components))
+    secrets = _Secrets(components, read_environment() if environment is None else environment)
+    return opener(component, _fill_in(component, secrets))
 
 
 def read_components(folder: Path) -> dict[str, Component]:
-    """Every Dapr component in the YAML files of a folder, by name."""
+    """Every Dapr component in the YAML files of a folder, by name. Raises `ComponentError` where a file cannot be read."""
     found: dict[str, Component] = {}
     for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
         try:
             documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, yaml.YAMLError) as error:
-            raise ComponentError(f"{path} cannot be read as YAML: {_first_line(error)}") from None
+            raise ComponentError(f"{path} cannot be read as YAML: {_summary_of(error)}") from None
         for document in documents:
             if isinstance(document, dict) and document.get("kind") == "Component":
-                component = _component(document, path)
+                component = _make_component(document, path)
                 found[component.name] = component
     return found
 
 
-def _component(document: dict, path: Path) -> Component:
+def _make_component(document: Mapping[str, Any], path: Path) -> Component:
     try:
         spec = document["spec"]
         metadata = {item["name"]: item for item in spec.get("metadata") or []}
@@ -84,27 +112,45 @@ def _component(document: dict, path: Path) -> Component:
         ) from None
 
 
-def _resolve(component: Component, components: Mapping[str, Component]) -> dict[str, str]:
+class _Secrets:
+    """Where the values of references are: the secret stores among the components, and the environment."""
+
+    def __init__(self, components: Mapping[str, Component], environment: Mapping[str, str]) -> None:
+        self._components = components
+        self._environment = environment
+
+    def in_environment(self, name: str) -> str:
+        """The value of an environment variable; empty where there is none."""
+        return self._environment.get(name, "")
+
+    def in_store(self, name_of_store: str, name: str, key: str) -> str:
+        """A secret from a secret store: a JSON file, or the environment, which is also the default; empty where it is not."""
+        store = self._components.get(name_of_store)
+        if store is None or store.type == "secretstores.local.env":
+            prefix = str(store.metadata.get("prefix", {}).get("value", "")) if store else ""
+            return self.in_environment(f"{prefix}{name}")
+        if store.type != "secretstores.local.file":
+            raise ComponentError(
+                f"{store.path}: {store.type} cannot be read here: use secretstores.local.env or local.file."
+            )
+        path = Path(str(store.metadata.get("secretsFile", {}).get("value", "")))
+        try:
+            secrets = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ComponentError(
+                f"{store.path}: the secrets file {path} cannot be read ({type(error).__name__})."
+            ) from None
+        value = secrets.get(name) if isinstance(secrets, dict) else None
+        if isinstance(value, dict):  # a secret with several keys
+            value = value.get(key)
+        return "" if value is None else str(value)
+
+
+def _fill_in(component: Component, secrets: _Secrets) -> dict[str, str]:
     """The metadata with the secrets put in; each value that is missing or a placeholder is told."""
     values = {}
     for name, item in component.metadata.items():
-        if "secretKeyRef" in item:
-            reference = item["secretKeyRef"] or {}
-            value = _secret(component, components, str(reference.get("name", "")), str(reference.get("key", "")))
-            if not value:
-                raise ComponentError(
-                    f"{component.path}: the secret {reference.get('name')} for {name} is not set: "
-                    f"put it into the environment variable {reference.get('name')}."
-                )
-        elif "envRef" in item:
-            value = os.environ.get(item["envRef"], "")
-            if not value:
-                raise ComponentError(
-                    f"{component.path}: the environment variable {item['envRef']} for {name} is not set."
-                )
-        else:
-            given = item.get("value")
-            value = "" if given is None else str(given).lower() if isinstance(given, bool) else str(given)
+        value = _value_of(component, name, item, secrets)
         if re.search(r"\{\{.*\}\}|^<.*>$|^your-", value):
             shown = "a placeholder" if "secretKeyRef" in item else value
             raise ComponentError(f"{component.path}: {name} still has {shown}: put the real value there.")
@@ -112,34 +158,30 @@ def _resolve(component: Component, components: Mapping[str, Component]) -> dict[
     return values
 
 
-def _secret(component: Component, components: Mapping[str, Component], name: str, key: str) -> str:
-    """A secret from the component's secret store: a JSON file, or the environment, which is also the default."""
-    store = components.get(component.secret_store)
-    if store is None or store.type == "secretstores.local.env":
-        prefix = str(store.metadata.get("prefix", {}).get("value", "")) if store else ""
-        return os.environ.get(f"{prefix}{name}", "")
-    if store.type != "secretstores.local.file":
-        raise ComponentError(
-            f"{store.path}: {store.type} cannot be read here: use secretstores.local.env or local.file."
-        )
-    path = Path(str(store.metadata.get("secretsFile", {}).get("value", "")))
-    try:
-        secrets = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ComponentError(
-            f"{store.path}: the secrets file {path} cannot be read ({type(error).__name__})."
-        ) from None
-    value = secrets.get(name) if isinstance(secrets, dict) else None
-    if isinstance(value, dict):  # a secret with several keys
-        value = value.get(key)
-    return "" if value is None else str(value)
+def _value_of(component: Component, name: str, item: MetadataItem, secrets: _Secrets) -> str:
+    if "secretKeyRef" in item:
+        reference = item["secretKeyRef"] or {}
+        value = secrets.in_store(component.secret_store, str(reference.get("name", "")), str(reference.get("key", "")))
+        if not value:
+            raise ComponentError(
+                f"{component.path}: the secret {reference.get('name')} for {name} is not set: "
+                f"put it into the environment variable {reference.get('name')}."
+            )
+        return value
+    if "envRef" in item:
+        value = secrets.in_environment(item["envRef"])
+        if not value:
+            raise ComponentError(f"{component.path}: the environment variable {item['envRef']} for {name} is not set.")
+        return value
+    given = item.get("value")
+    return "" if given is None else str(given).lower() if isinstance(given, bool) else str(given)
 
 
-def _open_local(component: Component, values: Mapping[str, str]) -> Store:
+def _open_local(component: Component, values: Values) -> Store:
     return LocalFolder(Path(_need(component, values, "rootPath")))
 
 
-def _open_s3(component: Component, values: Mapping[str, str]) -> Store:
+def _open_s3(component: Component, values: Values) -> Store:
     from obstore.store import S3Store
 
     bucket, endpoint = _need(component, values, "bucket"), values.get("endpoint", "")
@@ -166,12 +208,12 @@ def _open_s3(component: Component, values: Mapping[str, str]) -> Store:
     client = {**CLIENT_OPTIONS, "allow_http": endpoint.startswith("http://")}
     if values.get("insecureSSL") == "true":
         client["allow_invalid_certificates"] = True
-    store = S3Store(bucket, client_options=client, retry_config=RETRY, **options)  # type: ignore[arg-type]
+    store = S3Store(bucket, client_options=client, retry_config=STORE_RETRY, **options)  # type: ignore[arg-type]
     address = f"s3://{bucket}{f' at {endpoint}' if endpoint else ''}"
     return RemoteStore(store, address, lambda prefix: _abort_s3_uploads(bucket, endpoint or None, values, prefix))
 
 
-def _abort_s3_uploads(bucket: str, endpoint: str | None, values: Mapping[str, str], prefix: str) -> None:
+def _abort_s3_uploads(bucket: str, endpoint: str | None, values: Values, prefix: str) -> None:
     """Abort the multipart uploads below a prefix that nobody will finish: they are not listed, but paid for."""
     import boto3
     from botocore.config import Config
@@ -181,9 +223,9 @@ def _abort_s3_uploads(bucket: str, endpoint: str | None, values: Mapping[str, st
     if values.get("accessKey"):
         keys = {"aws_access_key_id": values["accessKey"], "aws_secret_access_key": values["secretKey"]}
         keys["aws_session_token"] = values.get("sessionToken") or None  # type: ignore[assignment]
-    style = {"addressing_style": "path" if values.get("forcePathStyle") == "true" else "virtual"}
+    config = Config(s3={"addressing_style": "path" if values.get("forcePathStyle") == "true" else "virtual"})
     session = boto3.session.Session(region_name=values.get("region") or "us-east-1", **keys)
-    client = session.client("s3", endpoint_url=endpoint, config=Config(s3=style))
+    client = session.client("s3", endpoint_url=endpoint, config=config)
     try:
         for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=f"{prefix}/"):
             for left in page.get("Uploads", []):
@@ -192,7 +234,7 @@ def _abort_s3_uploads(bucket: str, endpoint: str | None, values: Mapping[str, st
         raise StoreError(f"uploads that were broken off cannot be cleared away: {error}") from None
 
 
-def _open_azure(component: Component, values: Mapping[str, str]) -> Store:
+def _open_azure(component: Component, values: Values) -> Store:
     from obstore.store import AzureStore
 
     container = values.get("containerName") or _need(component, values, "container")
@@ -204,11 +246,11 @@ def _open_azure(component: Component, values: Mapping[str, str]) -> Store:
     if values.get("endpoint"):
         options["endpoint"] = values["endpoint"]
     client = {**CLIENT_OPTIONS, "allow_http": values.get("endpoint", "").startswith("http://")}
-    store = AzureStore(container, client_options=client, retry_config=RETRY, **options)  # type: ignore[arg-type]
+    store = AzureStore(container, client_options=client, retry_config=STORE_RETRY, **options)  # type: ignore[arg-type]
     return RemoteStore(store, f"azure://{account}/{container}")
 
 
-def _open_gcs(component: Component, values: Mapping[str, str]) -> Store:
+def _open_gcs(component: Component, values: Values) -> Store:
     from obstore.store import GCSStore
 
     bucket = _need(component, values, "bucket")
@@ -224,10 +266,12 @@ def _open_gcs(component: Component, values: Mapping[str, str]) -> Store:
     )
     account = {name: values[name] for name in fields if values.get(name)}
     options: dict[str, Any] = {"service_account_key": json.dumps(account)} if account.get("private_key") else {}
-    return RemoteStore(GCSStore(bucket, client_options=CLIENT_OPTIONS, retry_config=RETRY, **options), f"gs://{bucket}")  # type: ignore[arg-type]
+    return RemoteStore(
+        GCSStore(bucket, client_options=CLIENT_OPTIONS, retry_config=STORE_RETRY, **options), f"gs://{bucket}"
+    )
 
 
-OPENERS: dict[str, Callable[[Component, Mapping[str, str]], Store]] = {
+OPENERS: dict[str, Callable[[Component, Values], Store]] = {
     "bindings.localstorage": _open_local,
     "bindings.aws.s3": _open_s3,
     "bindings.azure.blobstorage": _open_azure,
@@ -235,11 +279,11 @@ OPENERS: dict[str, Callable[[Component, Mapping[str, str]], Store]] = {
 }
 
 
-def _need(component: Component, values: Mapping[str, str], name: str) -> str:
+def _need(component: Component, values: Values, name: str) -> str:
     if not values.get(name):
         raise ComponentError(f"{component.path}: {name} is missing: add it to spec.metadata.")
     return values[name]
 
 
-def _first_line(error: Exception) -> str:
+def _summary_of(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -20,9 +20,11 @@ class Filters:
     exclude_schemas: str = ""
 
     def keeps_database(self, name: str) -> bool:
+        """Whether a database of this name is crawled."""
         return _keeps(name, self.include_databases, self.exclude_databases)
 
     def keeps_schema(self, name: str) -> bool:
+        """Whether a schema of this name is crawled, in whatever database it is."""
         return _keeps(name, self.include_schemas, self.exclude_schemas)
 
 
@@ -49,9 +51,11 @@ class Run:
         return f"{ROOT}/{self.workflow_id}/{self.run_id}"
 
     def raw_prefix(self, typename: str) -> str:
+        """The prefix of a typename's rows, in Parquet."""
         return f"{self.output_path}/raw/{typename}"
 
     def transformed_prefix(self, typename: str) -> str:
+        """The prefix of a typename's entities, in JSON lines."""
         return f"{self.output_path}/transformed/{typename}"
 
 
@@ -83,6 +87,8 @@ class Transformed:
 
 @dataclass(frozen=True)
 class Failure:
+    """A file that did not arrive: its key, and why, in one sentence."""
+
     file: str
     error: str
 

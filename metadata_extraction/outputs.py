@@ -9,12 +9,14 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from metadata_extraction.models import Run, Written
+from metadata_extraction.progress import StepProgress
+from metadata_extraction.rows import ROW_CLASSES, SourceRow
 from metadata_extraction.stores import Store, part_bytes, split
 
 # What is held in memory at a time.
@@ -23,75 +25,21 @@ ENTITIES_IN_FILE = 10_000
 BYTES_IN_FILE = 16 << 20
 ROWS_IN_FILE = 100_000
 
-Row = Mapping[str, Any]
+Entities = Iterable[Mapping[str, Any]]
 
-TEXT, NUMBER, FLAG = pa.string(), pa.int64(), pa.bool_()
 
-# The fields of the rows of each typename; a source leaves out what it cannot tell.
-SCHEMAS: dict[str, pa.Schema] = {
-    "database": pa.schema([("database_name", TEXT), ("comment", TEXT)]),
-    "schema": pa.schema(
-        [
-            ("database_name", TEXT),
-            ("schema_name", TEXT),
-            ("table_count", NUMBER),
-            ("view_count", NUMBER),
-            ("comment", TEXT),
-        ]
-    ),
-    "table": pa.schema(
-        [
-            ("database_name", TEXT),
-            ("schema_name", TEXT),
-            ("table_name", TEXT),
-            ("table_kind", TEXT),  # table, view, materialised view, partitioned, partition, foreign
-            ("row_count", NUMBER),  # the source's estimate
-            ("size_bytes", NUMBER),
-            ("column_count", NUMBER),
-            ("definition", TEXT),
-            ("parent_schema_name", TEXT),  # of a partition
-            ("parent_table_name", TEXT),
-            ("partition_key", TEXT),
-            ("comment", TEXT),
-        ]
-    ),
-    "column": pa.schema(
-        [
-            ("database_name", TEXT),
-            ("schema_name", TEXT),
-            ("table_name", TEXT),
-            ("table_kind", TEXT),
-            ("column_name", TEXT),
-            ("position", NUMBER),  # from 1, without gaps
-            ("data_type", TEXT),
-            ("max_length", NUMBER),
-            ("numeric_precision", NUMBER),
-            ("numeric_scale", NUMBER),
-            ("is_nullable", FLAG),
-            ("default_value", TEXT),
-            ("is_primary_key", FLAG),
-            ("foreign_schema_name", TEXT),
-            ("foreign_table_name", TEXT),
-            ("foreign_column_name", TEXT),
-            ("comment", TEXT),
-        ]
-    ),
-    "procedure": pa.schema(
-        [
-            ("database_name", TEXT),
-            ("schema_name", TEXT),
-            ("procedure_name", TEXT),
-            ("procedure_kind", TEXT),  # procedure, function
-            ("arguments", pa.list_(TEXT)),
-            ("signature", TEXT),  # what tells overloads apart
-            ("overloads", NUMBER),
-            ("return_type", TEXT),
-            ("language", TEXT),
-            ("definition", TEXT),
-            ("comment", TEXT),
-        ]
-    ),
-}
+def _parquet_schema(row_class: type) -> pa.Schema:
+    """The columns of a raw file: the fields of its rows, in their order. All of them may be null."""
+    parquet_types = {str: pa.string(), int: pa.int64(), bool: pa.bool_(), list[str]: pa.list_(pa.string())}
+
+    def parquet_type(hint: Any) -> pa.DataType:
+        given = [part for part in get_args(hint) if part is not type(None)] if hint not in parquet_types else [hint]
+        return parquet_types[given[0]]
+
+    return pa.schema([(name, parquet_type(hint)) for name, hint in get_type_hints(row_class).items()])
+
+
+PARQUET_SCHEMAS: dict[str, pa.Schema] = {name: _parquet_schema(row_class) for name, row_class in ROW_CLASSES.items()}
 
 
 class FileSet:
@@ -112,9 +60,11 @@ class FileSet:
 
     @property
     def count(self) -> int:
+        """How many files are written so far."""
         return len(self._keys)
 
     def put(self, name: str, content: bytes, rows: int) -> None:
+        """Write a file of so many rows below the prefix; raises `StoreError`."""
         key = f"{self._prefix}/{name}"
         if self._stage:
             self._stage(key, content)
@@ -124,7 +74,7 @@ class FileSet:
         self._bytes += len(content)
 
     def finish(self) -> Written:
-        """Delete what an earlier try wrote beyond this one, and count."""
+        """Delete what an earlier try wrote beyond this one, and count; raises `StoreError`."""
         for file in list(self._store.list(self._prefix)):
             if file.key not in self._keys:
                 self._store.delete(file.key)
@@ -132,12 +82,13 @@ class FileSet:
 
 
 def put_bytes(store: Store, key: str, content: bytes) -> None:
+    """Write a file whose content is in memory; raises `StoreError`."""
     store.write(key, split([content], part_bytes(len(content))), len(content))
 
 
-def write_raw(files: FileSet, chunk: int, rows: Iterable[Row], tell: Callable[[int], None]) -> None:
-    """Write the rows of one database as `chunk-{i}-part{j}.parquet`; `tell` hears of each group of rows."""
-    schema = SCHEMAS[files.typename]
+def write_raw(files: FileSet, chunk: int, rows: Iterable[SourceRow], progress: StepProgress) -> None:
+    """Write the rows of one database as `chunk-{i}-part{j}.parquet`; `progress` hears of each group of rows."""
+    schema = PARQUET_SCHEMAS[files.typename]
     groups = _groups(rows)
     group = next(groups, None)
     part = 0
@@ -147,15 +98,15 @@ def write_raw(files: FileSet, chunk: int, rows: Iterable[Row], tell: Callable[[i
             while group and count + len(group) <= ROWS_IN_FILE and target.tell() < BYTES_IN_FILE:
                 writer.write_batch(pa.RecordBatch.from_pylist(group, schema=schema))
                 count += len(group)
-                tell(len(group))
+                progress.advance(len(group))
                 group = next(groups, None)
         files.put(f"chunk-{chunk}-part{part}.parquet", target.getvalue(), count)
         part += 1
 
 
-def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _groups(rows: Iterable[SourceRow]) -> Iterator[list[SourceRow]]:
     """The rows in lists that fit into memory: definitions can be long."""
-    group: list[Row] = []
+    group: list[SourceRow] = []
     length = 0
     for row in rows:
         group.append(row)
@@ -167,7 +118,7 @@ def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield group
 
 
-def read_raw(store: Store, run: Run, typename: str) -> Iterator[Row]:
+def read_raw(store: Store, run: Run, typename: str) -> Iterator[SourceRow]:
     """The rows of a typename again, in the order in which they were written; no more than a file in memory."""
     for file in sorted(store.list(run.raw_prefix(typename)), key=lambda file: _numbers(file.key)):
         content = pa.BufferReader(b"".join(store.read(file)))
@@ -180,9 +131,7 @@ def _numbers(key: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", key.rpartition("/")[2])]
 
 
-def write_transformed(
-    files: FileSet, workflow_id: str, entities: Iterable[Mapping[str, Any]], tell: Callable[[int], None]
-) -> None:
+def write_transformed(files: FileSet, workflow_id: str, entities: Entities, progress: StepProgress) -> None:
     """Write entities as `{workflow_id}_transformed_{typename}_{i}.json`, each on a line of its own."""
     lines: list[bytes] = []
     length = 0
@@ -190,7 +139,7 @@ def write_transformed(
     def put() -> None:
         name = f"{workflow_id}_transformed_{files.typename}_{files.count}.json"
         files.put(name, b"".join(lines), len(lines))
-        tell(len(lines))
+        progress.advance(len(lines))
 
     for entity in entities:
         lines.append(json.dumps(entity, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")

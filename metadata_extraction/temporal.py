@@ -1,4 +1,8 @@
-"""The same steps on Temporal: durable, and taken over by another worker where one is lost."""
+"""The same steps on Temporal: durable, and taken over by another worker where one is lost.
+
+A worker's own settings say where the source and the stores are; a run brings none of them. What Temporal keeps of an
+activity that fails is its sentence, without secrets, chained errors and tracebacks.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import asyncio
 import contextvars
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,25 +20,26 @@ from typing import Any, get_type_hints
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
     from metadata_extraction.activities import preflight_check, transform_data, upload_to_atlan
     from metadata_extraction.models import MigrationSummary, Preflight, Result, Run, Transformed, Written
-    from metadata_extraction.settings import Settings
+    from metadata_extraction.settings import ExtractionSettings
     from metadata_extraction.workflow import FETCHES, UPLOAD_SKIPPED
     from runtime.errors import PipelineError
     from runtime.terminal import logger
 
-ACTIVITIES = (preflight_check, *FETCHES, transform_data, upload_to_atlan)
+ACTIVITIES = (preflight_check, *FETCHES.values(), transform_data, upload_to_atlan)
 AT_ONCE = 4  # activities in a worker
 BEAT_SECONDS = 2.0
-# A lost worker is noticed after this long; its step then starts anew elsewhere.
+# A lost worker is noticed after this long; its step then starts anew elsewhere ("Detecting activity failures" in
+# Temporal's documentation).
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 STEP_TIMEOUT = timedelta(hours=6)
-RETRY = RetryPolicy(
+ACTIVITY_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),
     backoff_coefficient=2.0,
     maximum_interval=timedelta(minutes=1),
@@ -49,11 +54,12 @@ class MetadataExtraction:
 
     @workflow.run
     async def run(self, run: Run) -> Result:
+        """The run under Temporal's own run id; faults of the preflight end it, and are not tried again."""
         run = replace(run, run_id=workflow.info().run_id)
         preflight: Preflight = await _execute("preflight_check", run, Preflight)
         if preflight.faults:
             raise ApplicationError("\n".join(preflight.faults), type="PreflightError", non_retryable=True)
-        written: list[Written] = [await _execute(fetch.__name__, run, Written) for fetch in FETCHES]
+        written: list[Written] = [await _execute(fetch.__name__, run, Written) for fetch in FETCHES.values()]
         transformed: Transformed = await _execute("transform_data", run, Transformed)
         migration = None
         if run.upload:
@@ -70,45 +76,62 @@ async def _execute(name: str, run: Run, result_type: type) -> Any:
         result_type=result_type,
         start_to_close_timeout=STEP_TIMEOUT,
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
-        retry_policy=RETRY,
+        retry_policy=ACTIVITY_RETRY,
     )
 
 
-def as_activity(function: Callable[..., Any]) -> Callable[[Run], Any]:
-    """The function as Temporal calls it: with its progress sent as heartbeats."""
+def as_activity(function: Callable[..., Any], settings: ExtractionSettings) -> Callable[[Run], Any]:
+    """The function as Temporal calls it: with the worker's settings, and its progress sent as heartbeats."""
 
     def execute(run: Run) -> Any:
-        with _heartbeats() as tell:
-            return function(run, tell)
+        try:
+            with _heartbeats() as heartbeat:
+                return function(run, settings, heartbeat)
+        except CancelledError:
+            raise
+        except Exception as error:
+            logger.debug("%s failed", function.__name__, exc_info=True)
+            said = str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+            # By its type Temporal knows what not to try again. Its traceback and causes stay in this worker's log.
+            raise ApplicationError(settings.without_secrets(said), type=type(error).__name__) from None
 
     execute.__annotations__ = {"run": Run, "return": get_type_hints(function)["return"]}
     return activity.defn(name=function.__name__)(execute)
 
 
+class _Heartbeat:
+    """A step's progress: what Temporal is told with each heartbeat."""
+
+    def __init__(self) -> None:
+        self.total: float | None = None
+        self.done = self.size = 0
+
+    def advance(self, count: int = 1, size: int = 0) -> None:
+        self.done += count
+        self.size += size
+
+
 @contextmanager
-def _heartbeats() -> Any:
+def _heartbeats() -> Iterator[_Heartbeat]:
     """Beat from a thread of its own, so that a slow answer of the source does not look like a lost worker."""
-    done: dict[str, list[int]] = {}
+    heartbeat = _Heartbeat()
     ended = threading.Event()
 
     def beat() -> None:
         while not ended.wait(BEAT_SECONDS):
-            activity.heartbeat(done)
-
-    def tell(label: str, count: int, size: int = 0, total: int | None = None) -> None:
-        items, size_so_far = done.get(label, [0, 0])
-        done[label] = [items + count, size_so_far + size]
+            activity.heartbeat({"items": heartbeat.done, "bytes": heartbeat.size, "total": heartbeat.total})
 
     thread = threading.Thread(target=contextvars.copy_context().run, args=(beat,), daemon=True, name="heartbeat")
     thread.start()
     try:
-        yield tell
+        yield heartbeat
     finally:
         ended.set()
         thread.join()
 
 
-async def connect(settings: Settings) -> Client:
+async def connect_temporal(settings: ExtractionSettings) -> Client:
+    """A client of the server and namespace that the settings name. Raises `PipelineError` where it does not answer."""
     try:
         return await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
     except (RuntimeError, RPCError):
@@ -118,9 +141,9 @@ async def connect(settings: Settings) -> Client:
         ) from None
 
 
-async def work(settings: Settings) -> None:
-    """Work on the task queue until the process is told to stop."""
-    client = await connect(settings)
+async def work_on_queue(settings: ExtractionSettings) -> None:
+    """Work on the task queue until the process is told to stop (SIGINT, SIGTERM). Raises `PipelineError`."""
+    client = await connect_temporal(settings)
     stop = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
@@ -129,7 +152,7 @@ async def work(settings: Settings) -> None:
             client,
             task_queue=settings.temporal_task_queue,
             workflows=[MetadataExtraction],
-            activities=[as_activity(function) for function in ACTIVITIES],
+            activities=[as_activity(function, settings) for function in ACTIVITIES],
             activity_executor=executor,
             max_concurrent_activities=AT_ONCE,
         )
@@ -140,9 +163,9 @@ async def work(settings: Settings) -> None:
             await stop.wait()
 
 
-async def start(settings: Settings, run: Run) -> Result:
+async def run_on_temporal(settings: ExtractionSettings, run: Run) -> Result:
     """Start a run on Temporal, and wait for its result. Raises `PipelineError` where it fails."""
-    client = await connect(settings)
+    client = await connect_temporal(settings)
     try:
         handle = await client.start_workflow(
             MetadataExtraction.run, run, id=run.workflow_id, task_queue=settings.temporal_task_queue

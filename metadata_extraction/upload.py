@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from metadata_extraction.components import open_store
 from metadata_extraction.models import Failure, MigrationSummary
-from metadata_extraction.settings import get_settings
+from metadata_extraction.progress import UNHEARD, StepProgress
+from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
 from metadata_extraction.stores import PART_BYTES, PARTS_IN_FLIGHT, Store, StoredFile, StoreError, part_bytes
 from runtime.errors import PipelineError
+from runtime.parallel import map_unordered
 from runtime.terminal import logger
 
 MANIFEST = "_manifest.json"
@@ -27,9 +28,6 @@ LONGEST_PAUSE_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0  # without any success, before the files that are left are tried only once
 MOST_IN_FLIGHT = 128
 BYTES_IN_FLIGHT = 96 << 20
-TICK_SECONDS = 0.01
-
-Tell = Callable[[int, int, int], None]  # hears of files and bytes that are done, and of how many files there are
 
 
 @dataclass(frozen=True)
@@ -53,17 +51,16 @@ class Moved:
     error: str = ""
 
 
-def be_silent(files: int, size: int, total: int) -> None:
-    """For who does not want to hear."""
-
-
-def migrate_from_objectstore_to_atlan(prefix: str, tell: Tell = be_silent) -> MigrationSummary:
+def migrate_from_objectstore_to_atlan(
+    prefix: str, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD
+) -> MigrationSummary:
     """Move every file below a prefix of the deployment's store to the upstream store, as the settings name them.
 
     Never raises for what goes wrong with stores or files: the summary tells. Files that are there already, with the
-    same size and content, are skipped; so a second call moves only what is missing.
+    same size and content, are skipped; so a second call moves only what is missing. Without settings, they are read
+    from `.env` and the environment; raises `SettingsError` where these are wrong.
     """
-    settings = get_settings()
+    settings = settings or get_extraction_settings()
     names = MigrationSummary(prefix, settings.deployment_store, settings.upstream_store)
     if settings.upstream_store == settings.deployment_store:
         return _stopped(names, (
@@ -71,20 +68,20 @@ def migrate_from_objectstore_to_atlan(prefix: str, tell: Tell = be_silent) -> Mi
             "would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-storage"
         ))  # fmt: skip
     try:
-        source = open_store(settings.deployment_store, settings.components)
+        source = open_store(settings.deployment_store, settings.components, settings.environment)
     except PipelineError as error:
         return _stopped(names, str(error))
     try:
-        destination = open_store(settings.upstream_store, settings.components)
+        destination = open_store(settings.upstream_store, settings.components, settings.environment)
     except PipelineError as error:
         try:
             return _all_failed(names, source.list(prefix.strip("/")), str(error))
         except StoreError:
             return _stopped(names, str(error))
-    return migrate(source, destination, prefix, tell)
+    return migrate(source, destination, prefix, progress)
 
 
-def migrate(source: Store, destination: Store, prefix: str, tell: Tell = be_silent) -> MigrationSummary:
+def migrate(source: Store, destination: Store, prefix: str, progress: StepProgress = UNHEARD) -> MigrationSummary:
     """Move every file below `prefix` from one store to another; see `migrate_from_objectstore_to_atlan`."""
     prefix = prefix.strip("/")
     names = MigrationSummary(prefix, source.address, destination.address)
@@ -107,14 +104,15 @@ def migrate(source: Store, destination: Store, prefix: str, tell: Tell = be_sile
             destination.delete(manifest)  # it says that everything is there, which is not so until the end
     except StoreError as error:
         return _all_failed(names, files, f"the old manifest cannot be deleted: {error}")
-    moved = list(_move_all(mover, files, tell))
+    moved = list(_move_all(mover, files, progress))
     if any(item.sent and item.file.size > part_bytes(item.file.size) for item in moved):
         try:
             destination.clear_leftovers(prefix)
         except StoreError as error:
             logger.warning("⚠️ %s: %s", destination.address, error)
-    failures = [Failure(item.file.key, item.error) for item in sorted(moved, key=_key) if not item.delivered]
-    delivered = [item.delivered for item in sorted(moved, key=_key) if item.delivered]
+    moved.sort(key=lambda item: item.file.key)
+    failures = [Failure(item.file.key, item.error) for item in moved if not item.delivered]
+    delivered = [item.delivered for item in moved if item.delivered]
     reason = ""
     # The manifest that was read stays, where it says the same of the same files.
     if not failures and not (unchanged and {item.file: item for item in delivered} == recorded):
@@ -135,10 +133,6 @@ def migrate(source: Store, destination: Store, prefix: str, tell: Tell = be_sile
         failures=failures,
         reason=reason,
     )
-
-
-def _key(moved: Moved) -> str:
-    return moved.file.key
 
 
 def _stopped(names: MigrationSummary, reason: str) -> MigrationSummary:
@@ -293,56 +287,36 @@ class _Budget:
             self._changed.notify_all()
 
 
-def _move_all(mover: _Mover, files: Iterable[StoredFile], tell: Tell) -> Iterator[Moved]:
-    """Move files from many threads; what comes back first, comes first.
-
-    How many threads depends on what the store answers best to: a far one needs many, a near one is fastest with few.
-    So their number is doubled as long as that pays.
-    """
-    waiting: queue.SimpleQueue[StoredFile] = queue.SimpleQueue()
-    done: queue.SimpleQueue[Moved] = queue.SimpleQueue()
+def _move_all(mover: _Mover, files: Iterable[StoredFile], progress: StepProgress) -> Iterator[Moved]:
+    """Move files from many threads; what comes back first, comes first."""
     # Big files first, so that none of them is left alone at the end.
     ordered = sorted(files, key=lambda file: -file.size)
-    for file in ordered:
-        waiting.put(file)
+    progress.total = len(ordered)
     budget = _Budget(BYTES_IN_FLIGHT)
+    growth = _ThreadGrowth()
 
-    def work() -> None:
-        while True:
-            try:
-                file = waiting.get_nowait()
-            except queue.Empty:
-                return
-            held = min(file.size, part_bytes(file.size) * (PARTS_IN_FLIGHT + 1), BYTES_IN_FLIGHT)
-            budget.take(held)
-            try:
-                done.put(mover.move(file))
-            except Exception as error:
-                logger.debug("moving %s failed", file.key, exc_info=True)
-                done.put(Moved(file, None, error=f"{type(error).__name__}: {error}"))
-            finally:
-                budget.give(held)
+    def move(file: StoredFile) -> Moved:
+        held = min(file.size, part_bytes(file.size) * (PARTS_IN_FLIGHT + 1), BYTES_IN_FLIGHT)
+        budget.take(held)
+        try:
+            return mover.move(file)
+        except Exception as error:
+            logger.debug("moving %s failed", file.key, exc_info=True)
+            return Moved(file, None, error=f"{type(error).__name__}: {error}")
+        finally:
+            budget.give(held)
 
-    pace = _Pace()
-    threads: list[threading.Thread] = []
-    left = len(ordered)
-    while left:
-        while len(threads) < min(pace.threads, len(ordered)):
-            threads.append(threading.Thread(target=work, daemon=True, name="upload"))
-            threads[-1].start()
-        time.sleep(TICK_SECONDS)  # waking up for each file would take the interpreter from those who move them
-        for _ in range(done.qsize()):
-            moved = done.get()
-            pace.note(moved.file.size)
-            tell(1, moved.file.size, len(ordered))
-            left -= 1
-            yield moved
-    for thread in threads:
-        thread.join()
+    for moved in map_unordered(move, ordered, lambda: growth.threads):
+        growth.note(moved.file.size)
+        progress.advance(1, moved.file.size)
+        yield moved
 
 
-class _Pace:
-    """How many threads there should be: doubled as long as each doubling makes it clearly faster."""
+class _ThreadGrowth:
+    """How many threads there should be: doubled as long as each doubling makes it clearly faster.
+
+    It depends on what the store answers best to: a far one needs many, a near one is fastest with few.
+    """
 
     WINDOW_SECONDS = 0.1
     CLEARLY = 1.25

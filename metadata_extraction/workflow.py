@@ -13,10 +13,17 @@ from metadata_extraction.activities import (
     upload_to_atlan,
 )
 from metadata_extraction.models import MigrationSummary, Preflight, Result, Run
+from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
 from runtime.errors import PipelineError
 from runtime.terminal import Progress, logger
 
-FETCHES = (fetch_databases, fetch_schemas, fetch_tables, fetch_columns, fetch_procedures)
+FETCHES = {
+    "Databases": fetch_databases,
+    "Schemas": fetch_schemas,
+    "Tables": fetch_tables,
+    "Columns": fetch_columns,
+    "Procedures": fetch_procedures,
+}
 
 UPLOAD_SKIPPED = "Atlan upload skipped for workflow (disabled)"
 
@@ -29,45 +36,31 @@ class PreflightError(PipelineError):
         self.faults = tuple(preflight.faults)
 
 
-def run_in_process(run: Run) -> Result:
-    """All steps, one after the other. What the upload cannot do fails nothing: it is in the result."""
-    preflight = preflight_check(run)
+def run_in_process(run: Run, settings: ExtractionSettings | None = None) -> Result:
+    """All steps, one after the other. What the upload cannot do fails nothing: it is in the result.
+
+    Without settings, they are read from `.env` and the environment. Raises `PreflightError` before anything is read,
+    and any `PipelineError` of a step.
+    """
+    settings = settings or get_extraction_settings()
+    preflight = preflight_check(run, settings)
     if preflight.faults:
         raise PreflightError(preflight)
     logger.info("🔍 %s can be read", preflight.source)
     written = []
-    for fetch in FETCHES:
-        with _Bar() as bar:
-            written.append(fetch(run, bar.tell))
-        logger.info("📊 %ss: %d", written[-1].typename.capitalize(), written[-1].rows)
-    with _Bar() as bar:
-        transformed = transform_data(run, bar.tell)
+    for label, fetch in FETCHES.items():
+        with Progress(label) as progress:
+            written.append(fetch(run, settings, progress))
+        logger.info("📊 %s: %d", label, written[-1].rows)
+    with Progress("Entities") as progress:
+        transformed = transform_data(run, settings, progress)
     logger.info("✅ %d entities transformed", sum(item.rows for item in transformed.written))
     if not run.upload:
         logger.info("💾 %s", UPLOAD_SKIPPED)
         return Result(run.output_path, [*written, *transformed.written], None)
-    with _Bar() as bar:
-        migration = upload_to_atlan(run, bar.tell)
+    with Progress("Upload") as progress:
+        migration = upload_to_atlan(run, settings, progress)
     return Result(run.output_path, [*written, *transformed.written], migration)
-
-
-class _Bar:
-    """Shows a step's progress under the label that the step itself gives."""
-
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def tell(self, label: str, count: int, size: int = 0, total: int | None = None) -> None:
-        if self._progress is None:
-            self._progress = Progress(label, total)
-        self._progress.advance(count, size)
-
-    def __exit__(self, *_: object) -> None:
-        if self._progress:
-            self._progress.finish()
 
 
 def describe(migration: MigrationSummary) -> list[str]:
@@ -83,6 +76,7 @@ def describe(migration: MigrationSummary) -> list[str]:
 
 
 def size_in_words(size: float) -> str:
+    """A number of bytes for people, in units of a thousand."""
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"

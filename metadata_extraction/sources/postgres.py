@@ -1,8 +1,13 @@
-"""PostgreSQL, read from pg_catalog, which shows every object, whoever may read its data."""
+"""PostgreSQL, read from pg_catalog, which shows every object, whoever may read its data.
+
+What its tables mean: chapter "System Catalogs" of PostgreSQL's documentation; the functions: "System Information
+Functions and Operators".
+"""
 
 from __future__ import annotations
 
 import contextlib
+import enum
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,19 +15,20 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
-from metadata_extraction.sources import Row, SourceError
+from metadata_extraction.rows import SourceRow
+from metadata_extraction.sources import SourceError
 
-BATCH = 2000  # rows that the server-side cursor fetches at a time
+ROWS_IN_FETCH = 2000  # rows that the server-side cursor fetches at a time
 CONNECT_SECONDS = 10
 
-DATABASES = """
+DATABASES_QUERY = """
 select datname as database_name, shobj_description(oid, 'pg_database') as comment
 from pg_catalog.pg_database
 where datallowconn and not datistemplate and has_database_privilege(oid, 'CONNECT')
 order by datname collate "C"
 """
 
-SCHEMAS = r"""
+SCHEMAS_QUERY = r"""
 select current_database() as database_name, n.nspname as schema_name, obj_description(n.oid, 'pg_namespace') as comment,
     count(*) filter (where c.relkind in ('r', 'p', 'f') and not c.relispartition) as table_count,
     count(*) filter (where c.relkind in ('v', 'm')) as view_count
@@ -32,11 +38,11 @@ group by n.oid, n.nspname order by n.nspname collate "C"
 """
 
 # relkind, as this project names it
-KIND = """case when c.relispartition then 'partition' else case c.relkind when 'r' then 'table' when 'p' then 'partitioned'
+TABLE_KIND = """case when c.relispartition then 'partition' else case c.relkind when 'r' then 'table' when 'p' then 'partitioned'
     when 'v' then 'view' when 'm' then 'materialised view' when 'f' then 'foreign' end end"""
 
-TABLES = f"""
-select current_database() as database_name, n.nspname as schema_name, c.relname as table_name, {KIND} as table_kind,
+TABLES_QUERY = f"""
+select current_database() as database_name, n.nspname as schema_name, c.relname as table_name, {TABLE_KIND} as table_kind,
     case when c.relkind in ('r', 'm', 'f') and c.reltuples >= 0 then c.reltuples::bigint end as row_count,
     case when c.relkind in ('r', 'm') then pg_total_relation_size(c.oid) end as size_bytes,
     (select count(*) from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)
@@ -56,8 +62,8 @@ order by n.nspname collate "C", c.relname collate "C"
 
 # Lengths and precisions by the functions that information_schema.columns itself uses. A column in several foreign
 # keys is told with the first one by name.
-COLUMNS = f"""
-select current_database() as database_name, n.nspname as schema_name, c.relname as table_name, {KIND} as table_kind,
+COLUMNS_QUERY = f"""
+select current_database() as database_name, n.nspname as schema_name, c.relname as table_name, {TABLE_KIND} as table_kind,
     a.attname as column_name,
     row_number() over (partition by c.oid order by a.attnum)::int as position,
     format_type(a.atttypid, a.atttypmod) as data_type,
@@ -93,7 +99,7 @@ order by n.nspname collate "C", c.relname collate "C", a.attnum
 """
 
 # An aggregate has no definition that could be asked for, and a window function belongs to an extension.
-PROCEDURES = """
+PROCEDURES_QUERY = """
 select current_database() as database_name, n.nspname as schema_name, p.proname as procedure_name,
     case p.prokind when 'p' then 'procedure' else 'function' end as procedure_kind,
     coalesce((select array_agg(concat_ws(' ', nullif(case mode when 'o' then 'OUT' when 'b' then 'INOUT' when 'v' then 'VARIADIC'
@@ -118,7 +124,11 @@ CATALOGUE = (
 
 
 class PostgresSource:
-    """A PostgreSQL server. Each database has a connection of its own, read-only and with a statement timeout."""
+    """A PostgreSQL server; see `Source`. Each database has a connection of its own, read-only and with a statement timeout.
+
+    `url` is a URI or a string of `keyword=value`, as "Connection Strings" in libpq's documentation has them. Raises
+    `SourceError` where it is neither.
+    """
 
     def __init__(self, url: str, every_database: bool, timeout_seconds: int) -> None:
         try:
@@ -150,28 +160,28 @@ class PostgresSource:
         except SourceError as error:
             return [str(error)]
 
-    def databases(self) -> list[Row]:
-        found = list(self._query(self._entry, DATABASES))
+    def databases(self) -> list[SourceRow]:
+        found = list(self._query(self._entry, DATABASES_QUERY))
         return [row for row in found if self._named in (None, row["database_name"])]
 
-    def schemas(self, database: str) -> list[Row]:
-        return list(self._query(database, SCHEMAS))
+    def schemas(self, database: str) -> list[SourceRow]:
+        return list(self._query(database, SCHEMAS_QUERY))
 
-    def tables(self, database: str, schemas: Sequence[str]) -> Iterator[Row]:
-        return self._query(database, TABLES, schemas)
+    def tables(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
+        return self._query(database, TABLES_QUERY, schemas)
 
-    def columns(self, database: str, schemas: Sequence[str]) -> Iterator[Row]:
-        return self._query(database, COLUMNS, schemas)
+    def columns(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
+        return self._query(database, COLUMNS_QUERY, schemas)
 
-    def procedures(self, database: str, schemas: Sequence[str]) -> Iterator[Row]:
-        return self._query(database, PROCEDURES, schemas)
+    def procedures(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
+        return self._query(database, PROCEDURES_QUERY, schemas)
 
-    def _query(self, database: str, statement: str, schemas: Sequence[str] = ()) -> Iterator[Row]:
+    def _query(self, database: str, statement: str, schemas: Sequence[str] = ()) -> Iterator[SourceRow]:
         """The rows of a statement, from a cursor on the server."""
         with self._connect(database) as connection, connection.cursor("rows", row_factory=dict_row) as cursor:
-            cursor.itersize = BATCH
+            cursor.itersize = ROWS_IN_FETCH
             try:
-                yield from cursor.execute(statement, {"schemas": list(schemas)})  # type: ignore[arg-type]
+                yield from cursor.execute(statement, {"schemas": list(schemas)})
             except psycopg.Error as error:
                 raise SourceError(f"{database} cannot be read: {self._explain(error, database)}") from None
 
@@ -179,7 +189,7 @@ class PostgresSource:
     def _connect(self, database: str) -> Iterator[psycopg.Connection]:
         parameters = {"connect_timeout": CONNECT_SECONDS, **self._parameters, "dbname": database}
         try:
-            connection = psycopg.connect(**parameters, application_name="delta-arc")  # type: ignore[arg-type]
+            connection = psycopg.connect(**parameters, application_name="delta-arc")
         except psycopg.Error as error:
             raise SourceError(self._explain(error, database)) from None
         with connection:
@@ -189,22 +199,59 @@ class PostgresSource:
 
     def _explain(self, error: psycopg.Error, database: str) -> str:
         """The error in one sentence that says what to do, and holds no password."""
-        said = _first_line(error)
+        said = _first_sentence(error)
         user = self._parameters.get("user", "the default user")
-        lowered = said.lower()
-        if "password" in lowered or "authentication" in lowered or "pg_hba" in lowered:
-            return f"{self.address} refuses {user}: check the user and the password in SOURCE_URL."
-        if "does not exist" in lowered and "database" in lowered:
-            return f"There is no database {database} on {self.address}: check the end of SOURCE_URL."
-        if isinstance(error, psycopg.errors.InsufficientPrivilege) or "permission denied" in lowered:
-            return f"{user} has no rights on it ({said}): grant CONNECT and SELECT on the catalogue."
-        if isinstance(error, psycopg.errors.QueryCanceled):
-            return f"a statement took over {self._timeout_seconds} seconds: raise STATEMENT_TIMEOUT_SECONDS."
-        if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
-            return f"{self.address} cannot be reached: check host and port in SOURCE_URL, and the network."
-        return said
+        match _kind_of(error):
+            case ErrorKind.LOGIN:
+                return f"{self.address} refuses {user}: check the user and the password in SOURCE_URL."
+            case ErrorKind.NO_DATABASE:
+                return f"There is no database {database} on {self.address}: check the end of SOURCE_URL."
+            case ErrorKind.RIGHTS:
+                return f"{user} has no rights on it ({said}): grant CONNECT and SELECT on the catalogue."
+            case ErrorKind.TIMEOUT:
+                return f"a statement took over {self._timeout_seconds} seconds: raise STATEMENT_TIMEOUT_SECONDS."
+            case ErrorKind.CONNECTION:
+                return f"{self.address} cannot be reached: check host and port in SOURCE_URL, and the network."
+            case _:
+                return said
 
 
-def _first_line(error: Exception) -> str:
+class ErrorKind(enum.Enum):
+    """What an error of PostgreSQL is about, as far as somebody can do something about it."""
+
+    LOGIN = enum.auto()
+    NO_DATABASE = enum.auto()
+    RIGHTS = enum.auto()
+    TIMEOUT = enum.auto()
+    CONNECTION = enum.auto()
+    OTHER = enum.auto()
+
+
+def _kind_of(error: psycopg.Error) -> ErrorKind:
+    """By its SQLSTATE ("PostgreSQL Error Codes"); an error of connecting has none, as libpq gives its text only."""
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return ErrorKind.TIMEOUT
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return ErrorKind.RIGHTS
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return _kind_of_refusal(str(error).lower())
+    return ErrorKind.OTHER
+
+
+def _kind_of_refusal(text: str) -> ErrorKind:
+    """Of why there is no connection: the one place that reads wording, that of PostgreSQL's server in English.
+
+    A refusal in another language (lc_messages) is taken for a server that cannot be reached.
+    """
+    if "password" in text or "authentication" in text or "pg_hba" in text:
+        return ErrorKind.LOGIN
+    if "database" in text and "does not exist" in text:
+        return ErrorKind.NO_DATABASE
+    if "permission denied" in text:
+        return ErrorKind.RIGHTS
+    return ErrorKind.CONNECTION
+
+
+def _first_sentence(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

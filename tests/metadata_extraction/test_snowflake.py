@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from snowflake_world import connect, snowflake_server
 
-from metadata_extraction.outputs import SCHEMAS
+from metadata_extraction.outputs import PARQUET_SCHEMAS
 from metadata_extraction.sources import Source, SourceError, open_source
 
 STATEMENTS = [
@@ -84,7 +84,7 @@ def test_rows_have_only_fields_of_the_files(source: Source) -> None:
         "column": source.columns("SHOP", SCHEMA_NAMES),
     }.items():
         for row in rows:
-            assert set(row) <= set(SCHEMAS[typename].names)
+            assert set(row) <= set(PARQUET_SCHEMAS[typename].names)
 
 
 def test_procedures_that_cannot_be_read_are_said_and_end_nothing(

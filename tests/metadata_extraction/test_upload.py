@@ -19,6 +19,7 @@ from upload_world import KEY, Bucket, Server, harmful_proxy
 
 from metadata_extraction import upload
 from metadata_extraction.models import MigrationSummary
+from metadata_extraction.progress import Unheard
 from metadata_extraction.stores import PART_BYTES, LocalFolder, StoredFile, StoreError
 from metadata_extraction.upload import MANIFEST, migrate
 
@@ -186,15 +187,16 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing(
     moved: list[int] = []
     killed = threading.Event()
 
-    def tell(count: int, size: int, total: int) -> None:
-        assert total == 300
-        moved.append(count)
-        if len(moved) == 30:
-            own.kill()
-            killed.set()
-            threading.Timer(1.5, own.start).start()
+    class KillingProgress(Unheard):
+        def advance(self, count: int = 1, size: int = 0) -> None:
+            assert self.total == 300
+            moved.append(count)
+            if len(moved) == 30:
+                own.kill()
+                killed.set()
+                threading.Timer(1.5, own.start).start()
 
-    summary = migrate(source, fragile.open(), RUN, tell)
+    summary = migrate(source, fragile.open(), RUN, KillingProgress())
     try:
         assert killed.is_set()
         assert counts(summary) == (300, 300, 0, 0), summary.failures

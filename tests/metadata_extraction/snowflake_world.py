@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import snowflake.connector
-from upload_world import free_port
+
+# Tells its port, which somebody else may have taken between fakesnow's look and its start, and ends with its input.
+PROGRAM = """
+import contextlib, sys, fakesnow
+for _ in range(5):
+    with contextlib.suppress(RuntimeError), fakesnow.server() as account:
+        print(account["port"], flush=True)
+        sys.stdin.read()
+        break
+"""
 
 
 @contextlib.contextmanager
 def snowflake_server() -> Iterator[int]:
     """An empty account; yields its port."""
-    port = free_port()
     server = subprocess.Popen(
-        [Path(sys.executable).with_name("fakesnow"), "-s", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
+        [sys.executable, "-c", PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        text=True,
     )
+    assert server.stdin
+    assert server.stdout
     try:
-        for _ in range(300):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.1)
-        yield port
+        told = server.stdout.readline()
+        assert told, "fakesnow did not start"
+        yield int(told)
     finally:
-        server.terminate()
+        server.stdin.close()
         server.wait()
 
 

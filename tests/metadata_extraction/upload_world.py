@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import sandbox.storage
 from metadata_extraction.components import open_store
@@ -67,18 +68,12 @@ class Bucket:
         return {key: path.read_bytes() for key, path in ours.items() if not key.endswith("_manifest.json")}
 
 
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Server:
     """An S3 server that can be killed and started again on the same port."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = 0
         self._running = contextlib.ExitStack()
 
     @property
@@ -86,13 +81,14 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self._running.enter_context(sandbox.storage.serve(self.folder, self.port, KEY))
+        endpoint = self._running.enter_context(sandbox.storage.serve(self.folder, self.port, KEY))
+        self.port = urlsplit(endpoint).port or 0
 
     def kill(self) -> None:
         self._running.close()
 
 
-# Told the request's number and head; returns what to do: "pass", "503", or "cut" in the middle of its body.
+# Told the request's number and head; returns what to do: "pass", "503", "cut" in the middle of its body, or "damage" it.
 Harm = Callable[[int, bytes], str]
 
 
@@ -121,8 +117,9 @@ def harmful_proxy(port: int, harm: Harm) -> Iterator[str]:
                     server.sendall(head[: len(head) - 10] if len(head) > 2000 else head)
                     time.sleep(0.05)
                     return
-                server.sendall(head)
-                forward = threading.Thread(target=_pump, args=(client, server), daemon=True)
+                server.sendall(_damaged(head) if action == "damage" else head)
+                change = _damaged if action == "damage" else bytes
+                forward = threading.Thread(target=_pump, args=(client, server, change), daemon=True)
                 forward.start()
                 _pump(server, client)
 
@@ -139,7 +136,11 @@ def harmful_proxy(port: int, harm: Harm) -> Iterator[str]:
         listener.close()
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def _damaged(data: bytes) -> bytes:
+    return data.replace(b"as it is", b"as it iz")
+
+
+def _pump(source: socket.socket, target: socket.socket, change: Callable[[bytes], bytes] = bytes) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
-            target.sendall(data)
+            target.sendall(change(data))

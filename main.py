@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from delta_arc.chains import column_processes, group_datasets, table_processes
 from delta_arc.cleanup import find_own_lineage, find_own_s3
+from delta_arc.clients import get_atlan_client, get_s3_client
 from delta_arc.coverage import explain_tables
 from delta_arc.entities import (
     BUCKET_ATTRIBUTES,
@@ -73,23 +74,22 @@ from delta_arc.page import write_page
 from delta_arc.plan import Plan, Step, compare, make_plan, planned_outcomes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
-from delta_arc.settings import Settings, get_settings
+from delta_arc.settings import Inventory, Settings, get_settings
 from delta_arc.showing import log_plan, show_removals
 from delta_arc.writing import apply_steps, remove_assets
 from runtime.atlan import (
     SearchHit,
-    connect_atlan,
     read_assets,
     read_downstream,
     read_role_guid,
     read_user_name,
     search_assets,
 )
-from runtime.embedded import SANDBOX_FOLDER, start_sandbox
+from runtime.embedded import SANDBOX_FOLDER
 from runtime.errors import PipelineError, SettingsError
 from runtime.files import replace_file
 from runtime.parallel import side_by_side
-from runtime.s3 import S3Error, connect_open_s3, connect_s3, list_pages
+from runtime.s3 import S3Error, list_pages
 from runtime.terminal import Progress, logger, say_error
 from runtime.transport import AtlanRequestError
 
@@ -115,28 +115,6 @@ __all__ = [
 ]
 
 MAX_REMOVE = 100  # how many processes --prune archives at the most, unless told otherwise
-
-# =====================================================================================================================
-# Clients
-# =====================================================================================================================
-
-
-def get_atlan_client(*, settings: Settings | None = None) -> AtlanClient:
-    """The pyatlan client of the configured tenant, or of the embedded sandbox; made once.
-
-    All its requests, from any thread, share the limit of ATLAN_MAX_REQUESTS_PER_MINUTE. Raises `SettingsError`.
-    """
-    settings = settings or get_settings()
-    address, token = settings.base_url, settings.api_token
-    if settings.sandbox:
-        tenant = start_sandbox()
-        address, token = tenant.base_url, tenant.api_token
-    return connect_atlan(address, token, settings.max_requests_per_minute)
-
-
-def _get_s3_client(settings: Settings) -> Any:
-    return connect_open_s3(start_sandbox().s3_endpoint_url) if settings.sandbox else connect_s3(settings.aws)
-
 
 # =====================================================================================================================
 # JSON cache
@@ -213,13 +191,8 @@ def is_cache_valid(
 
 def _expected_source(path: Path, settings: Settings) -> dict[str, str] | None:
     """Whose assets a run expects in a file: None for one that is no cache of the settings."""
-    for cache_file, connection in (
-        (settings.postgres_cache_file, settings.postgres_connection),
-        (settings.snowflake_cache_file, settings.snowflake_connection),
-    ):
-        if path.resolve() == cache_file.resolve():
-            return settings.source(connection)
-    return None
+    inventories = (settings.postgres, settings.snowflake)
+    return next((one.source for one in inventories if one.cache_file.resolve() == path.resolve()), None)
 
 
 def _is_young(cache: dict[str, Any], max_age_hours: float) -> bool:
@@ -233,7 +206,7 @@ def _is_of(cache: dict[str, Any], source: Mapping[str, str]) -> bool:
 def clear_all_cache(*, settings: Settings | None = None) -> None:
     """Delete both cache files; raises `PipelineError` where that cannot be done."""
     settings = settings or get_settings()
-    for path in (settings.postgres_cache_file, settings.snowflake_cache_file):
+    for path in (settings.postgres.cache_file, settings.snowflake.cache_file):
         try:
             path.unlink()
             logger.info("💾 Deleted %s", path)
@@ -250,13 +223,11 @@ def get_cache_status(*, settings: Settings | None = None) -> list[dict[str, Any]
     say), expired, unusable or absent.
     """
     settings = settings or get_settings()
-    return [
-        _cache_status("PostgreSQL", settings.postgres_cache_file, settings.postgres_connection, settings),
-        _cache_status("Snowflake", settings.snowflake_cache_file, settings.snowflake_connection, settings),
-    ]
+    return [_cache_status(inventory, settings) for inventory in (settings.postgres, settings.snowflake)]
 
 
-def _cache_status(name: str, path: Path, connection: str, settings: Settings) -> dict[str, Any]:
+def _cache_status(inventory: Inventory, settings: Settings) -> dict[str, Any]:
+    name, path = inventory.label, inventory.cache_file
     cache = load_cache_from_file(path)
     status: dict[str, Any] = {"name": name, "file": str(path), "assets": 0, "age_hours": None, "source": None}
     if cache is None:
@@ -264,7 +235,7 @@ def _cache_status(name: str, path: Path, connection: str, settings: Settings) ->
         logger.info("💾 %s cache: %s (%s)", name, status["state"], path)
         return status
     age = (datetime.now(timezone.utc) - _cache_time(cache)) / timedelta(hours=1)
-    is_own = _is_of(cache, settings.source(connection))
+    is_own = _is_of(cache, inventory.source)
     state = ("valid" if is_own else "foreign") if _is_young(cache, settings.cache_expiry_hours) else "expired"
     status |= {
         "assets": len(cache["data"]), "age_hours": round(age, 1), "source": cache.get("source"), "state": state,
@@ -293,8 +264,7 @@ def find_postgres_assets(
     Raises `SettingsError`, and `PipelineError` where Atlan has no such connection or refuses.
     """
     settings = settings or get_settings()
-    connection, cache_file = settings.postgres_connection, settings.postgres_cache_file
-    return _find_assets("PostgreSQL", "postgres", connection, cache_file, force_refresh, dry_run, settings)
+    return _find_assets(settings.postgres, force_refresh, dry_run, settings)
 
 
 def find_snowflake_assets(
@@ -302,27 +272,20 @@ def find_snowflake_assets(
 ) -> list[list[str]]:
     """Every asset of the Snowflake connection; see `find_postgres_assets`."""
     settings = settings or get_settings()
-    connection, cache_file = settings.snowflake_connection, settings.snowflake_cache_file
-    return _find_assets("Snowflake", "snowflake", connection, cache_file, force_refresh, dry_run, settings)
+    return _find_assets(settings.snowflake, force_refresh, dry_run, settings)
 
 
-def _find_assets(
-    label: str,
-    connector: str,
-    connection: str,
-    cache_file: Path,
-    force_refresh: bool,
-    dry_run: bool,
-    settings: Settings,
-) -> list[list[str]]:
-    source = settings.source(connection)
+def _find_assets(inventory: Inventory, force_refresh: bool, dry_run: bool, settings: Settings) -> list[list[str]]:
+    label, cache_file = inventory.label, inventory.cache_file
     cache = None if force_refresh else load_cache_from_file(cache_file)
     if cache and _is_young(cache, settings.cache_expiry_hours):
-        if _is_of(cache, source):
+        if _is_of(cache, inventory.source):
             logger.info("📊 %s: %d assets from the cache %s", label, len(cache["data"]), cache_file)
             return list(cache["data"])
         logger.info("📊 %s: the cache %s is of another tenant or connection and is not used", label, cache_file)
-    connection_qualified_name = get_connection_qualified_name(connection, connector, settings=settings)
+    connection_qualified_name = get_connection_qualified_name(
+        inventory.connection, inventory.connector, settings=settings
+    )
     with Progress(f"{label} assets") as progress:
         assets = _search_inventory(get_atlan_client(settings=settings), connection_qualified_name, progress)
         rows = sorted(
@@ -330,7 +293,7 @@ def _find_assets(
         )
     logger.info("📊 %s: %d assets found in %s", label, len(rows), connection_qualified_name)
     if not dry_run:
-        save_cache_to_file(rows, cache_file, {**source, "connection": connection_qualified_name})
+        save_cache_to_file(rows, cache_file, {**inventory.source, "connection": connection_qualified_name})
     return rows
 
 
@@ -411,7 +374,7 @@ def list_s3_bucket_objects(
     prefix = settings.s3_prefix if prefix is None else prefix
     objects: list[ListedObject] = []
     with Progress(f"Objects in {bucket}") as progress:
-        for listed in list_pages(_get_s3_client(settings), bucket, prefix):
+        for listed in list_pages(get_s3_client(settings), bucket, prefix):
             objects += [
                 {
                     "key": item["Key"],
@@ -434,7 +397,7 @@ def _count_all_objects(settings: Settings, bucket: str) -> int | None:
     """How many objects a bucket has, under any prefix; None where that is not allowed, or takes over 100 requests."""
     count = 0
     with contextlib.suppress(S3Error):
-        for number, listed in enumerate(list_pages(_get_s3_client(settings), bucket, ""), 1):
+        for number, listed in enumerate(list_pages(get_s3_client(settings), bucket, ""), 1):
             if number > 100:
                 return None
             count += len(listed)
@@ -464,31 +427,25 @@ def integration_with_S3(
     count = _count_all_objects(settings, name) if prefix else len(listed)
     client = get_atlan_client(settings=settings)
     steps, bucket, existing = _plan_bucket(client, name, arn, count, settings)
-    bucket_qualified_name = bucket["attributes"]["qualifiedName"]
     objects = [make_s3_object(bucket, item) for item in listed]
-    prefix_of_objects = f"{connection_of(bucket_qualified_name)}/{arn}/"
-    existing |= read_assets(client, "S3Object", [prefix_of_objects], OBJECT_ATTRIBUTES)
+    existing |= read_assets(client, "S3Object", [_names_below(bucket)], OBJECT_ATTRIBUTES)
     steps.append(Step("S3 objects", compare(objects, existing)))
     report = Report(_carry_out(steps, into, dry_run, settings), existing=existing)
-    s3_objects: list[RegisteredObject] = [
-        {
-            **item,
-            "qualified_name": entity["attributes"]["qualifiedName"],
-            "bucket": bucket_qualified_name,
-            "bucket_name": name,
-            "prefix": prefix,
-        }
-        for item, entity in zip(listed, objects, strict=True)
-        if entity["attributes"]["qualifiedName"] not in report.absent
-    ]
+    registered = _with_qualified_names(listed, objects, name, prefix)
+    s3_objects = [item for item in registered if item["qualified_name"] not in report.absent]
     return {
-        "connection_qualified_name": connection_of(bucket_qualified_name),
-        "bucket_qualified_name": bucket_qualified_name,
+        "connection_qualified_name": bucket["attributes"]["connectionQualifiedName"],
+        "bucket_qualified_name": bucket["attributes"]["qualifiedName"],
         "s3_objects": s3_objects,
         "object_count": len(s3_objects),
         "bucket_object_count": count,
         "report": report,
     }
+
+
+def _names_below(bucket: Entity) -> str:
+    """How the qualified names of all objects of a bucket begin."""
+    return f"{bucket['attributes']['connectionQualifiedName']}/{bucket['attributes']['awsArn']}/"
 
 
 def _carry_out(steps: list[Step], into: list[Step] | None, dry_run: bool, settings: Settings) -> list[Outcome]:
@@ -588,11 +545,9 @@ def create_table_lineage(
     overrides = _read_overrides(postgres_assets, snowflake_assets, settings)
     sources, targets = tables_in(postgres_assets), tables_in(snowflake_assets, TARGET_TYPES)
     by_key = {item["key"]: item for item in objects}
-    pairs, used_for_tables = override_tables(
-        overrides, match_tables(postgres_assets, snowflake_assets, overrides.forbidden)
-    )
-    matches, used_for_objects = override_objects(overrides, match_s3_objects(by_key, postgres_assets))
-    log_lines(f"⚠️ {sentence}" for sentence in overrides.unused(used_for_tables | used_for_objects, "object", "never"))
+    pairs, lines = override_tables(overrides, match_tables(postgres_assets, snowflake_assets, overrides.forbidden))
+    matches, more_lines = override_objects(overrides, match_s3_objects(by_key, postgres_assets))
+    log_lines(f"⚠️ {sentence}" for sentence in overrides.unused(lines | more_lines, "object", "never"))
     datasets = group_datasets(pairs, matches, by_key)
     evidence = _read_evidence(datasets, postgres_assets, matches, settings)
     coverage = explain_tables(pairs, matches, targets, evidence, overrides)
@@ -625,18 +580,33 @@ def _registered(given: S3Integration | Sequence[ListedObject], settings: Setting
     if all("qualified_name" in item for item in objects):
         return list(objects)  # type: ignore[arg-type]
     client = get_atlan_client(settings=settings)
-    found = _find_bucket(client, settings.s3_bucket, settings.s3_bucket_arn)
-    bucket = found and found["attributes"]["qualifiedName"]
-    existing = read_assets(client, "S3Object", [f"{bucket}/"], ()) if bucket else {}
-    names = [f"{bucket}/{item['key']}" for item in objects]
-    missing = sum(name not in existing for name in names)
+    _, bucket, _ = _plan_bucket(client, settings.s3_bucket, settings.s3_bucket_arn, None, settings)
+    entities = [make_s3_object(bucket, item) for item in objects]
+    registered = _with_qualified_names(objects, entities, settings.s3_bucket, settings.s3_prefix)
+    existing = read_assets(client, "S3Object", [_names_below(bucket)], ())
+    missing = sum(item["qualified_name"] not in existing for item in registered)
     if missing:
         raise PipelineError(
-            f"{missing} of these {len(names)} objects are not registered in Atlan (yet): call integration_with_S3() "
-            "first, and pass what it returns."
+            f"{missing} of these {len(registered)} objects are not registered in Atlan (yet): call "
+            "integration_with_S3() first, and pass what it returns."
         )
-    place = {"bucket": bucket, "bucket_name": settings.s3_bucket, "prefix": settings.s3_prefix}
-    return [{**item, "qualified_name": name, **place} for item, name in zip(objects, names, strict=True)]  # type: ignore[typeddict-item]
+    return registered
+
+
+def _with_qualified_names(
+    objects: Iterable[ListedObject], entities: Iterable[Entity], bucket_name: str, prefix: str
+) -> list[RegisteredObject]:
+    """Listed objects with the names that their assets have in Atlan."""
+    return [
+        {
+            **item,
+            "qualified_name": entity["attributes"]["qualifiedName"],
+            "bucket": entity["attributes"]["s3BucketQualifiedName"],
+            "bucket_name": bucket_name,
+            "prefix": prefix,
+        }
+        for item, entity in zip(objects, entities, strict=True)
+    ]
 
 
 def _read_overrides(
@@ -659,13 +629,8 @@ def _read_evidence(
         return {}
     columns = {table: [row[1] for row in rows] for table, rows in columns_by_parent(postgres_assets).items()}
     bucket = next(iter(datasets.values()))[0]["bucket_name"]
-    found = gather_evidence(_get_s3_client(settings), bucket, datasets, columns)
     forced = {match.key for match in matches if match.outcome is MatchOutcome.OVERRIDDEN}
-    for table, evidence in found.items():
-        if evidence.ground is Ground.CONTRADICTION and evidence.key in forced:
-            reason = f"an override against its columns: {evidence.reason}"
-            found[table] = Evidence(Ground.NAMES, evidence.key, reason)
-    return found
+    return gather_evidence(get_s3_client(settings), bucket, datasets, columns, forced)
 
 
 # =====================================================================================================================
@@ -856,45 +821,30 @@ def run_pipeline(
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(
         description="PostgreSQL -> S3 -> Snowflake lineage in Atlan, down to the column.",
         epilog="Settings come from the environment and .env; README.md lists them. Exit code: 0 everything is in place, "
         "1 something failed, 2 a setting is wrong.",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show the plan, as a page, too, and write nothing else")
+    flag = partial(parser.add_argument, action="store_true")
+    flag("--dry-run", help="show the plan, as a page, too, and write nothing else")
     plans = parser.add_mutually_exclusive_group()
     plans.add_argument("--plan", type=Path, metavar="FILE", help="save the plan, too, and write nothing to Atlan")
     plans.add_argument(
         "--apply", type=Path, metavar="FILE", help="do just what a saved plan says, or nothing if the world has changed"
     )
-    parser.add_argument(
-        "--detailed-exitcode",
-        action="store_true",
-        help="exit with 0 if nothing was to do, 2 if there were changes, else 1",
-    )
-    parser.add_argument(
-        "--force-refresh", action="store_true", help="read the assets from Atlan even if the cache is valid"
-    )
-    parser.add_argument("--prune", action="store_true", help="archive processes made earlier that are wanted no more")
-    parser.add_argument(
-        "--max-remove",
-        type=int,
-        default=MAX_REMOVE,
-        metavar="N",
-        help=f"never archive more than N (default: {MAX_REMOVE})",
-    )
-    parser.add_argument(
-        "--remove-lineage", action="store_true", help="archive all processes made between the two connections, and end"
-    )
-    parser.add_argument(
-        "--with-s3", action="store_true", help="with --remove-lineage: also the S3 objects and bucket made here"
-    )
-    parser.add_argument("--yes", action="store_true", help="do not ask before --remove-lineage")
-    parser.add_argument("--cache-status", action="store_true", help="show both caches and end")
-    parser.add_argument("--clear-cache", action="store_true", help="delete both caches and end")
-    parser.add_argument(
-        "--sandbox", action="store_true", help="use the embedded sandbox and its sample, whatever tenant is set"
-    )
+    flag("--detailed-exitcode", help="exit with 0 if nothing was to do, 2 if there were changes, else 1")
+    flag("--force-refresh", help="read the assets from Atlan even if the cache is valid")
+    flag("--prune", help="archive processes made earlier that are wanted no more")
+    most = f"never archive more than N (default: {MAX_REMOVE})"
+    parser.add_argument("--max-remove", type=int, default=MAX_REMOVE, metavar="N", help=most)
+    flag("--remove-lineage", help="archive all processes made between the two connections, and end")
+    flag("--with-s3", help="with --remove-lineage: also the S3 objects and bucket made here")
+    flag("--yes", help="do not ask before --remove-lineage")
+    flag("--cache-status", help="show both caches and end")
+    flag("--clear-cache", help="delete both caches and end")
+    flag("--sandbox", help="use the embedded sandbox and its sample, whatever tenant is set")
     return parser
 
 

@@ -12,7 +12,7 @@ import itertools
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -262,8 +262,10 @@ def gather_evidence(
     bucket: str,
     datasets: Mapping[str, Sequence[Mapping[str, Any]]],
     columns: Mapping[str, Sequence[str]],
+    forced: Container[str] = (),
 ) -> dict[str, Evidence]:
-    """The evidence for each table, from the newest object of its dataset; `columns` are the names in the tables.
+    """The evidence for each table, from the newest object of its dataset; `columns` are the names in the tables, and
+    `forced` the keys that an override gives to a table: their headers cannot contradict it.
 
     Where the newest object tells nothing, the one before it is asked. The first that tells something decides alone, as
     lineage is about what flows now: a column that the newest file lacks gets no edge, and one that only it has does.
@@ -284,6 +286,9 @@ def gather_evidence(
                 judged = judge(head, columns[table])
                 if table not in found or judged.ground is not Ground.NAMES:
                     found[table] = replace(judged, key=item["key"])
+    for table, judged in found.items():
+        if judged.ground is Ground.CONTRADICTION and judged.key in forced:
+            found[table] = Evidence(Ground.NAMES, judged.key, f"an override against its columns: {judged.reason}")
     for table in datasets:
         reason = "its objects are of no format that is read" if columns.get(table) else "the table has no known columns"
         found.setdefault(table, Evidence(Ground.NAMES, reason=reason))

@@ -19,6 +19,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Inventory:
+    """The assets of one connection of a tenant, and the file that they are cached in."""
+
+    label: str
+    connector: str
+    connection: str
+    cache_file: Path
+    tenant: str
+
+    @property
+    def source(self) -> dict[str, str]:
+        """What a cache file says of whose assets it has: `{"tenant", "name"}`."""
+        return {"tenant": self.tenant, "name": self.connection}
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of a run, checked. `sandbox` means: no tenant is set, use the embedded one."""
 
@@ -46,9 +62,15 @@ class Settings:
         """The address of the tenant, or `sandbox`: what tells whose assets a cache or a plan is about."""
         return "sandbox" if self.sandbox else self.base_url
 
-    def source(self, connection: str) -> dict[str, str]:
-        """What a cache says of whose assets it has: `{"tenant", "name"}`, the name being that of a connection."""
-        return {"tenant": self.tenant, "name": connection}
+    @property
+    def postgres(self) -> Inventory:
+        """The PostgreSQL connection whose assets are read."""
+        return Inventory("PostgreSQL", "postgres", self.postgres_connection, self.postgres_cache_file, self.tenant)
+
+    @property
+    def snowflake(self) -> Inventory:
+        """The Snowflake connection whose assets are read."""
+        return Inventory("Snowflake", "snowflake", self.snowflake_connection, self.snowflake_cache_file, self.tenant)
 
 
 # What the sandbox's own tenant holds, where nothing else is set.

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,10 +20,13 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 import sandbox
+from sandbox import storage
 from sandbox.catalog import FolderInUse
-from sandbox.types import load_types, read_types
+from sandbox.storage import StorageError, serve_buckets
 
 PROJECT = Path(__file__).resolve().parent.parent
+PORT_OPTIONS = ("--port", "--s3-port", "--storage-port")
+FREE_PORTS = [argument for option in PORT_OPTIONS for argument in (option, "0")]
 
 
 def post_tables(tenant_url: str, token: str, names: list[str]) -> httpx.Response:
@@ -71,6 +75,36 @@ def test_a_taken_port_is_an_error_and_not_a_wait(own_tenant: sandbox.Tenant, tmp
         pass
 
 
+@pytest.mark.parametrize("option", PORT_OPTIONS)
+def test_the_command_names_the_port_that_is_taken_and_its_option(tmp_path: Path, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run_to_its_end(tmp_path, *FREE_PORTS, option, str(port))
+    assert ended.stderr == f"❌ Cannot start on port {port}: Address already in use; name another {option}\n"
+    assert (ended.returncode, ended.stdout) == (2, "")
+
+
+def test_a_port_that_is_none_is_refused_and_a_folder_that_is_none_is_told_as_such(tmp_path: Path) -> None:
+    ended = run_to_its_end(tmp_path, "--s3-port", "65536")
+    assert (ended.returncode, "argument --s3-port: invalid" in ended.stderr) == (2, True)
+    (tmp_path / "file").write_text("no folder")
+    ended = run_to_its_end(tmp_path, *FREE_PORTS, "--folder", "file")
+    assert ended.returncode == 2
+    assert re.fullmatch("❌ Cannot use file: .+; name another --folder\n", ended.stderr)
+
+
+def test_a_server_that_rclone_cannot_start_is_told_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The last check of the port is before rclone starts, so another program may still be first.
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(storage, "listen", lambda port, parameter: socket.socket())
+        with pytest.raises(StorageError) as error, serve_buckets(tmp_path, port):
+            pass
+    assert re.fullmatch(rf"the S3 server did not start: [^\n]*127\.0\.0\.1:{port}: [^\n]*in use", str(error.value))
+
+
 def test_it_is_filled_from_inventory_files(tmp_path: Path) -> None:
     rows = [
         ["default/postgres/99/SHOP", "SHOP", "Database"],
@@ -115,20 +149,12 @@ def test_the_command_prints_settings_that_work_and_ends_on_a_signal(tmp_path: Pa
     server, settings = run_module(tmp_path)
     try:
         assert count_tables(settings["ATLAN_BASE_URL"], settings["ATLAN_API_TOKEN"]) == 16
-        again = subprocess.run(
-            [sys.executable, "-m", "sandbox"], cwd=tmp_path, env=environment(), capture_output=True, text=True
-        )
+        again = run_to_its_end(tmp_path, *FREE_PORTS)
         assert again.returncode == 2
         assert ".sandbox is in use by another sandbox" in again.stderr
     finally:
         server.terminate()
     assert server.wait(20) == 0
-
-
-def test_the_types_that_are_kept_are_those_of_pyatlan() -> None:
-    load_types()
-    load_types.cache_clear()
-    assert load_types().types == read_types()
 
 
 def test_the_bucket_is_a_folder_that_can_be_added_to(own_tenant: sandbox.Tenant) -> None:
@@ -148,7 +174,7 @@ def test_the_bucket_is_a_folder_that_can_be_added_to(own_tenant: sandbox.Tenant)
 
 
 def test_the_request_limit_blocks_and_lifts(own_tenant: sandbox.Tenant) -> None:
-    pace = {"requests_per_minute": 600, "window_seconds": 1, "block_seconds": 0.5, "retry_after": 7}
+    pace = {"requests_per_minute": 10, "block_seconds": 0.5, "retry_after": 7}
     httpx.put(f"{own_tenant.base_url}/_sandbox/pace", json=pace).raise_for_status()
     headers = {"authorization": f"Bearer {own_tenant.api_token}"}
     path = f"{own_tenant.base_url}/api/service/users/current"
@@ -160,10 +186,11 @@ def test_the_request_limit_blocks_and_lifts(own_tenant: sandbox.Tenant) -> None:
 
 
 def test_writes_become_searchable_late_where_that_is_asked_for(own_tenant: sandbox.Tenant) -> None:
-    httpx.put(f"{own_tenant.base_url}/_sandbox/pace", json={"index_delay_seconds": 0.5}).raise_for_status()
+    httpx.put(f"{own_tenant.base_url}/_sandbox/pace", json={"index_delay_seconds": 3600}).raise_for_status()
     assert post_tables(own_tenant.base_url, own_tenant.api_token, ["LATE"]).status_code == 200
     assert count_tables(own_tenant.base_url, own_tenant.api_token) == 16
-    time.sleep(0.6)
+    httpx.post(f"{own_tenant.base_url}/_sandbox/reset", json={}).raise_for_status()
+    assert post_tables(own_tenant.base_url, own_tenant.api_token, ["AT_ONCE"]).status_code == 200
     assert count_tables(own_tenant.base_url, own_tenant.api_token) == 17
 
 
@@ -189,7 +216,7 @@ def test_faults_and_counters(own_tenant: sandbox.Tenant) -> None:
 def run_module(folder: Path) -> tuple[subprocess.Popen[str], dict[str, str]]:
     """`python -m sandbox` on free ports, and the settings that it printed."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--port", "0", "--s3-port", "0"],
+        [sys.executable, "-m", "sandbox", *FREE_PORTS],
         cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert server.stdout
@@ -198,9 +225,15 @@ def run_module(folder: Path) -> tuple[subprocess.Popen[str], dict[str, str]]:
         setting = re.fullmatch(r"([A-Z0-9_]+)=(.+)\n", line)
         if setting:
             settings[setting.group(1)] = setting.group(2)
-        if line.startswith("S3_PREFIX="):
+        if line.startswith("ATLAN_AUTH_CLIENT_SECRET="):
             break
     return server, settings
+
+
+def run_to_its_end(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`python -m sandbox` where it is to refuse to start."""
+    command = [sys.executable, "-m", "sandbox", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=120)
 
 
 def environment() -> dict[str, str]:

@@ -1,11 +1,10 @@
-"""Users, groups, roles and API tokens, and the history of an asset."""
+"""Users, groups, roles and API tokens."""
 
 from __future__ import annotations
 
 import pytest
-from helpers import VERTICA, admin_role, new_connection, new_stack, raw, save, unique
-from pyatlan.model.assets import Connection, Table
-from pyatlan.model.audit import AuditActionType, AuditSearchRequest
+from helpers import VERTICA, admin_role, new_connection, save, unique
+from pyatlan.model.assets import Connection
 
 
 def test_current_user(atlan):
@@ -96,42 +95,3 @@ def test_unknown_admins_are_refused(atlan):
     for admins in ({"admin_users": [unique("user")]}, {"admin_groups": [unique("group")]}, {"admin_roles": ["x"]}):
         with pytest.raises(ValueError, match="not found"):
             Connection.creator(client=atlan, name="c", connector_type=VERTICA, **admins)
-
-
-@pytest.fixture
-def history(tenant):
-    # Inferred: nothing of the audit index was observed; pyatlan's model says what an entry holds.
-    answer = raw(tenant).call("POST", "/api/meta/entity/auditSearch", json={"dsl": {"size": 0, "query": {}}})
-    if answer.status_code == 501:
-        pytest.skip("this tenant keeps no history of its assets")
-
-
-@pytest.mark.usefixtures("history")
-def test_history_of_an_asset(atlan):
-    stack = new_stack(atlan)
-    table = stack.table()
-    [guid] = save(atlan, table)
-    table.description = "changed"
-    save(atlan, table)
-    atlan.asset.delete_by_guid(guid)
-
-    entries = list(atlan.audit.search(AuditSearchRequest.by_guid(guid, size=50)))
-
-    actions = [entry.action for entry in entries]
-    assert actions[0] == AuditActionType.ENTITY_DELETE
-    assert actions[-1] == AuditActionType.ENTITY_CREATE
-    assert AuditActionType.ENTITY_UPDATE in actions
-    assert {entry.entity_qualified_name for entry in entries} == {table.qualified_name}
-    assert all(entry.user for entry in entries)
-
-
-@pytest.mark.usefixtures("history")
-def test_history_by_name(atlan):
-    stack = new_stack(atlan)
-    [guid] = save(atlan, stack.table())
-
-    request = AuditSearchRequest.by_qualified_name(Table.__name__, f"{stack.schema}/orders")
-    results = atlan.audit.search(request)
-
-    assert results.total_count == 1
-    assert [entry.entity_id for entry in results] == [guid]

@@ -1,0 +1,401 @@
+"""The search without HTTP: what each kind of query matches, which candidates it looks at, sorting, paging, aggregating."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.catalog import Catalog
+from sandbox.errors import AtlasError
+from sandbox.lineage import list_lineage
+from sandbox.mutations import SaveOptions, save
+from sandbox.search import SearchCache, index_search
+from sandbox.search.aggregations import aggregate
+from sandbox.search.candidates import find_entities
+from sandbox.search.sorting import sort_entities
+from sandbox.search.values import comparable, words_of
+from sandbox.types_cache import load_types
+
+ROOTS = ("default/vertica/1", "default/vertica/12")
+TABLES: dict[str, dict[str, Any]] = {
+    "2024_01": {"description": "Sales of January", "rowCount": 3, "ownerUsers": ["ann", "bob"]},
+    "202401": {"description": "sales, by day", "rowCount": 30, "ownerUsers": ["bob"]},
+    "ordersByDay": {"rowCount": 300, "userDescription": "the last Orders"},
+    "a*b[1]": {"description": "odd*name"},
+}
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    """Four tables and a schema in one connection, a table in another one, and a chain of processes."""
+    opened = Catalog(load_types(), tmp_path_factory.mktemp("search") / "tenant.db")
+    root = ROOTS[0]
+    entities = [
+        {
+            "typeName": "Table",
+            "attributes": {
+                "name": name,
+                "qualifiedName": f"{root}/db/s/{name}",
+                "connectionQualifiedName": root,
+                **values,
+            },
+        }
+        for name, values in TABLES.items()
+    ]
+    entities.append({"typeName": "Schema", "attributes": {"name": "s", "qualifiedName": f"{root}/db/s"}})
+    entities.append(
+        {
+            "typeName": "Table",
+            "attributes": {
+                "name": "elsewhere",
+                "qualifiedName": f"{ROOTS[1]}/db/s/elsewhere",
+                "connectionQualifiedName": ROOTS[1],
+            },
+        }
+    )
+    for left, right in itertools.pairwise(TABLES):
+        entities.append(
+            {
+                "typeName": "Process",
+                "attributes": {
+                    "name": f"{left}>{right}",
+                    "qualifiedName": f"{root}/{left}>{right}",
+                    "inputs": [table(left)],
+                    "outputs": [table(right)],
+                },
+            }
+        )
+    save(opened, entities, SaveOptions(), "tester")
+    yield opened
+    opened.close()
+
+
+def table(name: str) -> dict[str, Any]:
+    return {"typeName": "Table", "uniqueAttributes": {"qualifiedName": f"{ROOTS[0]}/db/s/{name}"}}
+
+
+TYPE = {"term": {"__typeName.keyword": {"value": "Table"}}}
+A, B, C, ODD = TABLES
+ALL_TABLES = {*TABLES, "elsewhere"}
+
+
+def named(*wanted: str) -> dict[str, Any]:
+    return {"terms": {"name.keyword": list(wanted)}}
+
+
+def is_in(catalog: Catalog, query: dict[str, Any]) -> set[str]:
+    """The names of the tables that a query finds, by the narrowed candidates and by a look at all."""
+    found = find_entities(catalog, {"bool": {"filter": [TYPE, query]}})
+    both = find_entities(
+        catalog, {"bool": {"filter": [{"match_all": {}}], "must": [query, {"exists": {"field": "name"}}]}}
+    )
+    assert {entity.guid for entity in found} == {entity.guid for entity in both if entity.type.name == "Table"}
+    return {entity.name for entity in found}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"should": [named(A), named(B)]}, {A, B}),
+        ({"should": named(A)}, {A}),
+        ({"should": [named(A)], "must_not": [named(C)]}, {A}),
+        ({"should": [named(A)], "filter": [named(A, B)]}, {A, B}),
+        ({"should": [named(A)], "must": [named(A, B)]}, {A, B}),
+        ({"should": [named(A)], "filter": [named(A, B)], "minimum_should_match": 1}, {A}),
+        ({"should": [named(A, B), named(B, C)], "minimum_should_match": 2}, {B}),
+        ({"should": [named(A, B), named(B, C)], "minimum_should_match": "1"}, {A, B, C}),
+        ({"should": [named(A)], "minimum_should_match": 0}, ALL_TABLES),
+        ({"must_not": [named(A), named(B)]}, ALL_TABLES - {A, B}),
+        ({"must": [named(A, B)], "filter": named(B, C)}, {B}),
+        ({}, ALL_TABLES),
+    ],
+)
+def test_bool(catalog: Catalog, query: dict[str, Any], expected: set[str]) -> None:
+    assert is_in(catalog, {"bool": query}) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        # Two texts are not compared as numbers; a text and a number are.
+        ({"term": {"name.keyword": A}}, {A}),
+        ({"term": {"name.keyword": B}}, {B}),
+        ({"term": {"name.keyword": 202401}}, {B}),
+        ({"term": {"rowCount": "3"}}, {A}),
+        ({"term": {"rowCount": 3.0}}, {A}),
+        ({"terms": {"rowCount": [3, "300"], "boost": 1.0}}, {A, C}),
+        ({"term": {"rowCount": "1.2.3"}}, set()),
+        ({"term": {"__hasLineage": True}}, set(TABLES)),
+        ({"term": {"__hasLineage": {"value": "true"}}}, set(TABLES)),
+        # Case counts but for normalised fields, and where the query says so.
+        ({"term": {"name": {"value": "ORDERSBYDAY"}}}, {C}),
+        ({"term": {"ownerUsers": {"value": "ANN"}}}, set()),
+        ({"term": {"ownerUsers": {"value": "ANN", "case_insensitive": True}}}, {A}),
+        ({"prefix": {"name.keyword": {"value": "ORDERS"}}}, {C}),
+        ({"prefix": {"ownerUsers": {"value": "B"}}}, set()),
+        ({"prefix": {"ownerUsers": {"value": "B", "case_insensitive": True}}}, {A, B}),
+        ({"prefix": {"qualifiedName": f"{ROOTS[0]}/db/s/2024"}}, {A, B}),
+        ({"prefix": {"qualifiedName": f"{ROOTS[0]}/"}}, set(TABLES)),
+        ({"prefix": {"qualifiedName": ROOTS[0]}}, ALL_TABLES),
+        ({"prefix": {"qualifiedName": {"value": f"{ROOTS[0]}/DB/".upper(), "case_insensitive": True}}}, set(TABLES)),
+        ({"term": {"connectionQualifiedName": ROOTS[0]}}, set(TABLES)),
+        ({"terms": {"connectionQualifiedName": [*ROOTS]}}, ALL_TABLES),
+        ({"term": {"qualifiedName": {"value": f"{ROOTS[0]}/db/s/{C}"}}}, {C}),
+        ({"term": {"qualifiedName": {"value": f"{ROOTS[0]}/DB/s/{C}", "case_insensitive": True}}}, {C}),
+        ({"term": {"qualifiedName": {"value": f"{ROOTS[0]}/DB/s/{C}"}}}, set()),
+        # Wildcards: * and ?, a bracket is itself, a backslash takes the next character as it is.
+        ({"wildcard": {"name.keyword": {"value": "20240?"}}}, {B}),
+        ({"wildcard": {"name.keyword": {"wildcard": "*_*"}}}, {A}),
+        ({"wildcard": {"name.keyword": {"wildcard": "*value*"}}}, set()),
+        ({"wildcard": {"name.keyword": "a\\*b[1]"}}, {ODD}),
+        ({"wildcard": {"description": "odd*"}}, {ODD}),
+        ({"wildcard": {"ownerUsers": "B*"}}, set()),
+        ({"regexp": {"name.keyword": "20.*1"}}, {A, B}),
+        ({"regexp": {"name.keyword": "2024"}}, set()),
+        # Words.
+        ({"match": {"description": {"query": "January sales"}}}, {A, B}),
+        ({"match": {"description": {"query": "January sales", "operator": "and"}}}, {A}),
+        ({"match": {"name": "orders"}}, {C}),
+        ({"multi_match": {"query": "orders january", "fields": ["userDescription^2", "description"]}}, {A, C}),
+        ({"match_phrase": {"description": "of January"}}, {A}),
+        ({"match_phrase": {"description": "January of"}}, set()),
+        ({"term": {"description.text": "SALES"}}, {A, B}),
+        ({"exists": {"field": "ownerUsers"}}, {A, B}),
+        # Ranges.
+        ({"range": {"rowCount": {"gt": 3, "lt": 300}}}, {B}),
+        ({"range": {"rowCount": {"gte": 3, "lte": 300}}}, {A, B, C}),
+        ({"range": {"rowCount": {"gt": 3, "lte": None}}}, {B, C}),
+        ({"range": {"rowCount": {"gte": "30"}, "boost": 2}}, {B, C}),
+        ({"range": {"description": {"gt": 3}}}, set()),
+        ({"range": {"__timestamp": {"gte": "now-1h", "lt": "now+1m"}}}, ALL_TABLES),
+        ({"range": {"__timestamp": {"lt": "now-1h"}}}, set()),
+        ({"range": {"__timestamp": {"gte": "2020-01-01", "lt": "2199-01-01T00:00:00Z"}}}, ALL_TABLES),
+        ({"constant_score": {"filter": named(A)}}, {A}),
+        ({"function_score": {"query": named(A)}}, {A}),
+        ({"function_score": {}}, ALL_TABLES),
+        ({"match_none": {}}, set()),
+    ],
+    ids=str,
+)
+def test_queries(catalog: Catalog, query: dict[str, Any], expected: set[str]) -> None:
+    assert is_in(catalog, query) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"no_such_kind": {}},
+        {"term": {}},
+        {"term": []},
+        {"term": {"a": 1, "b": 2}},
+        {"term": {"a": {"query": 1}}},
+        {"terms": {"a": "text"}},
+        {"terms": {"__guid": ["x"] * 1001}},
+        {"regexp": {"a": "("}},
+        {"exists": {}},
+        {"bool": {"minimum_should_match": "some"}},
+        {"term": {"a": 1}, "terms": {"a": [1]}},
+        [],
+    ],
+    ids=str,
+)
+def test_a_malformed_query_is_refused(catalog: Catalog, query: Any) -> None:
+    with pytest.raises(AtlasError) as refused:
+        find_entities(catalog, query)
+    assert (refused.value.status, refused.value.code) == (400, "ATLAS-400-00-503")
+
+
+def test_a_guid_that_is_asked_for_twice_is_one_hit(catalog: Catalog) -> None:
+    guid = next(iter(catalog.by_type["Schema"]))
+    assert [entity.guid for entity in find_entities(catalog, {"terms": {"__guid": [guid, guid, "nobody"]}})] == [guid]
+    name = catalog.entities[guid].qualified_name
+    assert len(find_entities(catalog, {"terms": {"qualifiedName": [name, name]}})) == 1
+
+
+def test_words() -> None:
+    assert words_of("ordersByDay of_2024, Straße!") == [
+        "orders", "by", "day", "of", "2024", "straße", "ordersbyday", "of_2024"
+    ]  # fmt: skip
+
+
+def test_moments_are_milliseconds() -> None:
+    assert comparable("1970-01-02") == 86_400_000
+    assert comparable("1970-01-01T01:00:00+01:00") == 0
+    assert comparable("1970-01-01T00:00:01Z") == 1000
+    hour = comparable("now+1h") - comparable("now-1h")
+    assert 7_200_000 - 1000 < hour <= 7_200_000
+    assert comparable("12") == 12.0
+    assert comparable("name") == "name"
+
+
+def test_sorting_puts_what_has_no_value_last_in_either_order(catalog: Catalog) -> None:
+    tables = find_entities(catalog, TYPE)
+
+    def by(*sort: Any) -> list[str]:
+        return [entity.name for entity in sort_entities(catalog, tables, list(sort))]
+
+    assert by({"rowCount": {"order": "asc"}})[:3] == [A, B, C]
+    assert by({"rowCount": "desc"})[:3] == [C, B, A]
+    assert by({"__typeName": "asc"}, {"rowCount": "desc"})[:3] == [C, B, A]
+    assert by("rowCount", "name.keyword") == [A, B, C, ODD, "elsewhere"]
+    assert by({"description": None})[-2:] == [name for name in by() if name in (C, "elsewhere")]
+
+
+# Pages
+
+
+def page(catalog: Catalog, cache: SearchCache, **dsl: Any) -> dict[str, Any]:
+    return dict(index_search(catalog, {"dsl": {"query": TYPE, "sort": [{"__guid": {"order": "asc"}}], **dsl}}, cache))
+
+
+def test_pages_by_guid_are_those_of_an_offset(catalog: Catalog) -> None:
+    guids = sorted(entity.guid for entity in find_entities(catalog, TYPE))
+    for name, expected in {
+        "gt": guids[3:], "gte": guids[2:], "lt": guids[:2], "lte": guids[:3],
+    }.items():  # fmt: skip
+        query = {"bool": {"filter": [TYPE, {"range": {"__guid": {name: guids[2]}}}]}}
+        for sort in ([{"__guid": {"order": "asc"}}], [{"__guid": "asc"}], [{"__guid": "desc"}]):
+            answer = page(catalog, SearchCache(), query=query, sort=sort)
+            found = [hit["guid"] for hit in answer.get("entities", [])]
+            assert found == (expected if sort[0]["__guid"] != "desc" else expected[::-1])
+            assert answer["approximateCount"] == len(expected)
+    both = {"bool": {"filter": [TYPE, {"range": {"__guid": {"gt": guids[0], "lte": guids[3]}}}]}}
+    assert [hit["guid"] for hit in page(catalog, SearchCache(), query=both)["entities"]] == guids[1:4]
+    alone = {"bool": {"filter": [{"range": {"__guid": {"gt": guids[-1]}}}], "should": [named(A)]}}
+    assert all(hit["guid"] > guids[-1] for hit in page(catalog, SearchCache(), query=alone).get("entities", []))
+
+
+def test_the_size_the_start_and_the_window_of_a_page(catalog: Catalog) -> None:
+    cache = SearchCache(1)
+    assert len(page(catalog, cache, size=2)["entities"]) == 2
+    assert len(page(catalog, cache, size=2, **{"from": 4})["entities"]) == 1
+    assert "entities" not in page(catalog, cache, **{"from": 5})
+    assert page(catalog, cache, size=0)["approximateCount"] == 5
+    assert page(catalog, cache, size=100_000)["approximateCount"] == 5
+    for wrong in ({"size": 100_001}, {"size": 1, "from": 100_000}, {"size": -1}, {"from": -1}, {"size": "1"}):
+        with pytest.raises(AtlasError):
+            page(catalog, cache, **wrong)
+
+
+def test_a_result_is_kept_until_the_catalog_changes(tmp_path: Path) -> None:
+    catalog = Catalog(load_types(), tmp_path / "tenant.db")
+    cache = SearchCache()
+    for number in range(3):
+        attributes = {"name": str(number), "qualifiedName": f"{ROOTS[0]}/{number}"}
+        save(catalog, [{"typeName": "Table", "attributes": attributes}], SaveOptions(), "tester")
+        assert page(catalog, cache)["approximateCount"] == number + 1
+        assert cache.find(catalog, {"query": TYPE})[1] is cache.find(catalog, {"query": TYPE})[1]
+    catalog.close()
+
+
+def test_the_cache_keeps_the_last_results_that_were_asked_for(catalog: Catalog) -> None:
+    cache = SearchCache(2)
+    first = cache.find(catalog, {"query": named(A)})[1]
+    cache.find(catalog, {"query": named(B)})
+    assert cache.find(catalog, {"query": named(A)})[1] is first
+    cache.find(catalog, {"query": named(C)})
+    assert cache.find(catalog, {"query": named(A)})[1] is first
+    assert len(cache._results) == 2
+
+
+# Aggregations
+
+
+def test_buckets_and_metrics(catalog: Catalog) -> None:
+    tables = find_entities(catalog, TYPE)
+
+    def result(kind: str, **body: Any) -> dict[str, Any]:
+        return aggregate(catalog, {kind: body}, tables)
+
+    owners = result("terms", field="ownerUsers")
+    assert [(bucket["key"], bucket["doc_count"]) for bucket in owners["buckets"]] == [("bob", 2), ("ann", 1)]
+    first = result("terms", field="ownerUsers", size=1)
+    assert (len(first["buckets"]), first["sum_other_doc_count"]) == (1, 1)
+    assert result("terms", field="__hasLineage")["buckets"][0] == {"key": 1, "key_as_string": "true", "doc_count": 4}
+    assert [result(kind, field="rowCount")["value"] for kind in ("max", "min", "sum", "avg")] == [300, 3, 333, 111]
+    assert [result(kind, field="absent")["value"] for kind in ("max", "min", "sum", "avg")] == [None, None, 0.0, None]
+    assert result("cardinality", field="ownerUsers") == {"value": 2}
+    assert result("value_count", field="ownerUsers") == {"value": 3}
+    assert result("filter", **named(A))["doc_count"] == 1
+    for wrong in ({}, {"max": {"field": "a"}, "min": {"field": "a"}}, {"no_such": {"field": "a"}}):
+        with pytest.raises(AtlasError):
+            aggregate(catalog, wrong, tables)
+
+
+# Lineage
+
+
+def walked(catalog: Catalog, start: str = A, **request: Any) -> list[tuple[str, int]]:
+    found = catalog.find("Table", f"{ROOTS[0]}/db/s/{start}")
+    assert found
+    answer = list_lineage(catalog, {"guid": found.guid, "direction": "OUTPUT", "size": 100, **request})
+    return [(hit["displayText"], hit["depth"]) for hit in answer["entities"]]
+
+
+def test_depth_is_in_hops_from_the_start(catalog: Catalog) -> None:
+    hops = [(f"{A}>{B}", 1), (B, 1), (f"{B}>{C}", 2), (C, 2), (f"{C}>{ODD}", 3), (ODD, 3)]
+    for depth in (1, 2, 3):
+        assert walked(catalog, depth=depth) == hops[: 2 * depth]
+    assert walked(catalog, depth=0) == hops
+    assert walked(catalog, depth=1_073_741_823) == hops
+    assert [name for name, _ in walked(catalog, C, direction="INPUT", depth=1)] == [f"{B}>{C}", B]
+
+
+def test_a_page_tells_whether_there_is_more(catalog: Catalog) -> None:
+    start = catalog.find("Table", f"{ROOTS[0]}/db/s/{A}")
+    assert start
+    request = {"guid": start.guid, "direction": "OUTPUT", "depth": 0}
+    expected = {(0, 5): True, (0, 6): False, (5, 1): False, (4, 1): True, (6, 1): False, (0, 0): False}
+    for (offset, size), more in expected.items():
+        assert list_lineage(catalog, {**request, "from": offset, "size": size})["hasMore"] is more
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "expected"),
+    [
+        ("=", B, {B}), ("eq", B, {B}), ("!=", B, {A, C, ODD}), ("neq", B, {A, C, ODD}),
+        ("startsWith", "2024", {A, B}), ("doesNotStartWith", "2024", {C, ODD}),
+        ("endsWith", "Day", {C}), ("doesNotEndWith", "Day", {A, B, ODD}),
+        ("contains", "4_0", {A}), ("notContains", "4_0", {B, C, ODD}),
+        ("in", [A, B], {A, B}), ("in", A, {A}), ("notIn", [A, B], {C, ODD}),
+        ("like", "2*1", {A, B}),
+    ],
+)  # fmt: skip
+def test_filters_by_name(catalog: Catalog, operator: str, value: Any, expected: set[str]) -> None:
+    condition = {"attributeName": "name.keyword", "operator": operator, "attributeValue": value}
+    found = walked(catalog, C, direction="INPUT", depth=0, entityFilters=condition)
+    found += walked(catalog, C, depth=0, entityFilters=condition)
+    assert {name for name, _ in found if name in TABLES} == expected - {C}
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "expected"),
+    [
+        ("<", 30, {A}), ("<=", 30, {A, B}), (">", 30, {C}), (">=", 30, {B, C}),
+        ("notNull", "", {A, B, C}), ("isNull", "", {ODD}), ("is_null", "", {ODD}), ("not_null", "", {A, B, C}),
+    ],
+)  # fmt: skip
+def test_filters_by_number(catalog: Catalog, operator: str, value: Any, expected: set[str]) -> None:
+    condition = {"attributeName": "rowCount", "operator": operator, "attributeValue": value}
+    both = [
+        walked(catalog, A, depth=0, entityFilters=condition),
+        walked(catalog, ODD, direction="INPUT", depth=0, entityFilters=condition),
+    ]
+    assert {name for found in both for name, _ in found if name in TABLES} == expected
+
+
+def test_filters_are_joined_by_their_condition(catalog: Catalog) -> None:
+    criteria = [
+        {"attributeName": "rowCount", "operator": ">", "attributeValue": 3},
+        {"attributeName": "name.keyword", "operator": "=", "attributeValue": B},
+    ]
+    for condition, expected in {"AND": {B}, "OR": {B, C}, "or": {B, C}}.items():
+        found = walked(catalog, depth=0, entityFilters={"condition": condition, "criterion": criteria})
+        assert {name for name, _ in found} == expected
+    for wrong in ({"attributeName": "a"}, {"operator": "="}, {"attributeName": "a", "operator": "resembles"}):
+        with pytest.raises(AtlasError):
+            walked(catalog, entityFilters=wrong)

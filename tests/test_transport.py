@@ -1,164 +1,182 @@
-"""The pace of requests: simulated against a limit like Atlan's, in seconds of a clock that only the simulation moves."""
+"""The transport: what it sends again, against a server on this machine that answers what it is told to."""
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 
+import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from runtime.transport import Pace
-from sandbox import server
+from runtime import transport
+from runtime.transport import AtlanRequestError, PatientTransport
 
-LIMIT = 400
-
-
-class Gateway:
-    """Atlan's limit: so many requests in a minute, then a refusal of everything for a minute."""
-
-    def __init__(self, retry_after: int | None = None) -> None:
-        self.retry_after = retry_after
-        self.refused = 0
-        self._recent: deque[float] = deque()
-        self._blocked_until = 0.0
-
-    def allows(self, now: float) -> bool:
-        while self._recent and self._recent[0] <= now - 60:
-            self._recent.popleft()
-        if now < self._blocked_until:
-            return False
-        if len(self._recent) >= LIMIT:
-            self._blocked_until = now + 60
-            self._recent.clear()
-            return False
-        self._recent.append(now)
-        return True
+Answer = tuple[int, dict[str, str], bytes]  # status 0: the connection ends without an answer
+OK: Answer = (200, {}, b"{}")
+BLOCK: Answer = (429, {"Retry-After": "1"}, b"{}")
+UNREADABLE: Answer = (200, {"Content-Encoding": "gzip"}, b"no gzip")
 
 
-def simulate(
-    requests: int, per_minute: int, latency: float, workers: int, gateway: Gateway, others_per_minute: int = 0
-) -> tuple[float, int, list[float]]:
-    """Send requests with several workers; the seconds it took, how often a block was told, and when each left."""
-    pace = Pace(per_minute)
-    left, told, done_at = requests, 0, 0.0
-    sent: list[float] = []
-    events: list[tuple[float, int, str, float]] = [(0.0, number, "ask", 0.0) for number in range(workers)]
-    if others_per_minute:
-        events.append((0.0, workers, "other", 0.0))
-    while events and (left or any(kind != "other" for *_, kind, _ in events)):
-        now, number, kind, left_at = heapq.heappop(events)
-        if kind == "other":
-            gateway.allows(now)
-            heapq.heappush(events, (now + 60 / others_per_minute, number, "other", 0.0))
-        elif kind in ("ask", "again"):
-            if kind == "ask":
-                if not left:
-                    continue
-                left -= 1
-            pause = pace.wait(now)
-            if pause:
-                heapq.heappush(events, (now + pause, number, "again", 0.0))
-            else:
-                sent.append(now)
-                outcome = "answer" if gateway.allows(now + latency / 2) else "refusal"
-                heapq.heappush(events, (now + latency, number, outcome, now))
-        elif kind == "answer":
-            pace.answered(left_at, now)
-            done_at = now
-            heapq.heappush(events, (now, number, "ask", 0.0))
+@dataclass
+class Server:
+    """Gives its answers in turn, and from then on a 200; counts the requests."""
+
+    url: str
+    answers: list[Answer] = field(default_factory=list)
+    requests: int = 0
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    told = Server("")
+    lock = threading.Lock()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.rfile.read(int(self.headers["Content-Length"])) == b'{"sent":"whole"}'
+            with lock:
+                told.requests += 1
+                status, headers, body = told.answers.pop(0) if told.answers else OK
+            if not status:
+                self.close_connection = True
+                return
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        told.url = f"http://127.0.0.1:{running.server_address[1]}"
+        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
+        yield told
+        running.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses, which are noted instead of waited for: the clock is put forward."""
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        if seconds > 0.1:  # less is only another look at what somebody else waits for
+            pauses.append(seconds)
         else:
-            gateway.refused += 1
-            told += pace.refused(left_at, now, gateway.retry_after)
-            heapq.heappush(events, (now, number, "again", 0.0))
-    return done_at, told, sent
+            time.sleep(0.001)
+
+    clock = SimpleNamespace(sleep=sleep, monotonic=lambda: time.monotonic() + sum(pauses))
+    monkeypatch.setattr(transport, "time", clock)
+    return pauses
 
 
-@pytest.mark.parametrize("latency", [0.1, 0.3, 2.0])
-def test_alone_it_reaches_the_bound_and_meets_no_refusal(latency: float) -> None:
-    gateway = Gateway()
-    took, _, _ = simulate(460, 396, latency, 32, gateway)
-    assert gateway.refused == 0
-    assert took <= 1.05 * 460 / LIMIT * 60 + latency
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    """A client whose pool has one connection, so that one that is not given back is missed."""
+    inner = httpx.HTTPTransport(limits=httpx.Limits(max_connections=1))
+    with httpx.Client(transport=PatientTransport(inner, httpx.TransportError, 600), timeout=10) as made:
+        yield made
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.integers(1, 1000), st.integers(1, 40), st.floats(0.01, 5))
-def test_in_no_minute_more_leave_than_are_allowed(per_minute: int, workers: int, latency: float) -> None:
-    _, _, sent = simulate(
-        min(3 * per_minute, 600), per_minute, latency, workers, Gateway() if per_minute <= LIMIT else Free()
-    )
-    assert sent == sorted(sent)
-    window: deque[float] = deque()
-    for moment in sent:
-        window.append(moment)
-        while window[0] <= moment - 60:
-            window.popleft()
-        assert len(window) <= max(per_minute, 2)
+def post(client: httpx.Client, server: Server) -> httpx.Response:
+    return client.post(server.url, json={"sent": "whole"})
 
 
-class Free(Gateway):
-    def allows(self, now: float) -> bool:
-        return True
+@pytest.mark.parametrize(("status", "tries"), PatientTransport.TRIES.items())
+def test_what_may_pass_is_tried_again(
+    status: int, tries: int, server: Server, client: httpx.Client, slept: list[float]
+) -> None:
+    body = PatientTransport.SEARCH_TIMEOUT
+    server.answers = [(status, {}, body)] * (tries - 1)
+    assert post(client, server).status_code == 200
+    assert server.requests == tries
+    for number, pause in enumerate(slept):
+        assert 0.25 * 2**number <= pause <= 0.5 * 2**number
+    server.answers = [(status, {}, body)] * tries
+    if status == 503:
+        with pytest.raises(AtlanRequestError) as raised:
+            post(client, server)
+        assert (raised.value.status, str(raised.value)) == (503, "Atlan is not available (503): try again later.")
+    else:
+        assert post(client, server).status_code == status
+    assert server.requests == 2 * tries
 
 
-@pytest.mark.parametrize("retry_after", [None, 1, 60])
-@pytest.mark.parametrize("others", [100, 200, 300])
-def test_beside_others_everything_ends_with_few_refusals(others: int, retry_after: int | None) -> None:
-    gateway = Gateway(retry_after)
-    took, told, sent = simulate(460, 396, 0.3, 32, gateway, others)
-    assert len(sent) == 460 + gateway.refused
-    assert 1 <= told <= 8
-    # Every block costs the refusals of what is under way when it begins, and then one for each attempt.
-    per_block = 32 + (60 if retry_after == 1 else 6)
-    assert gateway.refused <= told * per_block
-    assert took <= 900
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+def test_what_cannot_pass_is_sent_once(status: int, server: Server, client: httpx.Client, slept: list[float]) -> None:
+    server.answers = [(status, {}, b"{}")]
+    assert post(client, server).status_code == status
+    assert (server.requests, slept) == (1, [])
 
 
-def test_a_refusal_of_what_left_before_the_block_was_known_changes_nothing() -> None:
-    pace = Pace(600)
-    assert pace.wait(0.0) == 0.0
-    assert pace.refused(0.0, 1.0, 10) is True
-    assert pace.refused(0.5, 1.5, 10) is False
-    assert pace.wait(2.0) == pytest.approx(9.0)
-    assert pace.wait(11.0) == 0.0  # one goes alone
-    assert pace.wait(11.0) > 0.0
-    pace.answered(0.9, 11.1)  # an old answer does not end the block
-    assert pace.wait(11.2) > 0.0
-    pace.answered(11.0, 11.3)
-    assert pace.wait(12.0) == 0.0
+def test_no_answer_is_tried_four_times(server: Server, client: httpx.Client) -> None:
+    server.answers = [(0, {}, b"")] * 3
+    assert post(client, server).status_code == 200
+    server.answers = [(0, {}, b"")] * 4
+    with pytest.raises(httpx.TransportError):
+        post(client, server)
+    assert server.requests == 8
 
 
-def test_one_that_tries_alone_and_is_lost_is_replaced() -> None:
-    pace = Pace(600)
-    pace.wait(0.0)
-    pace.refused(0.0, 1.0, 5)
-    assert pace.wait(6.0) == 0.0
-    assert pace.wait(6.1) > 0.0
-    pace.lost(6.0)
-    assert pace.wait(6.2) == 0.0
+@pytest.mark.parametrize(
+    ("header", "pause"),
+    [("7", 7), ("0", 5), ("²", 5), ("-1", 5), ("1e9", 5), ("9" * 5000, 120), ("Wed, 21 Oct 2026 07:28:00 GMT", 5)],
+)
+def test_a_block_is_waited_for_as_the_answer_says(
+    header: str, pause: float, server: Server, client: httpx.Client, slept: list[float]
+) -> None:
+    server.answers = [(429, {"Retry-After": header}, b"{}")]
+    assert post(client, server).status_code == 200
+    assert slept == [pytest.approx(pause, abs=0.5)]
 
 
-def test_a_block_that_does_not_lift_is_given_up_by_all_at_once() -> None:
-    pace = Pace(600)
-    now, sent = 1.0, 0.0
-    pace.wait(sent)
-    while not pace.is_given_up(now):
-        assert now < 400
-        pace.refused(sent, now, None)
-        sent = now = now + pace.wait(now)
-        assert pace.wait(now) == 0.0
-        now += 0.1
-    assert now > Pace.PATIENCE_SECONDS
-    assert [pace.wait(now) for _ in range(3)] == [0.0, 0.0, 0.0]
-    pace.answered(now, now)
-    assert not pace.is_given_up(now)
-    assert pace.wait(now) > 0.0
+def test_a_block_is_told_once_for_all(server: Server, client: httpx.Client, capsys: pytest.CaptureFixture[str]) -> None:
+    transport.logger.setLevel("INFO")
+    server.answers = [BLOCK, BLOCK]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: post(client, server), range(20)))
+    assert [answer.status_code for answer in answers] == [200] * 20
+    assert server.requests == 22
+    told = "".join(capsys.readouterr())
+    assert told.count("request limit is reached") <= 1
 
 
-def test_the_simulated_limit_is_the_sandboxs() -> None:
-    """Both refuse the same requests of a burst."""
-    limiter = server.Limiter(server.Pace(requests_per_minute=LIMIT))
-    gateway = Gateway()
-    assert [not limiter.refuses() for _ in range(LIMIT + 20)] == [gateway.allows(0.0) for _ in range(LIMIT + 20)]
+def test_a_block_that_does_not_lift_is_handed_on(server: Server, client: httpx.Client, slept: list[float]) -> None:
+    server.answers = [(429, {}, b"{}")] * 100
+    assert post(client, server).status_code == 429
+    assert 300 <= sum(slept) <= 340
+    requests = server.requests
+    assert post(client, server).status_code == 429
+    assert server.requests == requests + 1
+
+
+def test_the_seconds_of_an_answer_are_the_servers_alone(server: Server, client: httpx.Client) -> None:
+    server.answers = [BLOCK, BLOCK]
+    assert 0 < post(client, server).extensions["seconds"] < 1
+
+
+def test_an_answer_that_cannot_be_read_lets_the_next_one_try(
+    server: Server, client: httpx.Client, slept: list[float]
+) -> None:
+    """Else everybody waits for it, until the block is given up after five minutes."""
+    server.answers = [BLOCK, UNREADABLE]
+    with pytest.raises(httpx.DecodingError):
+        post(client, server)
+    started = time.monotonic()
+    assert post(client, server).status_code == 200
+    assert time.monotonic() - started < 5
+    assert server.requests == 3
+    assert sum(slept) < 10
+
+
+def test_which_errors_are_about_what_was_sent() -> None:
+    fine = {status for status in range(400, 600) if AtlanRequestError("", status).concerns_items}
+    assert fine == {400, 403, 404, 406, 409, 413, 422, 500}
+    assert not AtlanRequestError("", None).concerns_items

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import functools
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
 from logging import LogRecord
 from typing import Any, TypeVar
 
@@ -16,6 +20,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 TICK_SECONDS = 0.01
+
+# Python may miss a Ctrl-C that comes just before the main thread begins to wait, and on Windows any that comes later;
+# so nobody waits for longer at a time.
+LOOK_UP_SECONDS = 0.5
 
 
 class _Ended:
@@ -28,7 +36,8 @@ class _Ended:
 def interleave(iterables: Sequence[Iterable[T]]) -> Iterator[T]:
     """What several iterables give, in the order in which it comes; each is read in a thread of its own.
 
-    The first error is raised, and ends all. Readers wait while nobody takes what they have read.
+    The first error is raised, and ends all; so does the caller who stops taking. Readers wait while nobody takes what
+    they have read, and end with the next item that they have after the end.
     """
     found: queue.Queue[Any] = queue.Queue(maxsize=len(iterables) or 1)
     abandoned = threading.Event()
@@ -44,11 +53,14 @@ def interleave(iterables: Sequence[Iterable[T]]) -> Iterator[T]:
             found.put(_Ended(error))
 
     for iterable in iterables:
-        threading.Thread(target=read, args=(iterable,), daemon=True).start()
+        _run_in_background(functools.partial(read, iterable))
     left = len(iterables)
     try:
         while left:
-            item = found.get()
+            try:
+                item = found.get(timeout=LOOK_UP_SECONDS)
+            except queue.Empty:
+                continue
             if not isinstance(item, _Ended):
                 yield item
             elif item.error:
@@ -106,44 +118,50 @@ def map_unordered(function: Callable[[T], R], items: Sequence[T], threads: Calla
 def side_by_side(*functions: Callable[[], Any]) -> list[Any]:
     """The results of functions that run at the same time, each begun after the one before it has begun.
 
-    What they log is shown as if they ran one after the other. Errors are raised in the same order, when all have ended,
-    so that nothing goes on behind the caller's back.
+    What they log is shown as if they ran one after the other: that of the first at once, and of the others when the one
+    before has ended without an error; only warnings never wait. Errors are raised in the same order, when all have
+    ended, so that nothing goes on behind the caller's back.
     """
-    tasks = [_Task(function, is_shown=number == 0) for number, function in enumerate(functions)]
+    tasks = [_begin(function, is_shown=number == 0) for number, function in enumerate(functions)]
+    while wait([task.result for task in tasks], timeout=LOOK_UP_SECONDS).not_done:
+        pass
+    results = []
     for task in tasks:
-        task.wait()
-    return [task.result() for task in tasks]
-
-
-class _Task:
-    """A function that runs in the background, its log shown at once or kept until its result is asked for."""
-
-    def __init__(self, function: Callable[[], Any], is_shown: bool) -> None:
-        self._function = function
-        self._is_shown = is_shown
-        self._records: list[LogRecord] = []
-        self._error: BaseException | None = None
-        self._begun = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        self._begun.wait()
-
-    def _run(self) -> None:
-        try:
-            with contextlib.ExitStack() as stack:
-                if not self._is_shown:
-                    self._records = stack.enter_context(holding_back())
-                self._begun.set()
-                self._value = self._function()
-        except BaseException as error:
-            self._error = error
-
-    def wait(self) -> None:
-        self._thread.join()
-
-    def result(self) -> Any:
-        for record in self._records:
+        for record in task.log:
             logger.handle(record)
-        if self._error:
-            raise self._error
-        return self._value
+        results.append(task.result.result())
+    return results
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A function that runs in the background, and what it has logged that is not shown yet."""
+
+    result: Future[Any] = field(default_factory=Future)
+    log: list[LogRecord] = field(default_factory=list)
+
+
+def _begin(function: Callable[[], Any], is_shown: bool) -> _Task:
+    """Run a function in the background; returns when it has begun."""
+    task = _Task()
+    begun = threading.Event()
+
+    def run() -> None:
+        try:
+            with contextlib.nullcontext() if is_shown else holding_back(task.log):
+                begun.set()
+                result = function()
+        except BaseException as error:
+            task.result.set_exception(error)
+        else:
+            task.result.set_result(result)
+
+    _run_in_background(run)
+    begun.wait()
+    return task
+
+
+def _run_in_background(function: Callable[[], None]) -> None:
+    """Run a function in a thread that never keeps the program from ending; its log is shown or held as the caller's."""
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(function,), daemon=True).start()

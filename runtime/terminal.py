@@ -1,14 +1,22 @@
-"""What the person at the terminal sees: the log and the progress of long steps."""
+"""What the person at the terminal sees: the log, errors, and the progress of long steps; never a secret."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, NoReturn
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 logger = logging.getLogger("delta_arc")
 
@@ -16,7 +24,7 @@ PLAIN_MARKS = {"✅": "[ok]", "⚠️": "[!]", "❌": "[error]", "📊": "[i]", 
                "🔗": "[link]", "🏖️": "[sandbox]", "→": "->", "…": "..."}  # fmt: skip
 
 
-def printable(text: str, stream: Any) -> str:
+def printable(text: str, stream: IO[str] | None) -> str:
     """The text as the stream can show it: with words for emoji where its encoding has none."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
@@ -29,59 +37,98 @@ def printable(text: str, stream: Any) -> str:
 
 
 def say_error(text: str) -> None:
-    print(printable(f"❌ {text}", sys.stderr), file=sys.stderr)
+    """Tell an error on stderr, without secrets; where stderr has no reader any more, nothing is told."""
+    with contextlib.suppress(OSError):
+        print(printable(f"❌ {mask(text)}", sys.stderr), file=sys.stderr, flush=True)
+
+
+# =====================================================================================================================
+# Secrets
+# =====================================================================================================================
+
+SHORTEST_SECRET = 4  # a shorter one would be in every other word
+
+_secrets: re.Pattern[str] | None = None  # finds where one begins, and how far it goes
+
+
+def mask(text: str) -> str:
+    """The text with *** for every secret that `configure_logging` was given, also where it is quoted for a URL or JSON.
+
+    To be called before a text is cut, as half a secret is not found any more.
+    """
+    if _secrets is None:
+        return text
+    shown, end = "", 0
+    for found in _secrets.finditer(text):
+        if found.start() >= end:
+            shown += text[end : found.start()] + "***"
+        end = max(end, found.end(1))  # secrets may overlap
+    return shown + text[end:]
+
+
+def _pattern_of(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    forms = {form for secret in secrets if len(secret) >= SHORTEST_SECRET for form in _forms_of(secret)}
+    if not forms:
+        return None
+    longest_first = sorted(forms, key=lambda form: (-len(form), form))
+    # Looked ahead for, so that one that begins within another is found, too.
+    return re.compile(f"(?=({'|'.join(map(re.escape, longest_first))}))")
+
+
+def _forms_of(secret: str) -> Iterator[str]:
+    """The ways in which a message may spell a secret: as it is, within a URL, within JSON, and within Python's repr."""
+    yield secret
+    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield quoted
+        yield re.sub("%[0-9A-F]{2}", lambda escape: escape.group().lower(), quoted)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield repr(secret)[1:-1]
+
+
+# =====================================================================================================================
+# The log
+# =====================================================================================================================
 
 
 class _Formatter(logging.Formatter):
     """Log lines as the terminal can show them, and never with a secret in them."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        super().__init__("%(message)s")
-        # A shorter one would be in every other word.
-        self._secrets = [secret for secret in secrets if len(secret) >= 4]
-
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return printable(text, sys.stdout)
+        return printable(mask(super().format(record)), sys.stdout)
 
 
-class _StdoutHandler(logging.StreamHandler):
+class _StdoutHandler(logging.Handler):
     """Writes to whatever `sys.stdout` is at the time, so that a redirected output is obeyed."""
-
-    @property
-    def stream(self) -> Any:
-        return sys.stdout
-
-    @stream.setter
-    def stream(self, _: Any) -> None:
-        pass
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """A reader that has gone, like `| head`, ends the output and not the run."""
-        if isinstance(sys.exc_info()[1], BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        else:
-            super().handleError(record)
 
     def emit(self, record: logging.LogRecord) -> None:
         held = _held.get()
-        if held is None or record.levelno >= logging.WARNING:
-            with _beside_bars():
-                super().emit(record)
-        else:
+        if held is not None and record.levelno < logging.WARNING:
             held.append(record)
+            return
+        try:
+            with _beside_bars():
+                print(self.format(record), flush=True)
+        except Exception:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A reader that has gone, like `| head`, ends the output and not the run; a full disk does, too, and is told."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            say_error(f"The output ends here, as it cannot be written ({error.strerror}); the run goes on.")
 
 
 @contextmanager
 def _beside_bars() -> Iterator[None]:
     """Take the bars that are drawn out of the way of a line, where there can be any."""
-    tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)
-    if tqdm is None:
-        yield
-        return
-    with tqdm.external_write_mode(file=sys.stdout):
+    drawn = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    with drawn.external_write_mode(file=sys.stdout) if drawn else contextlib.nullcontext():
         yield
 
 
@@ -90,26 +137,35 @@ _held: ContextVar[list[logging.LogRecord] | None] = ContextVar("held", default=N
 
 
 @contextmanager
-def holding_back() -> Iterator[list[logging.LogRecord]]:
-    """Keep this thread's log lines, except for warnings; yields the list that they are kept in."""
-    records: list[logging.LogRecord] = []
+def holding_back(records: list[logging.LogRecord]) -> Iterator[None]:
+    """Keep this thread's log in a list instead of showing it, except for warnings."""
     token = _held.set(records)
     try:
-        yield records
+        yield
     finally:
         _held.reset(token)
 
 
 def configure_logging(level: str, *secrets: str) -> None:
-    """Show this program's log from `level` up, never with a secret in it, and nothing of the libraries' logs."""
+    """Show this program's log from `level` up, and nothing of the libraries' logs; no secret is shown from here on.
+
+    The secrets take the place of those of an earlier call. One of fewer than four characters is not masked.
+    """
+    global _secrets
+    _secrets = _pattern_of(secrets)
     logger.setLevel(level)
     if not logger.handlers:
         logger.addHandler(_StdoutHandler())
         logger.propagate = False
-    logger.handlers[0].setFormatter(_Formatter(secrets))
+    logger.handlers[0].setFormatter(_Formatter("%(message)s"))
     # pyatlan's debug log has the request headers, token included.
     for name in ("pyatlan", "httpx", "httpcore", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+# =====================================================================================================================
+# Progress
+# =====================================================================================================================
 
 
 class Progress:
@@ -127,21 +183,24 @@ class Progress:
         self.label = label
         self.done = self.size = 0
         self._total = total
-        self._bar: Any = None
+        self._bar: tqdm[NoReturn] | None = None
 
     def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
+        if sys.stderr and sys.stderr.isatty():  # there is none where it was closed
             from tqdm import tqdm
 
-            self._bar = tqdm(desc=self.label, total=self._total, leave=False, file=sys.stderr)
+            self._bar = tqdm(desc=printable(self.label, sys.stderr), total=self._total, leave=False, file=sys.stderr)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar.close()
 
     @property
     def total(self) -> float | None:
+        """How many items there are, where that is known."""
         return self._total
 
     @total.setter

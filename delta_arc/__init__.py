@@ -1,1 +1,1 @@
-"""What main.py stands on: settings, clients, evidence, overrides, the plan, and writing it."""
+"""The lineage: keys and what they match, evidence, overrides, the wanted processes, the plan, and writing it."""

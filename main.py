@@ -431,7 +431,7 @@ def integration_with_S3(
     existing |= read_assets(client, "S3Object", [_names_below(bucket)], OBJECT_ATTRIBUTES)
     steps.append(Step("S3 objects", compare(objects, existing)))
     report = Report(_carry_out(steps, into, dry_run, settings), existing=existing)
-    registered = _with_qualified_names(listed, objects, name, prefix)
+    registered = _as_registered(listed, objects, name, prefix)
     s3_objects = [item for item in registered if item["qualified_name"] not in report.absent]
     return {
         "connection_qualified_name": bucket["attributes"]["connectionQualifiedName"],
@@ -582,7 +582,7 @@ def _registered(given: S3Integration | Sequence[ListedObject], settings: Setting
     client = get_atlan_client(settings=settings)
     _, bucket, _ = _plan_bucket(client, settings.s3_bucket, settings.s3_bucket_arn, None, settings)
     entities = [make_s3_object(bucket, item) for item in objects]
-    registered = _with_qualified_names(objects, entities, settings.s3_bucket, settings.s3_prefix)
+    registered = _as_registered(objects, entities, settings.s3_bucket, settings.s3_prefix)
     existing = read_assets(client, "S3Object", [_names_below(bucket)], ())
     missing = sum(item["qualified_name"] not in existing for item in registered)
     if missing:
@@ -593,7 +593,7 @@ def _registered(given: S3Integration | Sequence[ListedObject], settings: Setting
     return registered
 
 
-def _with_qualified_names(
+def _as_registered(
     objects: Iterable[ListedObject], entities: Iterable[Entity], bucket_name: str, prefix: str
 ) -> list[RegisteredObject]:
     """Listed objects with the names that their assets have in Atlan."""

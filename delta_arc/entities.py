@@ -14,13 +14,7 @@ from typing import Any, TypedDict
 
 from delta_arc.matching import AssetRow
 from lineage_page import common_folder
-
-
-class Reference(TypedDict):
-    """An asset that another one refers to: `uniqueAttributes` has its qualifiedName."""
-
-    typeName: str
-    uniqueAttributes: dict[str, str]
+from runtime.references import reference
 
 
 class Entity(TypedDict):
@@ -221,11 +215,6 @@ def digest(text: str) -> str:
     from hashlib import sha256  # brings OpenSSL with it, which `--help` does not need
 
     return sha256(text.encode()).hexdigest()
-
-
-def reference(type_name: str, qualified_name: str) -> Reference:
-    """An asset by its type and qualified name, as an attribute of another one."""
-    return {"typeName": type_name, "uniqueAttributes": {"qualifiedName": qualified_name}}
 
 
 def connection_of(qualified_name: str) -> str:

@@ -7,13 +7,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from delta_arc.entities import reference
 from delta_arc.evidence import explain_ground
 from delta_arc.plan import Plan
 from delta_arc.report import Outcome, Report, Status
 from lineage_page import Chain, Link, chains_of, describe_chain, name_of, render
 from runtime.atlan import SearchHit
 from runtime.files import replace_file
+from runtime.references import reference
 from runtime.terminal import logger
 
 

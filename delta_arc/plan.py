@@ -38,14 +38,17 @@ class Change:
 
     @property
     def type_name(self) -> str:
+        """Atlan's type of the asset, like S3Object."""
         return self.entity["typeName"]
 
     @property
     def name(self) -> str:
+        """The asset's name, for people."""
         return str(self.entity["attributes"]["name"])
 
     @property
     def qualified_name(self) -> str:
+        """The asset's qualified name, which is unique in the tenant."""
         return str(self.entity["attributes"]["qualifiedName"])
 
     def outcome(self, failure: str = "", guid: str = "") -> Outcome:
@@ -88,6 +91,7 @@ class Plan:
 
     @property
     def nothing_to_do(self) -> bool:
+        """Whether Atlan holds already what is wanted."""
         return not self.write_requests
 
     @property
@@ -137,8 +141,8 @@ def compare(wanted: Iterable[Entity], existing: Mapping[str, SearchHit]) -> list
             changes.append(Change(entity, Action.CREATE))
             continue
         sent = {name: value for name, value in entity["attributes"].items() if name not in ONLY_AT_CREATION}
-        has = {name: comparable(hit["attributes"].get(name)) for name in sent}
-        before = {name: has[name] for name, value in sent.items() if comparable(value) != has[name]}
+        has = {name: compared_value(hit["attributes"].get(name)) for name in sent}
+        before = {name: has[name] for name, value in sent.items() if compared_value(value) != has[name]}
         to_send: Entity = {**entity, "attributes": sent}
         changes.append(Change(to_send, Action.UPDATE if before else Action.KEEP, before))
     return changes
@@ -161,14 +165,14 @@ def in_rounds(steps: Iterable[Step]) -> list[list[Change]]:
 def references(entity: Entity) -> list[str]:
     """The qualified names of the assets that an entity needs: those that its attributes refer to, and its connection."""
     values = [value for value in entity["attributes"].values() if isinstance(value, (dict, list))]
-    named = [comparable(item) for value in values for item in (value if isinstance(value, list) else [value])]
+    named = [compared_value(item) for value in values for item in (value if isinstance(value, list) else [value])]
     return [*named, entity["attributes"].get("connectionQualifiedName", "")]
 
 
-def comparable(value: Any) -> Any:
+def compared_value(value: Any) -> Any:
     """A value as it is compared and shown: references by qualified name, and many of them sorted, as Atlan keeps no order."""
     if isinstance(value, dict):
         return (value.get("uniqueAttributes") or {}).get("qualifiedName", "")
     if isinstance(value, list):
-        return sorted({comparable(item) for item in value})
+        return sorted({compared_value(item) for item in value})
     return value

@@ -9,7 +9,7 @@ from typing import Any
 
 from delta_arc.entities import COMPARED_ATTRIBUTES, PROCESS_ATTRIBUTES, digest
 from delta_arc.matching import AssetRow
-from delta_arc.plan import Action, Plan, Step, comparable
+from delta_arc.plan import Action, Plan, Step, compared_value
 from delta_arc.report import Report, S3Integration, TableLineage
 from delta_arc.settings import Settings
 from runtime.atlan import SearchHit
@@ -57,7 +57,7 @@ def describe_world(
 
 def _fingerprint(hit: SearchHit, attributes: Iterable[str]) -> str:
     """What Atlan has of an asset, as far as it is compared, as a short digest."""
-    compared = [[name, comparable(hit["attributes"].get(name))] for name in ("name", *attributes)]
+    compared = [[name, compared_value(hit["attributes"].get(name))] for name in ("name", *attributes)]
     return f"#{_digest_of(compared)[:12]}"
 
 
@@ -93,7 +93,7 @@ def _step_in_document(step: Step) -> dict[str, Any]:
         "create": [
             {
                 "type": change.type_name,
-                **{name: comparable(value) for name, value in change.entity["attributes"].items()},
+                **{name: compared_value(value) for name, value in change.entity["attributes"].items()},
             }
             for change in step.changes
             if change.action is Action.CREATE
@@ -103,7 +103,7 @@ def _step_in_document(step: Step) -> dict[str, Any]:
                 "type": change.type_name,
                 "qualified_name": change.qualified_name,
                 "before": dict(change.before),
-                "after": {name: comparable(change.entity["attributes"][name]) for name in change.before},
+                "after": {name: compared_value(change.entity["attributes"][name]) for name in change.before},
             }
             for change in step.changes
             if change.action is Action.UPDATE

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from delta_arc.plan import Action, Plan, Step, comparable
+from delta_arc.plan import Action, Plan, Step, compared_value
 from delta_arc.report import Coverage, log_lines
 from runtime.atlan import SearchHit
 from runtime.terminal import logger
@@ -44,7 +44,7 @@ def _show_step(step: Step) -> Iterator[str]:
     for change in step.pending:
         yield f"   {'+' if change.action is Action.CREATE else '~'} {change.type_name}: {change.name}"
         for name, before in change.before.items():
-            yield f"       {name}: {_show_difference(before, comparable(change.entity['attributes'][name]))}"
+            yield f"       {name}: {_show_difference(before, compared_value(change.entity['attributes'][name]))}"
 
 
 def _show_difference(before: Any, after: Any) -> str:

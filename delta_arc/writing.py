@@ -12,7 +12,7 @@ from delta_arc.plan import (
     BATCH_SIZE,
     Change,
     Step,
-    comparable,
+    compared_value,
     in_rounds,
     planned_outcomes,
     references,
@@ -78,10 +78,10 @@ def _without(change: Change, lost: Container[str]) -> Change | None:
     """The change without the references that are lost, or None where they are all that an attribute has."""
     attributes = dict(change.entity["attributes"])
     for name, value in attributes.items():
-        if isinstance(value, dict) and comparable(value) in lost:
+        if isinstance(value, dict) and compared_value(value) in lost:
             return None
         if isinstance(value, list) and value:
-            attributes[name] = [item for item in value if comparable(item) not in lost]
+            attributes[name] = [item for item in value if compared_value(item) not in lost]
             if not attributes[name]:
                 return None
     to_send: Entity = {**change.entity, "attributes": attributes}

@@ -22,16 +22,18 @@ def connect_s3(environment: Mapping[str, str]) -> Any:
     The variables may come from `.env`, where boto3 does not look. Without any credentials, requests are not signed.
     Raises `S3Error` where a variable cannot be used.
     """
-    return _connect_once(tuple(sorted((name, value) for name, value in environment.items() if name.startswith("AWS_"))))
+    return _make_s3_client(
+        tuple(sorted((name, value) for name, value in environment.items() if name.startswith("AWS_")))
+    )
 
 
 def connect_open_s3(endpoint_url: str) -> Any:
     """A boto3 client for a server on this machine that asks for no credentials, whatever AWS settings there are."""
-    return _connect_once((("AWS_ENDPOINT_URL_S3", endpoint_url),), open_server=True)
+    return _make_s3_client((("AWS_ENDPOINT_URL_S3", endpoint_url),), open_server=True)
 
 
 @functools.lru_cache(maxsize=1)
-def _connect_once(aws: tuple[tuple[str, str], ...], open_server: bool = False) -> Any:
+def _make_s3_client(aws: tuple[tuple[str, str], ...], open_server: bool = False) -> Any:
     import boto3
     from botocore import UNSIGNED
     from botocore.config import Config

@@ -60,6 +60,22 @@ def test_prune_archives_just_what_is_stale(stale: World, run: Callable[..., Run]
     assert "stale" not in run("--prune").out
 
 
+def test_as_many_are_archived_as_the_limit_allows_and_not_one_more(stale: World, run: Callable[..., Run]) -> None:
+    refused = run("--prune", "--max-remove", "4")
+    assert (refused.code, "more than --max-remove 4" in refused.err) == (1, True)
+    assert (lineage(stale), stale.requests()["writes"]) == (58, 0)
+    assert run("--prune", "--max-remove", "5").code == 0
+    assert lineage(stale) == 53
+
+
+def test_column_processes_are_stale_where_no_load_process_is_wanted(world: World, run: Callable[..., Run]) -> None:
+    run()
+    for file in world.files.iterdir():
+        file.unlink()
+    (world.files / "mystery.csv").write_text("A,B\n1,2\n")
+    assert "⚠️ 57 processes are stale" in run("--dry-run").out
+
+
 def test_a_file_that_comes_back_brings_its_lineage_back(stale: World, run: Callable[..., Run]) -> None:
     run("--prune")
     (stale.files / "SHIPPERS.csv").write_text("SHIPPERID,SHIPPERNAME,PHONE\n")

@@ -290,6 +290,17 @@ def test_little_is_read_and_only_of_the_newest() -> None:
     assert asked == []
 
 
+def test_of_two_objects_of_the_same_moment_the_one_with_the_last_name_is_asked() -> None:
+    class Client:
+        def get_object(self, Bucket: str, Key: str, Range: str) -> dict:
+            return {"Body": io.BytesIO(f"id,name\n1,{Key}\n".encode())}
+
+    for keys in ("ba", "ab"):
+        objects = [{"key": f"{key}.csv", "size": 20, "last_modified": 1} for key in keys]
+        found = evidence.gather_evidence(Client(), "bucket", {"t": objects}, {"t": ["id", "name"]})["t"]
+        assert (found.ground, found.key) == (Ground.HEADER, "b.csv")
+
+
 def test_what_may_not_be_read_is_said(orders: World) -> None:
     from botocore.exceptions import ClientError, ConnectionClosedError
 

@@ -307,7 +307,9 @@ def test_it_works_with_the_keyboard_alone(open_page: Callable[..., Any]) -> None
 
 
 def test_search_finds_columns_and_filters_leave_states(open_page: Callable[..., Any]) -> None:
-    lost = Chain([table(POSTGRES, "LOST")], missing="Snowflake table (no table of that name) and S3 object", gaps=("target",))
+    lost = Chain(
+        [table(POSTGRES, "LOST")], missing="Snowflake table (no table of that name) and S3 object", gaps=("target",)
+    )
     page = open_page(a_document([*many(3), *many_created(), lost]))
     page.fill("#search", "COLUMN_2")
     assert shown(page) == ["NEW"]

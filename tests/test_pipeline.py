@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from world import (
@@ -49,6 +55,51 @@ def test_a_first_run_connects_everything(world: World, run: Callable[..., Run]) 
     assert (world.count("Process"), world.count("ColumnProcess")) == (16, 41)
     assert (world.count("S3Bucket"), world.count("S3Object")) == (1, 8)
     assert world.assets("S3Bucket")[0]["attributes"]["s3ObjectCount"] == 8
+
+
+STEPS = (
+    "get_cache_status",
+    "find_postgres_assets",
+    "find_snowflake_assets",
+    "integration_with_S3",
+    "create_table_lineage",
+    "create_column_lineage",
+    "write_plan",
+    "summarise",
+)
+
+
+def test_a_run_calls_the_documented_functions_in_their_order_and_reads_its_files_once(
+    world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".env").write_text("LOG_LEVEL=INFO\n")
+    Path("overrides.txt").write_text("object nowhere/* is nothing\n")
+    calls: list[str] = []
+    threads = threading.Lock()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_name in {*STEPS, "dotenv_values", "read_overrides"}:
+            with threads:
+                calls.append(frame.f_code.co_name)
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        assert run().code == 0
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)  # type: ignore[arg-type]
+    assert [name for name in calls if name in STEPS] == list(STEPS)
+    assert (calls.count("dotenv_values"), calls.count("read_overrides")) == (1, 1)
+
+
+def test_no_function_changes_the_environment(world: World) -> None:
+    Path(".env").write_text("AWS_REGION=eu-west-1\nAWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\nS3_PREFIX=other/\n")
+    before = dict(os.environ)
+    main.get_cache_status()
+    assert main.main([]) == 0
+    assert main.main(["--sandbox", "--cache-status"]) == 0
+    assert dict(os.environ) == before
 
 
 def test_column_processes_have_their_load_process_as_parent(world: World, run: Callable[..., Run]) -> None:
@@ -273,6 +324,31 @@ def test_the_steps_one_by_one(world: World, undisturbed: dict) -> None:
     assert columns.count("created") == 41
     assert world.state() == undisturbed
     assert main.create_column_lineage(postgres, snowflake).count("unchanged") == 41
+
+
+def test_what_the_steps_return_fits_together(world: World, undisturbed: dict) -> None:
+    postgres, snowflake = main.find_postgres_assets(), main.find_snowflake_assets()
+    listed = main.list_s3_bucket_objects()
+    with pytest.raises(PipelineError, match=r"8 of these 8 objects are not registered .* integration_with_S3\(\)"):
+        main.create_table_lineage(postgres, listed, snowflake)
+    assert main.create_table_lineage(postgres, main.integration_with_S3(), snowflake).count("created") == 16
+    assert main.create_table_lineage(postgres, listed, snowflake).count("unchanged") == 16
+    main.create_column_lineage(postgres, snowflake)
+    assert world.state() == undisturbed
+
+
+@pytest.mark.parametrize("save", ["by hand", "documents"])
+def test_a_cache_is_reported_as_what_the_run_makes_of_it(save: str, world: World, run: Callable[..., Run]) -> None:
+    rows = main.find_postgres_assets()
+    path = Path("postgres_assets_cache.json")
+    if save == "by hand":
+        assert main.save_cache_to_file(rows, path)
+    else:
+        path.write_text(json.dumps({"timestamp": datetime.now().isoformat(), "data": rows}))
+    is_used = f"{len(rows)} assets from the cache {path}" in run("--dry-run").out
+    assert is_used == (save == "by hand")
+    assert main.is_cache_valid(path) == is_used
+    assert (main.get_cache_status()[0]["state"] == "valid") == is_used
 
 
 @pytest.mark.parametrize("arguments", [(None, None, "2025/"), (BUCKET, "arn:aws:s3:::other-2", PREFIX)])

@@ -18,10 +18,13 @@ import httpx
 from shape import ARN, BUCKET, POSTGRES, S3, SNOWFLAKE, column_names, inventory_of, table_names
 
 import main
+from delta_arc.chains import column_processes, group_datasets, table_processes
 from delta_arc.entities import Flow, make_bucket, make_s3_object
+from delta_arc.evidence import Evidence, Ground
 from delta_arc.matching import match_s3_objects, match_tables
 from delta_arc.overrides import parse_overrides
 from delta_arc.plan import Step, compare
+from delta_arc.report import Status
 from delta_arc.settings import get_settings
 from delta_arc.writing import apply_steps
 from runtime.parallel import interleave
@@ -37,17 +40,17 @@ def write_ours(tables: int, columns: int) -> int:
     bucket = make_bucket(f"{S3}/{ARN}", BUCKET, ARN, tables)
     items = [
         {"key": f"{name}.csv", "size": 1, "last_modified": None, "etag": "", "qualified_name": f"{S3}/{ARN}/{name}.csv",
-         "bucket": f"{S3}/{ARN}"}
+         "bucket": f"{S3}/{ARN}", "bucket_name": BUCKET, "prefix": ""}
         for name in table_names(tables)
     ]  # fmt: skip
     by_key = {item["key"]: item for item in items}
     pairs = match_tables(sources, targets)
-    datasets = main.group_datasets(pairs, match_s3_objects(by_key, sources), by_key)
-    evidence = {table: main.Evidence(main.NAMES_ONLY) for table in datasets}
+    datasets = group_datasets(pairs, match_s3_objects(by_key, sources), by_key)
+    evidence = dict.fromkeys(datasets, Evidence(Ground.NAMES))
     flow = Flow(POSTGRES, f"{S3}/{ARN}", "", SNOWFLAKE)
-    chains = main.plan_table_lineage(flow, pairs, datasets, evidence, [*sources, *targets])
+    chains = table_processes(flow, pairs, datasets, evidence, [*sources, *targets])
     loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
-    wanted, _ = main.plan_column_lineage(loads, sources, targets, parse_overrides("", "", sources, targets))
+    wanted, _, _ = column_processes(loads, sources, targets, parse_overrides("", "", sources, targets))
     steps = [
         Step("S3 objects", compare([make_s3_object(bucket, item) for item in items], {})),
         Step("Extract processes", compare([extract for extract, _, _ in chains], {})),
@@ -55,7 +58,7 @@ def write_ours(tables: int, columns: int) -> int:
         Step("Column processes", compare(wanted, {})),
     ]
     outcomes = apply_steps(main.get_atlan_client(), steps)
-    return sum(outcome.status == "created" for outcome in outcomes)
+    return sum(outcome.status is Status.CREATED for outcome in outcomes)
 
 
 def write_with_batch(size: int, tables: int, columns: int) -> int:

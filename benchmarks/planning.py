@@ -9,21 +9,23 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from delta_arc.chains import column_processes, group_datasets, table_processes
 from delta_arc.coverage import explain_tables
-from delta_arc.entities import Flow, make_bucket, make_s3_object
+from delta_arc.entities import Flow, RegisteredObject, make_bucket, make_s3_object
 from delta_arc.evidence import judge, parse_head
 from delta_arc.keys import stripped
 from delta_arc.matching import match_s3_objects, match_tables, tables_in
 from delta_arc.overrides import parse_overrides
-from delta_arc.plan import Plan, Step, compare, describe_world, to_document
-from main import group_datasets, plan_column_lineage, plan_table_lineage
+from delta_arc.plan import Plan, Step, compare, make_plan
+from delta_arc.report import Report, S3Integration, TableLineage
+from delta_arc.saved_plan import describe_world, to_document
+from delta_arc.settings import read_settings
 
 SIZES = (1_000, 10_000, 100_000)
 KEYS_PER_TABLE = 5
@@ -59,25 +61,28 @@ def make_keys(tables: int) -> list[str]:
     ]
 
 
-def make_plan(keys: list[str], sources: list[list[str]], targets: list[list[str]], again: bool) -> Plan:
-    """What main.make_plan does between its requests; `again` as if Atlan held all of it already."""
+def plan_run(keys: list[str], sources: list[list[str]], targets: list[list[str]], again: bool) -> Plan:
+    """What a run does between its requests; `again` as if Atlan held all of it already."""
     bucket = make_bucket("default/s3/1/arn:aws:s3:::landing", "landing", "arn:aws:s3:::landing", len(keys))
     bucket_name = bucket["attributes"]["qualifiedName"]
-    objects = {
-        key: {"key": key, "size": 1, "last_modified": CHANGED, "etag": "e", "qualified_name": f"{bucket_name}/{key}", "bucket": bucket_name}
+    objects: dict[str, RegisteredObject] = {
+        key: {
+            "key": key, "size": 1, "last_modified": CHANGED, "etag": "e", "qualified_name": f"{bucket_name}/{key}",
+            "bucket": bucket_name, "bucket_name": "landing", "prefix": "in/",
+        }
         for key in keys
     }  # fmt: skip
     overrides = parse_overrides("overrides.txt", "", sources, targets)
     pairs = match_tables(sources, targets)
-    verdicts = match_s3_objects(keys, sources)
-    datasets = group_datasets(pairs, verdicts, objects)
+    matches = match_s3_objects(keys, sources)
+    datasets = group_datasets(pairs, matches, objects)
     head = (",".join(COLUMNS) + "\n1,2,3,2025-09-21\n").encode()
     evidence = {table: judge(parse_head(head, True), COLUMNS) for table in datasets}
-    coverage = explain_tables(pairs, verdicts, tables_in(targets), evidence, overrides)
+    coverage = explain_tables(pairs, matches, tables_in(targets), evidence, overrides)
     flow = Flow("default/postgres/1", bucket_name, "in/", "default/snowflake/1")
-    chains = plan_table_lineage(flow, pairs, datasets, evidence, [*sources, *targets])
+    chains = table_processes(flow, pairs, datasets, evidence, [*sources, *targets])
     loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
-    columns, unmatched = plan_column_lineage(loads, sources, targets, overrides)
+    columns, unmatched, _ = column_processes(loads, sources, targets, overrides)
     wanted = {
         "S3 objects": [make_s3_object(bucket, item) for item in objects.values()],
         "Extract processes": [extract for extract, _, _ in chains],
@@ -86,9 +91,18 @@ def make_plan(keys: list[str], sources: list[list[str]], targets: list[list[str]
     }
     held = {item["attributes"]["qualifiedName"]: item for items in wanted.values() for item in items} if again else {}
     steps = [Step(label, compare(items, held)) for label, items in wanted.items()]
-    world = describe_world({}, "", [*sources, *targets], objects.values(), evidence.values(), held)
-    coverage = replace(coverage, unmatched=[*coverage.unmatched, *unmatched])
-    return Plan(world, steps, [], coverage, False, held)
+    s3: S3Integration = {
+        "connection_qualified_name": "default/s3/1",
+        "bucket_qualified_name": bucket_name,
+        "s3_objects": [*objects.values()],
+        "object_count": len(objects),
+        "bucket_object_count": len(objects),
+        "report": Report(existing=held),
+    }
+    tables = TableLineage(coverage=coverage, evidence=evidence, overrides=overrides)
+    below = Report(unmatched=unmatched)
+    world = describe_world([*sources, *targets], s3, tables, below, read_settings({}))
+    return make_plan(steps, tables, below, world, prune=False)
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -108,10 +122,10 @@ def main() -> None:
         sources, targets = (make_assets(f"default/{side}/1", tables) for side in ("postgres", "snowflake"))
         times = [
             seconds(lambda: match_s3_objects(keys, sources)),  # noqa: B023
-            seconds(lambda: make_plan(keys, sources, targets, again=False)),  # noqa: B023
-            seconds(lambda: make_plan(keys, sources, targets, again=True)),  # noqa: B023
+            seconds(lambda: plan_run(keys, sources, targets, again=False)),  # noqa: B023
+            seconds(lambda: plan_run(keys, sources, targets, again=True)),  # noqa: B023
         ]
-        plan = make_plan(keys, sources, targets, again=False)
+        plan = plan_run(keys, sources, targets, again=False)
         times.append(seconds(lambda: json.dumps(to_document(plan), indent=1)))  # noqa: B023
         growth = [time / 10 / earlier for time, earlier in zip(times, before, strict=False)]
         cells = [

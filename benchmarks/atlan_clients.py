@@ -127,7 +127,7 @@ def discover_ours() -> int:
     """The rows of a connection, as a run reads them."""
     rows = [
         [asset["attributes"]["qualifiedName"], asset["attributes"]["name"], asset["typeName"]]
-        for asset in main._search_inventory(POSTGRES, Progress("assets"))
+        for asset in main._search_inventory(main.get_atlan_client(), POSTGRES, Progress("assets"))
     ]
     return len({row[0] for row in rows})
 

@@ -196,7 +196,11 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with self._bar.get_lock():
+                self._bar.close()
+                # One below another leaves the cursor where its line ended (tqdm.close).
+                self._bar.fp.write("\r")
+                self._bar.fp.flush()
 
     @property
     def total(self) -> float | None:

@@ -196,7 +196,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            with self._bar.get_lock():
+            with self._bar.get_lock():  # type: ignore[no-untyped-call]
                 self._bar.close()
                 # One below another leaves the cursor where its line ended (tqdm.close).
                 self._bar.fp.write("\r")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from runtime.environment import is_local
@@ -19,8 +20,8 @@ class S3Error(PipelineError):
 def connect_s3(environment: Mapping[str, str]) -> Any:
     """A boto3 client from the AWS chain; made once for the same `AWS_…` variables.
 
-    The variables may come from `.env`, where boto3 does not look. Without any credentials, requests are not signed.
-    Raises `S3Error` where a variable cannot be used.
+    The variables may come from `.env`, where boto3 does not look; they count as if they stood in the environment.
+    Without any credentials, requests are not signed. Raises `S3Error` where a variable cannot be used.
     """
     return _make_s3_client(
         tuple(sorted((name, value) for name, value in environment.items() if name.startswith("AWS_")))
@@ -29,56 +30,105 @@ def connect_s3(environment: Mapping[str, str]) -> Any:
 
 def connect_open_s3(endpoint_url: str) -> Any:
     """A boto3 client for a server on this machine that asks for no credentials, whatever AWS settings there are."""
-    return _make_s3_client((("AWS_ENDPOINT_URL_S3", endpoint_url),), open_server=True)
+    return _make_s3_client((), endpoint_url)
 
 
 @functools.lru_cache(maxsize=1)
-def _make_s3_client(aws: tuple[tuple[str, str], ...], open_server: bool = False) -> Any:
-    import boto3
+def _make_s3_client(aws: tuple[tuple[str, str], ...], open_endpoint: str = "") -> Any:
     from botocore import UNSIGNED
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
-    variables = dict(aws)
-    endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL") or ""
-    options: dict[str, Any] = {**OPTIONS}
-    if is_local(endpoint):
-        options["proxies"] = {}
-    place = {"endpoint_url": endpoint} if endpoint else {}
     try:
-        session = boto3.Session(botocore_session=_make_session(variables))
-        if open_server:
-            place["region_name"] = "us-east-1"
-        if open_server or session.get_credentials() is None:
+        session = _make_session(dict(aws), read_files=not open_endpoint)
+        endpoint = open_endpoint or _endpoint_of(session, dict(aws))
+        options: dict[str, Any] = {**OPTIONS}
+        if is_local(endpoint):
+            options["proxies"] = {}
+        if open_endpoint or session.get_credentials() is None:
             options["signature_version"] = UNSIGNED
-        return session.client("s3", config=Config(**options), **place)
+        place = {"region_name": "us-east-1"} if open_endpoint else {}
+        return _make_client(session, endpoint, Config(**options), place)
+    except BotoCoreError as error:
+        raise S3Error(f"The AWS settings cannot be used: {' '.join(str(error).split()).rstrip('.')}.") from None
+
+
+def _make_client(session: Any, endpoint: str, config: Any, place: Mapping[str, str]) -> Any:
+    import boto3
+
+    try:
+        # Without an endpoint, a profile may still name one.
+        return boto3.Session(botocore_session=session).client(
+            "s3", endpoint_url=endpoint or None, config=config, **place
+        )
     except ValueError as error:
         raise S3Error(
             f"AWS_ENDPOINT_URL_S3 is no web address ({error}): write it like http://127.0.0.1:9000."
         ) from None
-    except BotoCoreError as error:
-        raise S3Error(f"The AWS settings cannot be used: {' '.join(str(error).split())}.") from None
 
 
-def _make_session(variables: Mapping[str, str]) -> Any:
-    """A botocore session in which these variables count as if they stood in the environment.
+def _endpoint_of(session: Any, variables: Mapping[str, str]) -> str:
+    """The address of a server that is not AWS', where a variable names one.
 
-    botocore's own table says which variable stands for which of its settings. (A role by web identity is read from the
-    environment only.)
+    As in the AWS SDKs' reference guide ("Service-specific endpoints"): the service's own variable wins, and one more
+    turns both off.
     """
-    from botocore.credentials import EnvProvider
+    if session.get_config_variable("ignore_configured_endpoint_urls"):
+        return ""
+    return variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL") or ""
+
+
+def _make_session(variables: Mapping[str, str], read_files: bool = True) -> Any:
+    """A botocore session in which these variables count, and not those of the environment.
+
+    botocore's own table says which variable stands for which of its settings: `Session.SESSION_VARIABLES`. The role of a
+    container or of a web identity is still read from the environment, where the platform puts it.
+
+    Raises `S3Error` for a value that is none, and botocore's errors for credentials that are not whole.
+    """
     from botocore.session import Session
 
-    session = Session()
-    for setting, (_, names, _, convert) in dict(session.session_var_map).items():
-        for name in [names] if isinstance(names, str) else names or ():
-            if variables.get(name):
-                session.set_config_variable(setting, convert(variables[name]) if convert else variables[name])
-                break
-    credentials = EnvProvider(variables).load()
-    if credentials:
-        session.set_credentials(credentials.access_key, credentials.secret_key, credentials.token)
+    table = {}
+    for setting, (key_in_file, names, default, convert) in Session.SESSION_VARIABLES.items():
+        named = [name for name in ([names] if isinstance(names, str) else names or ()) if variables.get(name)]
+        if named:
+            table[setting] = (None, None, _converted(named[0], variables[named[0]], convert), None)
+        elif read_files:
+            table[setting] = (key_in_file, None, default, convert)
+        else:
+            table[setting] = (
+                None,
+                None,
+                os.devnull if setting in ("config_file", "credentials_file") else default,
+                None,
+            )
+    session = Session(session_vars=table)
+    if variables.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        session.get_component("credential_provider").remove("iam-role")  # botocore looks in the environment only
+    _set_credentials(session, variables)
     return session
+
+
+def _converted(name: str, text: str, convert: Callable[[str], Any] | None) -> Any:
+    try:
+        return convert(text) if convert else text
+    except ValueError:
+        raise S3Error(f"The AWS settings cannot be used: {name} is {text}, which is no number.") from None
+
+
+def _set_credentials(session: Any, variables: Mapping[str, str]) -> None:
+    """Use the keys that the variables have, if they do; they win over a profile, as they do in the environment."""
+    from botocore.credentials import EnvProvider
+
+    try:
+        found = EnvProvider(variables).load()
+        if found:
+            keys = found.get_frozen_credentials()
+            session.set_credentials(keys.access_key, keys.secret_key, keys.token)
+    except (RuntimeError, ValueError):  # it is over, or no time at all
+        raise S3Error(
+            "The AWS settings cannot be used: by AWS_CREDENTIAL_EXPIRATION the credentials have expired; renew them."
+        ) from None
 
 
 def list_pages(client: Any, bucket: str, prefix: str) -> Iterator[list[dict[str, Any]]]:

@@ -375,6 +375,6 @@ def test_refusals_after_giving_up_may_go_on_for_ever() -> None:
 
 def test_the_simulated_limit_is_the_sandboxs() -> None:
     """Both refuse the same requests of a burst."""
-    limiter = server.Limiter(server.Pace(requests_per_minute=LIMIT))
+    limiter = server.Limiter(server.TenantPace(requests_per_minute=LIMIT))
     gateway = Gateway()
     assert [not limiter.refuses() for _ in range(LIMIT + 20)] == [gateway.allows(0.0) for _ in range(LIMIT + 20)]

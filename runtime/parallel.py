@@ -102,7 +102,7 @@ def map_unordered(function: Callable[[T], R], items: Sequence[T], threads: Calla
     try:
         while left:
             while running < min(threads(), len(items)):
-                threading.Thread(target=work, daemon=True).start()
+                _run_in_background(work)
                 running += 1
             time.sleep(TICK_SECONDS)  # waking up for each result would take the interpreter from those who work
             for _ in range(done.qsize()):

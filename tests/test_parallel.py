@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.atlan import slice_guids
-from runtime.parallel import interleave, side_by_side
+from runtime.parallel import interleave, map_unordered, side_by_side
 from runtime.terminal import configure_logging, logger
 
 
@@ -251,7 +251,7 @@ def test_nothing_goes_on_after_an_error() -> None:
 def test_a_stop_ends_the_wait_and_the_program(calling: str) -> None:
     program = f"""
 import threading
-from runtime.parallel import interleave, side_by_side
+from runtime.parallel import interleave, map_unordered, side_by_side
 
 begun = threading.Barrier(3)
 
@@ -279,6 +279,50 @@ except KeyboardInterrupt:
             assert process.returncode == 0
         finally:
             process.kill()
+
+
+def test_a_map_has_every_result_once_and_logs_as_its_caller(capsys: pytest.CaptureFixture[str]) -> None:
+    mapped = threading.Event()
+
+    def square(number: int) -> int:
+        logger.info("square")
+        return number * number
+
+    def first() -> None:
+        assert mapped.wait(30)
+        logger.info("first")
+
+    def second() -> list[int]:
+        found = sorted(map_unordered(square, range(5), lambda: 3))
+        mapped.set()
+        return found
+
+    assert side_by_side(first, second) == [None, [0, 1, 4, 9, 16]]
+    assert capsys.readouterr().out.splitlines() == ["first", *["square"] * 5]
+
+
+def test_a_map_may_be_given_more_threads_on_the_way() -> None:
+    together = threading.Barrier(3, timeout=30)
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        return together.wait() + number
+
+    assert len(list(map_unordered(work, range(3), lambda: len(begun) + 1))) == 3
+    assert begun == [0, 1, 2]
+
+
+def test_an_error_ends_a_map_and_nothing_is_begun_after_it() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        list(map_unordered(work, range(1000), lambda: 1))
+    assert begun == [0]
 
 
 @settings(deadline=None)

@@ -83,6 +83,7 @@ def stored(catalog: Catalog) -> Any:
 
 
 def change_twice(transaction: Transaction, catalog: Catalog) -> None:
+    transaction.set_attribute(get(catalog, "Table", "s1/a"), "userDescription", "new")
     for value in ("second", "third", None):
         transaction.set_attribute(get(catalog, "Table", "s1/a"), "description", value)
 
@@ -165,6 +166,19 @@ def test_a_table_that_is_put_into_another_schema_leaves_the_first(catalog: Catal
     assert related(catalog, get(catalog, "Schema", "s2"), "tables") == ["a"]
     assert related(catalog, get(catalog, "Table", "s1/a"), "atlanSchema") == ["s2"]
     assert [header["displayText"] for header in answer["mutatedEntities"]["UPDATE"]] == ["a", "s1", "s2"]
+
+
+def test_a_schema_that_is_appended_to_a_table_takes_the_place_of_the_first(catalog: Catalog) -> None:
+    put(catalog, {**entity("Table", "s1/a"), "appendRelationshipAttributes": {"atlanSchema": ref("Schema", "s2")}})
+    assert related(catalog, get(catalog, "Table", "s1/a"), "atlanSchema") == ["s2"]
+    assert related(catalog, get(catalog, "Schema", "s1"), "tables") == ["b"]
+
+
+def test_a_relationship_that_is_there_already_is_no_change(catalog: Catalog) -> None:
+    table = entity("Table", "s1/a", atlanSchema=ref("Schema", "s1"))
+    assert "mutatedEntities" not in put(
+        catalog, table, entity("Schema", "s1", tables=[ref("Table", n) for n in ("s1/b", "s1/a")])
+    )
 
 
 def test_a_schema_that_takes_a_table_takes_it_from_the_schema_that_had_it(catalog: Catalog) -> None:

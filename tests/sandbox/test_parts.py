@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from sandbox import server
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError
 from sandbox.mutations import SaveOptions, merge_business, save
-from sandbox.page import context_in_words, find_assets, lineage_of
+from sandbox.page import context_in_words, find_assets, lineage_of, tenant_page
 from sandbox.people import ROLES, USERS, list_records
 from sandbox.publishing import Published, Publisher
 from sandbox.types_cache import load_types
@@ -214,6 +215,18 @@ def test_many_entities_are_saved_in_batches_that_let_others_in(catalog: Catalog,
 )  # fmt: skip
 def test_the_context_of_a_process_is_said_in_words(context: str, words: str) -> None:
     assert context_in_words(context) == words
+
+
+def test_the_page_says_the_ground_of_a_chain_in_words(catalog: Catalog) -> None:
+    context = '{"ground":"names and header","columns not in the file":["FAX"]}'
+    process = asset(
+        "Process", "p", inputs=[ref("Table", "a")], outputs=[ref("Table", "b")], additionalEtlContext=context
+    )
+    save(catalog, [asset("Table", "a"), asset("Table", "b"), process], SaveOptions(), "tester")
+    (document,) = re.findall(r'id="document">(.*?)</script>', tenant_page(catalog, "http://127.0.0.1:1"), re.DOTALL)
+    (chain,) = json.loads(document)["chains"]
+    assert chain["ground"] == "names and header; columns not in the file: FAX"
+    assert chain["sources"] == [["a", "", catalog.by_key["Table", f"{ROOT}/a"]]]
 
 
 @pytest.mark.parametrize("depth", [10, 300, 100_000])

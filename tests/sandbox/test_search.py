@@ -159,7 +159,9 @@ def test_bool(catalog: Catalog, query: dict[str, Any], expected: set[str]) -> No
         # Words.
         ({"match": {"description": {"query": "January sales"}}}, {A, B}),
         ({"match": {"description": {"query": "January sales", "operator": "and"}}}, {A}),
+        ({"match": {"description": {"query": "name odd", "operator": "and"}}}, {ODD}),
         ({"match": {"name": "orders"}}, {C}),
+        ({"terms": {"__guid": ["nobody"] * 1000}}, set()),
         ({"multi_match": {"query": "orders january", "fields": ["userDescription^2", "description"]}}, {A, C}),
         ({"match_phrase": {"description": "of January"}}, {A}),
         ({"match_phrase": {"description": "January of"}}, set()),

@@ -32,7 +32,7 @@ def load_types() -> TypeSystem:
     if not folder:
         return TypeSystem(read_types())
     kept = folder / _file_name()
-    found = _read_kept(kept)
+    found = _load_kept(kept)
     if found is None:
         found = read_types()
         with contextlib.suppress(OSError):  # a full disk, say
@@ -103,7 +103,7 @@ def _keep(path: Path, found: dict[str, EntityType]) -> None:
         raise
 
 
-def _read_kept(path: Path) -> dict[str, EntityType] | None:
+def _load_kept(path: Path) -> dict[str, EntityType] | None:
     try:
         checksum, _, content = path.read_bytes().partition(b"\n")
         if checksum != _checksum(content):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from world import BULK, POSTGRES, SNOWFLAKE, Run, World
 
@@ -111,6 +111,7 @@ def test_what_is_not_continued_and_what_needs_no_object_are_chains_too() -> None
     assert [(len(chain.sources), len(chain.objects), len(chain.targets)) for chain in chains] == [(1, 0, 1), (1, 1, 0)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["created", "updated", "unchanged", "failed"]), min_size=2, max_size=6))
 def test_a_chain_is_what_its_processes_are(states: list[str]) -> None:
     links, columns = a_chain("T", columns=len(states) - 2)
@@ -128,6 +129,7 @@ def test_a_chain_is_what_its_processes_are(states: list[str]) -> None:
         assert state == "created"
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_name_comes_out_of_the_page_as_it_went_in(name: str, sentence: str) -> None:
     chains = [Chain([table(POSTGRES, name)], missing="S3 object")]

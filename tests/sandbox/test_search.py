@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -46,7 +48,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         }
         for name, values in TABLES.items()
     ]
-    entities.append({"typeName": "Schema", "attributes": {"name": "s", "qualifiedName": f"{root}/db/s"}})
+    schema = {"name": "s", "qualifiedName": f"{root}/db/s", "connectionQualifiedName": "an/odd/connection/name"}
+    entities.append({"typeName": "Schema", "attributes": schema})
     entities.append(
         {
             "typeName": "Table",
@@ -111,6 +114,7 @@ def is_in(catalog: Catalog, query: dict[str, Any]) -> set[str]:
         ({"should": [named(A)], "minimum_should_match": 0}, ALL_TABLES),
         ({"must_not": [named(A), named(B)]}, ALL_TABLES - {A, B}),
         ({"must": [named(A, B)], "filter": named(B, C)}, {B}),
+        ({"should": [{"term": {"qualifiedName": f"{ROOTS[0]}/db/s/{name}"}} for name in (A, B)]}, {A, B}),
         ({}, ALL_TABLES),
     ],
 )
@@ -218,6 +222,11 @@ def test_a_guid_that_is_asked_for_twice_is_one_hit(catalog: Catalog) -> None:
     assert len(find_entities(catalog, {"terms": {"qualifiedName": [name, name]}})) == 1
 
 
+def test_a_connection_whose_name_has_another_shape_is_found_too(catalog: Catalog) -> None:
+    found = find_entities(catalog, {"term": {"connectionQualifiedName": "an/odd/connection/name"}})
+    assert [entity.name for entity in found] == ["s"]
+
+
 def test_words() -> None:
     assert words_of("ordersByDay of_2024, Straße!") == [
         "orders", "by", "day", "of", "2024", "straße", "ordersbyday", "of_2024"
@@ -267,6 +276,9 @@ def test_pages_by_guid_are_those_of_an_offset(catalog: Catalog) -> None:
             assert answer["approximateCount"] == len(expected)
     both = {"bool": {"filter": [TYPE, {"range": {"__guid": {"gt": guids[0], "lte": guids[3]}}}]}}
     assert [hit["guid"] for hit in page(catalog, SearchCache(), query=both)["entities"]] == guids[1:4]
+    apart = [{"range": {"__guid": {"gt": guids[0]}}}, {"range": {"__guid": {"lte": guids[3]}}}]
+    answer = page(catalog, SearchCache(), query={"bool": {"filter": [TYPE, *apart]}})
+    assert [hit["guid"] for hit in answer["entities"]] == guids[1:4]
     alone = {"bool": {"filter": [{"range": {"__guid": {"gt": guids[-1]}}}], "should": [named(A)]}}
     assert all(hit["guid"] > guids[-1] for hit in page(catalog, SearchCache(), query=alone).get("entities", []))
 
@@ -291,6 +303,19 @@ def test_a_result_is_kept_until_the_catalog_changes(tmp_path: Path) -> None:
         save(catalog, [{"typeName": "Table", "attributes": attributes}], SaveOptions(), "tester")
         assert page(catalog, cache)["approximateCount"] == number + 1
         assert cache.find(catalog, {"query": TYPE})[1] is cache.find(catalog, {"query": TYPE})[1]
+    catalog.close()
+
+
+def test_a_result_is_not_kept_while_the_index_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0, time=time.time, monotonic=lambda: clock.now)
+    monkeypatch.setattr("sandbox.catalog.time", clock)
+    catalog, cache = Catalog(load_types(), tmp_path / "tenant.db"), SearchCache()
+    catalog.index_delay = 5
+    attributes = {"name": "late", "qualifiedName": f"{ROOTS[0]}/late"}
+    save(catalog, [{"typeName": "Table", "attributes": attributes}], SaveOptions(), "tester")
+    assert page(catalog, cache)["approximateCount"] == 0
+    clock.now = 5.0
+    assert page(catalog, cache)["approximateCount"] == 1
     catalog.close()
 
 

@@ -279,8 +279,12 @@ def test_pages_by_guid_are_those_of_an_offset(catalog: Catalog) -> None:
     apart = [{"range": {"__guid": {"gt": guids[0]}}}, {"range": {"__guid": {"lte": guids[3]}}}]
     answer = page(catalog, SearchCache(), query={"bool": {"filter": [TYPE, *apart]}})
     assert [hit["guid"] for hit in answer["entities"]] == guids[1:4]
-    alone = {"bool": {"filter": [{"range": {"__guid": {"gt": guids[-1]}}}], "should": [named(A)]}}
-    assert all(hit["guid"] > guids[-1] for hit in page(catalog, SearchCache(), query=alone).get("entities", []))
+    alone = {"bool": {"filter": [{"range": {"__guid": {"gte": guids[0]}}}], "should": [named(A)]}}
+    answer = page(catalog, SearchCache(), query=alone, size=100)
+    assert [hit["guid"] for hit in answer["entities"]] == sorted(g for g in catalog.entities if g >= guids[0])
+    query = {"bool": {"filter": [TYPE, {"range": {"__guid": {"gte": guids[0]}}}]}}
+    answer = page(catalog, SearchCache(), query=query, post_filter=named(A))
+    assert [hit["displayText"] for hit in answer["entities"]] == [A]
 
 
 def test_the_size_the_start_and_the_window_of_a_page(catalog: Catalog) -> None:

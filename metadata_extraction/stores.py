@@ -10,6 +10,7 @@ import errno
 import itertools
 import os
 import re
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -124,13 +125,17 @@ class LocalFolder:
                     if entry.name != self.STAGING:
                         folders.append(Path(entry.path))
                 else:
-                    yield self._listed(entry)
+                    with contextlib.suppress(FileNotFoundError):  # gone since the folder was read
+                        yield self._listed(entry)
 
     def read(self, file: StoredFile) -> Iterator[bytes]:
         part = part_bytes(file.size)
         path = self._path(file.key)
         try:
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
+            # Without O_NONBLOCK, a named pipe would make this wait for somebody who writes into it.
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+                if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                    raise StoreError("it is no regular file")
                 left = file.size
                 while left:
                     chunk = stream.read(min(part, left))
@@ -167,16 +172,19 @@ class LocalFolder:
         except OSError as error:
             raise StoreError(f"it cannot be written to {self.address}: {error.strerror}") from None
         finally:
-            staging.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                staging.unlink()
 
     def delete(self, key: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self._path(key).unlink()
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"it cannot be deleted from {self.address}: {error.strerror}") from None
 
     def clear_leftovers(self, prefix: str) -> None:
         # Staged files are of all prefixes, and may be another process's: only what is old is surely left.
         for path in (self.root / self.STAGING).glob("*"):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
                     path.unlink()
 

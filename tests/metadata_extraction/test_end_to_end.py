@@ -47,7 +47,7 @@ def run(home: Path, *command: str, **environment: str) -> subprocess.CompletedPr
         env={**kept, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **environment},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
 
 
@@ -80,6 +80,28 @@ def test_the_sample_is_extracted_with_nothing_configured(home: Path) -> None:
     assert ("Procedure", f"{schema}/_procedures_/RESTOCK") in names
     assert ("Function", f"{schema}/_functions_/ORDER_TOTAL") in names
     assert ("Column", f"{schema}/PRODUCTS/PRICE") in names
+
+
+def test_a_run_reads_its_settings_once_and_writes_nothing_to_the_environment(home: Path) -> None:
+    """The whole of it: from the sample to the sandbox's storage."""
+    program = (
+        "import os, sys\n"
+        "opened = []\n"
+        "sys.addaudithook(lambda event, given: event == 'open' and str(given[0]).endswith('.env') and opened.append(given[0]))\n"
+        "before = dict(os.environ)\n"
+        "from metadata_extraction.__main__ import main\n"
+        "assert main(['run', '--workflow-id', 'once', '--run-id', '1']) == 0\n"
+        "assert main(['upload', 'artifacts/apps/delta-arc/workflows/once/1']) == 0\n"
+        "print('READ', len(opened), 'SAME', dict(os.environ) == before)\n"
+    )
+    (home / ".env").write_text("ENABLE_ATLAN_UPLOAD=true\nATLAN_AUTH_CLIENT_ID=\n")
+    try:
+        done = run(home, "-c", program)
+    finally:
+        (home / ".env").unlink()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "READ 2 SAME True" in done.stdout  # once for each command
+    assert "10 of 10 files moved" in done.stdout or "there already, 0 failed" in done.stdout
 
 
 def test_a_second_run_writes_the_same_bytes(home: Path) -> None:

@@ -1,0 +1,109 @@
+"""The steps in this process: what the person at the terminal sees, also where a step fails."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tqdm
+from upload_world import LOCAL
+
+from metadata_extraction.models import Failure, Filters, MigrationSummary, Run
+from metadata_extraction.settings import ExtractionSettings, check_extraction_settings
+from metadata_extraction.sources import SourceError
+from metadata_extraction.workflow import PreflightError, describe, run_in_process, size_in_words
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def settings(empty_folder: Path, make_database: Callable[..., str]) -> ExtractionSettings:
+    (empty_folder / "components").mkdir()
+    (empty_folder / "components/objectstore.yaml").write_text(LOCAL.format(name="objectstore", root=empty_folder / "o"))
+    url = make_database("create table t (a integer)")
+    return check_extraction_settings({"SOURCE_URL": url, "ATLAN_CONNECTION_QUALIFIED_NAME": "default/postgres/1"})
+
+
+def run_of(filters: Filters, upload: bool = False) -> Run:
+    return Run("nightly", "1", "shop", "default/postgres/1", filters, upload)
+
+
+def test_each_step_has_a_bar_and_none_is_left(settings: ExtractionSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    run_in_process(run_of(Filters()), settings)
+    shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    for label in ("Databases", "Schemas", "Tables", "Columns", "Procedures", "Entities"):
+        assert f"{label}: " in shown
+    assert len(tqdm.tqdm._instances) == 0
+
+
+def test_a_step_that_fails_leaves_no_bar_open(settings: ExtractionSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with pytest.raises(SourceError, match="has no database to crawl: check SOURCE_URL, INCLUDE_ and EXCLUDE_DATABASES"):
+        run_in_process(run_of(Filters(include_databases="another")), settings)
+    assert len(tqdm.tqdm._instances) == 0
+
+
+def test_a_store_that_cannot_be_written_ends_the_run_before_anything_is_read(
+    settings: ExtractionSettings, empty_folder: Path
+) -> None:
+    (empty_folder / "o").write_text("no folder")
+    with pytest.raises(PreflightError) as caught:
+        run_in_process(run_of(Filters()), settings)
+    (fault,) = caught.value.faults
+    assert fault.startswith(
+        "The deployment's object store objectstore cannot be written: it cannot be written to local"
+    )
+
+
+def test_the_preflight_leaves_no_file(settings: ExtractionSettings, empty_folder: Path) -> None:
+    result = run_in_process(run_of(Filters(exclude_schemas=".*")), settings)
+    assert result.migration is None
+    names = [path.name for path in (empty_folder / "o").rglob("*") if path.is_file()]
+    assert sorted(names) == ["chunk-0-part0.parquet", "nightly_transformed_database_0.json"]
+
+
+def test_an_upload_that_cannot_be_tried_fails_no_run(settings: ExtractionSettings) -> None:
+    migration = run_in_process(run_of(Filters(), upload=True), settings).migration
+    assert migration is not None
+    assert "so nothing would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-storage" in migration.reason
+
+
+def test_a_summary_in_lines() -> None:
+    whole = MigrationSummary("p", "here", "there", 3, 2, 1, 0, 2500)
+    assert describe(whole) == ["✅ Atlan upload to there: 2 of 3 files moved (2.5 kB), 1 there already, 0 failed"]
+    failed = MigrationSummary("p", "here", "there", 2, 1, 0, 1, 7, [Failure("k", "no")], "why")
+    assert describe(failed) == [
+        "❌ Atlan upload to there: 1 of 2 files moved (7 bytes), 0 there already, 1 failed",
+        "⚠️ Atlan upload: why",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (2_500_000, "2.5 MB"), (999_999_999, "1000.0 MB"), (3e9, "3.0 GB"), (5e12, "5000.0 GB")],
+)  # fmt: skip
+def test_sizes_in_words(size: float, words: str) -> None:
+    assert size_in_words(size) == words
+
+
+@pytest.mark.parametrize(
+    ("total", "failed", "reason", "complete"),
+    [(1, 0, "", True), (0, 0, "", False), (2, 1, "", False), (2, 0, "no manifest", False)],
+)
+def test_an_upload_is_complete_where_every_file_is_there_and_there_was_one(
+    total: int, failed: int, reason: str, complete: bool
+) -> None:
+    assert MigrationSummary("p", "a", "b", total, total - failed, 0, failed, 0, [], reason).complete is complete
+
+
+def test_a_shortened_summary_keeps_the_number_of_failures() -> None:
+    summary = MigrationSummary("p", "a", "b", 3, 0, 0, 3, 0, [Failure(str(number), "") for number in range(3)])
+    short = summary.shortened(2)
+    assert ([failure.file for failure in short.failures], short.failed_migrations) == (["0", "1"], 3)

@@ -1,9 +1,8 @@
 """Dapr component files: which object stores there are, and how to open them. The same files work under a sidecar.
 
 The stores are opened directly: a sidecar holds whole files in memory, limits their size, and can change their bytes.
-The files' shape: https://docs.dapr.io/reference/resource-specs/component-schema/
-Fields of the stores: https://docs.dapr.io/reference/components-reference/supported-bindings/
-Fields of the secret stores: https://docs.dapr.io/reference/components-reference/supported-secret-stores/
+Fields: https://docs.dapr.io/reference/components-reference/supported-bindings/
+References to secrets: https://docs.dapr.io/operations/components/component-secrets/
 """
 
 from __future__ import annotations
@@ -124,7 +123,10 @@ class _Secrets:
         return self._environment.get(name, "")
 
     def in_store(self, name_of_store: str, name: str, key: str) -> str:
-        """A secret from a secret store: a JSON file, or the environment, which is also the default; empty where it is not."""
+        """A secret from a secret store: a JSON file, or the environment; empty where it is not there.
+
+        Where no store is named, it is the environment (Dapr's default on Kubernetes would be the cluster's store).
+        """
         store = self._components.get(name_of_store)
         if store is None or store.type == "secretstores.local.env":
             prefix = str(store.metadata.get("prefix", {}).get("value", "")) if store else ""

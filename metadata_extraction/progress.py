@@ -21,6 +21,7 @@ class Unheard:
     total: float | None = None
 
     def advance(self, count: int = 1, size: int = 0) -> None:
+        """Hear it, and forget it."""
         pass
 
 

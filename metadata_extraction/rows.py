@@ -9,11 +9,15 @@ SourceRow = dict[str, Any]
 
 
 class DatabaseRow(TypedDict):
+    """A database; the comment is what its owner has written about it, as with all rows."""
+
     database_name: str
     comment: str | None
 
 
 class SchemaRow(TypedDict):
+    """A schema, and how many tables and views it has; a partition is no table of its own here."""
+
     database_name: str
     schema_name: str
     table_count: int | None

@@ -112,6 +112,7 @@ class LocalFolder:
         self._inside: set[str] = set()  # folders that are known to be below the root
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
+        """Every file below a folder; links among them, as what `read` refuses."""
         folders = [self._path(prefix) if prefix.strip("/") else self.root]
         while folders:
             try:
@@ -129,6 +130,7 @@ class LocalFolder:
                         yield self._listed(entry)
 
     def read(self, file: StoredFile) -> Iterator[bytes]:
+        """The content in parts; a link and what is no regular file is refused."""
         part = part_bytes(file.size)
         path = self._path(file.key)
         try:
@@ -157,6 +159,7 @@ class LocalFolder:
             raise StoreError(f"it cannot be read: {reason}") from None
 
     def write(self, key: str, parts: Iterable[bytes], size: int) -> str:
+        """Write beside the store's files, flush to the disk, and rename. The tag has the time of change."""
         path = self._path(key)
         staging = self.root / self.STAGING / f"{os.getpid()}-{threading.get_ident()}-{next(self._numbers)}"
         try:
@@ -176,12 +179,14 @@ class LocalFolder:
                 staging.unlink()
 
     def delete(self, key: str) -> None:
+        """Delete the file, if it is there."""
         try:
             self._path(key).unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"it cannot be deleted from {self.address}: {error.strerror}") from None
 
     def clear_leftovers(self, prefix: str) -> None:
+        """Delete staged files that are older than a day."""
         # Staged files are of all prefixes, and may be another process's: only what is old is surely left.
         for path in (self.root / self.STAGING).glob("*"):
             with contextlib.suppress(OSError):
@@ -218,6 +223,7 @@ class RemoteStore:
         self._abort_uploads = abort_uploads  # what obstore has no call for
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
+        """Every object below a prefix, read page by page."""
         import obstore
 
         with _telling_errors():
@@ -226,6 +232,7 @@ class RemoteStore:
                     yield StoredFile(item["path"], item["size"], (item["e_tag"] or "").strip('"'))
 
     def read(self, file: StoredFile) -> Iterator[bytes]:
+        """The content in parts of one GET; raises where its ETag or size is not the listed one."""
         import obstore
 
         with _telling_errors():
@@ -244,6 +251,7 @@ class RemoteStore:
                 yield part
 
     def write(self, key: str, parts: Iterable[bytes], size: int) -> str:
+        """One PUT, or from 8 MiB up a multipart upload, which a failure aborts. Returns the ETag."""
         import obstore
 
         part = part_bytes(size)
@@ -259,12 +267,14 @@ class RemoteStore:
         return (result["e_tag"] or "").strip('"')
 
     def delete(self, key: str) -> None:
+        """Delete the object, if it is there."""
         import obstore
 
         with _telling_errors(), contextlib.suppress(FileNotFoundError):  # what is not there need not be deleted
             obstore.delete(self._store, key)
 
     def clear_leftovers(self, prefix: str) -> None:
+        """Abort multipart uploads below the prefix, where the store has them and says so (S3)."""
         if self._abort_uploads:
             self._abort_uploads(prefix)
 

@@ -180,7 +180,10 @@ class _Digest:
 
     @property
     def s3_tag(self) -> str:
-        """The ETag that S3 gives to what was sent: the content's MD5, or for several parts that of their MD5s."""
+        """The ETag that S3 gives to what was sent: the content's MD5, or for several parts that of their MD5s.
+
+        "Checking object integrity" in S3's user guide; with some encryptions it is another one, and means nothing.
+        """
         if not self._in_parts:
             return self._md5.hexdigest()
         joined = hashlib.md5(b"".join(self._of_parts), usedforsecurity=False).hexdigest()

@@ -144,6 +144,7 @@ class PostgresSource:
         self.address = f"PostgreSQL {place}/{self._parameters.get('dbname') or ''}"
 
     def preflight(self) -> list[str]:
+        """Whether the catalogue's tables that are read may be read, in the address's own database."""
         try:
             with self._connect(self._entry) as connection:
                 faults = []
@@ -161,19 +162,24 @@ class PostgresSource:
             return [str(error)]
 
     def databases(self) -> list[SourceRow]:
+        """Those that may be connected to and are no templates; without INCLUDE_DATABASES the address's own."""
         found = list(self._query(self._entry, DATABASES_QUERY))
         return [row for row in found if self._named in (None, row["database_name"])]
 
     def schemas(self, database: str) -> list[SourceRow]:
+        """Those of people: not `information_schema`, and none that begins with `pg_`, as PostgreSQL keeps that for itself."""
         return list(self._query(database, SCHEMAS_QUERY))
 
     def tables(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
+        """Tables, views, materialised views, partitions and foreign tables (`pg_class.relkind`)."""
         return self._query(database, TABLES_QUERY, schemas)
 
     def columns(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
+        """Their columns, numbered anew, as a dropped column keeps its number in `pg_attribute`."""
         return self._query(database, COLUMNS_QUERY, schemas)
 
     def procedures(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
+        """Procedures and functions, but no aggregates and window functions (`pg_proc.prokind`)."""
         return self._query(database, PROCEDURES_QUERY, schemas)
 
     def _query(self, database: str, statement: str, schemas: Sequence[str] = ()) -> Iterator[SourceRow]:

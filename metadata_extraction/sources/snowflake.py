@@ -111,6 +111,7 @@ class SnowflakeSource:
             self._parameters |= {"host": account, "port": port}
 
     def preflight(self) -> list[str]:
+        """Whether there is a database to read, and the schemas of each can be read."""
         try:
             databases = self.databases()
             if not databases and self._named:
@@ -124,6 +125,7 @@ class SnowflakeSource:
         return []
 
     def databases(self) -> list[SourceRow]:
+        """Those that the role may see, but for the SNOWFLAKE one of the account itself."""
         rows = [
             {"database_name": row["name"], "comment": row["comment"] or None} for row in self._query("show databases")
         ]
@@ -133,6 +135,7 @@ class SnowflakeSource:
         )
 
     def schemas(self, database: str) -> list[SourceRow]:
+        """Every schema but INFORMATION_SCHEMA; Snowflake tells no number of tables here."""
         statement = (
             f'select schema_name as "schema_name", comment as "comment" from {_quoted_identifier(database)}.information_schema.schemata '
             "where schema_name <> 'INFORMATION_SCHEMA' order by schema_name"
@@ -140,10 +143,12 @@ class SnowflakeSource:
         return [{**row, "database_name": database} for row in self._query(statement)]
 
     def tables(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
+        """Tables, views, materialised views and external tables."""
         for row in self._query_schemas(TABLES_STATEMENT, database, schemas):
             yield {**row, "database_name": database, "table_kind": TABLE_KINDS.get(row["table_kind"], "table")}
 
     def columns(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
+        """Their columns, with the keys that SHOW tells for each schema."""
         primary: set[tuple[str, str, str]] = set()
         foreign: dict[tuple[str, str, str], SourceRow] = {}
         for schema in schemas:
@@ -170,6 +175,7 @@ class SnowflakeSource:
             }
 
     def procedures(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
+        """Procedures and functions; a kind that the role may not read is left out, with a warning."""
         for kind in ("procedure", "function"):
             statement = PROCEDURES_STATEMENT.replace("{kind}", kind)
             try:

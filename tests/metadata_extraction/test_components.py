@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from upload_world import harmful_proxy
 
 from metadata_extraction.components import ComponentError, open_store, read_components
 from metadata_extraction.models import Run
-from metadata_extraction.stores import LocalFolder
+from metadata_extraction.stores import LocalFolder, StoreError
 from metadata_extraction.upload import migrate_from_objectstore_to_atlan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +87,52 @@ def test_a_secret_comes_from_a_file_store(empty_folder: Path) -> None:
     secrets.unlink()
     with pytest.raises(ComponentError, match=r"vault.yaml: the secrets file .* cannot be read \(FileNotFoundError\)"):
         open_store("atlan-storage", empty_folder)
+
+
+def test_the_key_of_a_secret_with_several_counts(empty_folder: Path) -> None:
+    fields = "    - name: rootPath\n      secretKeyRef: {name: places, key: ours}\n"
+    (empty_folder / "secrets.json").write_text(json.dumps({"places": {"ours": "here", "places": "there"}}))
+    write(empty_folder, "vault", "secretstores.local.file", "    - name: secretsFile\n      value: secrets.json\n")
+    write(empty_folder, "store", "bindings.localstorage", fields, after="auth:\n  secretStore: vault\n")
+    assert open_store("store", empty_folder).address == "local folder here"
+
+
+def test_the_prefix_of_an_environments_secret_store_counts(empty_folder: Path) -> None:
+    fields = "    - name: rootPath\n      secretKeyRef: {name: PLACE}\n"
+    write(empty_folder, "vault", "secretstores.local.env", "    - name: prefix\n      value: OURS_\n")
+    write(empty_folder, "store", "bindings.localstorage", fields, after="auth:\n  secretStore: vault\n")
+    environment = {"OURS_PLACE": "here", "PLACE": "there"}
+    assert open_store("store", empty_folder, environment).address == "local folder here"
+
+
+def test_an_endpoint_without_a_scheme_is_spoken_to_over_tls(empty_folder: Path) -> None:
+    fields = "    - {name: bucket, value: b}\n    - {name: endpoint, value: minio.acme.com}\n"
+    write(empty_folder, "store", "bindings.aws.s3", fields)
+    assert open_store("store", empty_folder).address == "s3://b at https://minio.acme.com"
+
+
+def test_a_session_token_and_a_boolean_reach_s3(empty_folder: Path) -> None:
+    """Path style by a boolean of YAML: otherwise the bucket would be a part of the host's name."""
+    heads: list[bytes] = []
+
+    def refuse(_: int, head: bytes) -> str:
+        heads.append(head.lower())
+        return "503"
+
+    with harmful_proxy(1, refuse) as endpoint:
+        fields = {"bucket": "b", "endpoint": endpoint, "accessKey": "id", "secretKey": "secret", "sessionToken": "session",
+                  "forcePathStyle": "true"}  # fmt: skip
+        write(
+            empty_folder,
+            "store",
+            "bindings.aws.s3",
+            "".join(f"    - {{name: {k}, value: {v}}}\n" for k, v in fields.items()),
+        )
+        with pytest.raises(StoreError):
+            open_store("store", empty_folder).write("k", [b"x"], 1)
+    assert heads[0].startswith(b"put /b/k ")
+    assert b"x-amz-security-token: session\r\n" in heads[0]
+    assert b"credential=id/" in heads[0]
 
 
 def test_a_secret_store_that_cannot_be_read_here_is_told(empty_folder: Path) -> None:

@@ -56,6 +56,11 @@ def test_the_environment_wins_over_the_file_and_blank_is_not_set(
     assert "ATLAN_CONNECTION_NAME" not in settings.environment
 
 
+def test_databases_that_are_named_may_be_others_than_the_addresss() -> None:
+    assert not settings_for("postgresql://h/d").every_database
+    assert settings_for("postgresql://h/d", INCLUDE_DATABASES=".*").every_database
+
+
 def test_without_a_name_the_connection_is_told_by_its_qualified_name() -> None:
     assert settings_for("postgresql://h/d").connection_name == CONNECTION
     assert settings_for("postgresql://h/d", ATLAN_CONNECTION_NAME="shop").connection_name == "shop"

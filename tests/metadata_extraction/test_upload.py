@@ -27,7 +27,15 @@ from upload_world import KEY, Bucket, Server, harmful_proxy
 from metadata_extraction import stores, upload
 from metadata_extraction.models import MigrationSummary
 from metadata_extraction.progress import Unheard
-from metadata_extraction.stores import LEFTOVER_SECONDS, PART_BYTES, LocalFolder, StoredFile, StoreError
+from metadata_extraction.stores import (
+    LEFTOVER_SECONDS,
+    MAX_PARTS,
+    PART_BYTES,
+    LocalFolder,
+    StoredFile,
+    StoreError,
+    part_bytes,
+)
 from metadata_extraction.upload import MANIFEST, migrate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -547,6 +555,14 @@ def test_a_file_that_was_changed_since_it_was_listed_is_not_given(source: LocalF
     with pytest.raises(StoreError, match="it is gone") as gone:
         list(source.read(StoredFile("nowhere", 1, "")))
     assert not gone.value.passing
+
+
+def test_a_file_never_has_more_parts_than_s3_takes() -> None:
+    for size in (0, 1, PART_BYTES * MAX_PARTS, PART_BYTES * MAX_PARTS + 1, 5 << 40):
+        part = part_bytes(size)
+        assert part >= PART_BYTES
+        assert -(-size // part) <= MAX_PARTS
+    assert part_bytes(PART_BYTES * MAX_PARTS) == PART_BYTES
 
 
 def test_a_thousand_files_need_more_than_one_page_of_a_listing(

@@ -119,6 +119,17 @@ def test_every_table_and_column_of_several_databases_is_written(
     }  # fmt: skip
 
 
+def test_a_filter_is_for_whole_names_and_leaving_out_wins() -> None:
+    filters = Filters(include_databases="sales|hr_.*", exclude_databases="hr_old", exclude_schemas="tmp")
+    assert [name for name in ("sales", "sales_2", "hr_new", "hr_old", "other") if filters.keeps_database(name)] == [
+        "sales",
+        "hr_new",
+    ]
+    assert [name for name in ("tmp", "tmp_2", "public") if filters.keeps_schema(name)] == ["tmp_2", "public"]
+    assert Filters(exclude_databases="hr").keeps_database("hr_old")
+    assert not Filters(include_schemas="a").keeps_schema("ab")
+
+
 @pytest.mark.parametrize("text", ["nightly", "2026-11-21T10:12:00Z", "a.b_c=d@e", "x" * 200])
 def test_ids_that_can_be_part_of_a_key(text: str) -> None:
     assert check_id(text)

@@ -264,6 +264,17 @@ def test_a_statement_that_takes_too_long_is_told(url: str, make_database: Callab
         list(source._query(source._entry, "select pg_sleep(3)"))
 
 
+def test_names_in_an_error_say_nothing_about_its_kind(url: str) -> None:
+    """What PostgreSQL quotes is anybody's wording; what an error is about, its SQLSTATE tells."""
+    source: Any = open_source(url, False, 60)
+    for name in ("password authentication", "permission denied", "database that is no database"):
+        with pytest.raises(SourceError) as caught:
+            list(source._query(source._entry, f'select from "{name}"'))
+        assert f'relation "{name}" does not exist' in str(caught.value)
+        assert "SOURCE_URL" not in str(caught.value)
+        assert "no rights" not in str(caught.value)
+
+
 def test_nothing_can_be_written(url: str) -> None:
     source: Any = open_source(url, False, 60)
     with source._connect(source._entry) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):

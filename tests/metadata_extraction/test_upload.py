@@ -557,6 +557,26 @@ def test_a_file_that_was_changed_since_it_was_listed_is_not_given(source: LocalF
     assert not gone.value.passing
 
 
+def test_an_object_of_another_size_than_it_should_have_is_not_given(source: LocalFolder, bucket: Bucket) -> None:
+    (key,) = fill(source, {"a.json": b"abc"})
+    store = bucket.open()
+    migrate(source, store, RUN)
+    assert b"".join(store.read(StoredFile(key, 3, ""))) == b"abc"
+    for file in (StoredFile(key, 2, ""), StoredFile(key, 4, ""), StoredFile(key, 3, "another")):
+        with pytest.raises(StoreError, match="it changed while it was read") as caught:
+            list(store.read(file))
+        assert caught.value.passing
+
+
+def test_a_file_of_one_part_goes_up_whole(source: LocalFolder, bucket: Bucket) -> None:
+    content = os.urandom(PART_BYTES)
+    fill(source, {"big.bin": content})
+    assert migrate(source, bucket.open(), RUN).complete
+    manifest = manifest_of(bucket)
+    assert manifest is not None
+    assert manifest["files"][0]["tag"] == hashlib.md5(content).hexdigest()
+
+
 def test_a_file_never_has_more_parts_than_s3_takes() -> None:
     for size in (0, 1, PART_BYTES * MAX_PARTS, PART_BYTES * MAX_PARTS + 1, 5 << 40):
         part = part_bytes(size)

@@ -33,7 +33,7 @@ import httpx  # noqa: E402
 from shape import ARN, BUCKET, POSTGRES, S3, SNOWFLAKE, column_names, inventory_of, table_names  # noqa: E402
 
 from delta_arc.entities import make_bucket  # noqa: E402
-from sandbox.seed import make_connection  # noqa: E402
+from sandbox.seed import connection_entity  # noqa: E402
 
 LIMIT = 400
 JUST_UNDER = LIMIT - 4
@@ -144,7 +144,7 @@ def a_tenant(tables: int, columns: int, sides: tuple[str, ...] = (POSTGRES, SNOW
         assert process.stdout
         try:
             tenant = Tenant(json.loads(process.stdout.readline()), home)
-            entities = [make_connection(S3, S3), make_bucket(f"{S3}/{ARN}", BUCKET, ARN, tables)]
+            entities = [connection_entity(S3, S3), make_bucket(f"{S3}/{ARN}", BUCKET, ARN, tables)]
             headers = {"authorization": f"Bearer {tenant.told['api_token']}"}
             tenant.http.post("/api/meta/entity/bulk/", json={"entities": entities}, headers=headers).raise_for_status()
             yield tenant

@@ -111,7 +111,7 @@ def a_server(far: bool) -> Iterator[tuple[str, Path]]:
         bucket = Path(folder) / BUCKET
         bucket.mkdir()
         with contextlib.ExitStack() as stack:
-            endpoint = stack.enter_context(storage.serve(Path(folder), key=KEY))
+            endpoint = stack.enter_context(storage.serve_buckets(Path(folder), key=KEY))
             if far:
                 endpoint = stack.enter_context(proxy.running(endpoint))
             yield endpoint, bucket

@@ -172,7 +172,8 @@ def references(entity: Entity) -> list[str]:
 def compared_value(value: Any) -> Any:
     """A value as it is compared and shown: references by qualified name, and many of them sorted, as Atlan keeps no order."""
     if isinstance(value, dict):
-        return (value.get("uniqueAttributes") or {}).get("qualifiedName", "")
+        names = value.get("uniqueAttributes")
+        return str(names.get("qualifiedName", "")) if isinstance(names, dict) else ""
     if isinstance(value, list):
-        return sorted({compared_value(item) for item in value})
+        return sorted({str(compared_value(item)) for item in value})
     return value

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from delta_arc.confirming import confirm
 from delta_arc.entities import Entity
 from delta_arc.plan import (
     BATCH_SIZE,
@@ -49,7 +50,7 @@ def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = Fals
                 outcomes[outcome.qualified_name] = outcome
                 if outcome.is_absent:
                     absent.add(outcome.qualified_name)
-                if outcome.status is Status.FAILED and outcome.type_name == "S3Bucket":
+                if outcome.is_absent and outcome.type_name == "S3Bucket":
                     raise PipelineError(f"The bucket {outcome.name} cannot be registered: {outcome.detail}")
     done = []
     for step in steps:
@@ -148,7 +149,8 @@ def _write(client: AtlanClient, pending: Sequence[Change], progress: Progress) -
     for written in interleave([_send(client, batches) for _ in range(senders)]):
         progress.advance(len(written))
         outcomes += written
-    return outcomes + [change.outcome(batches.stopped) for change in batches.left]
+    outcomes += [change.outcome(batches.stopped) for change in batches.left]
+    return confirm(client, pending, outcomes)
 
 
 def _send(client: AtlanClient, batches: _Batches) -> Iterator[list[Outcome]]:
@@ -185,10 +187,17 @@ def _send_bulk(client: AtlanClient, part: Sequence[Change], batches: _Batches) -
 
 
 def _guids_told(answer: Mapping[str, Any]) -> dict[str, str]:
-    """The guids of what a bulk request has changed, by qualified name."""
-    changed = answer.get("mutatedEntities") or {}
-    headers = [header for action in ("CREATE", "UPDATE") for header in changed.get(action) or []]
-    return {header["attributes"]["qualifiedName"]: header["guid"] for header in headers}
+    """The guids of what a bulk request says it has changed, by qualified name; what makes no sense is left out."""
+    changed = answer.get("mutatedEntities")
+    told: dict[str, str] = {}
+    for action in ("CREATE", "UPDATE"):
+        headers = changed.get(action) if isinstance(changed, dict) else None
+        for header in headers if isinstance(headers, list) else []:
+            attributes = header.get("attributes") if isinstance(header, dict) else None
+            name = attributes.get("qualifiedName") if isinstance(attributes, dict) else None
+            if isinstance(name, str) and isinstance(header.get("guid"), str):
+                told[name] = header["guid"]
+    return told
 
 
 def _save_connection(client: AtlanClient, entity: Entity) -> str:

@@ -13,11 +13,12 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeGuard
 from urllib.parse import urlsplit
 
 from runtime.environment import is_local
 from runtime.parallel import interleave
+from runtime.terminal import logger, mask
 from runtime.transport import AtlanRequestError, PatientTransport
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def call_atlan_timed(
             None,
         ) from None
     if response.status_code != api.expected_status:
-        message = _message_in(response).replace(str(client.api_key), "***")
+        message = _message_in(response)
         if PatientTransport.SEARCH_TIMEOUT in response.content:
             raise AtlanRequestError(f"Atlan's search took too long ({message}): try again later.", response.status_code)
         raise AtlanRequestError(_explain_refusal(response.status_code, message), response.status_code)
@@ -134,11 +135,16 @@ def _message_in(response: Any) -> str:
     """The server's own words in an error answer: Atlas' errorMessage, a gateway's message, or the start of the text."""
     body = _json_of(response)
     if isinstance(body, dict):
-        causes = " ".join(str(cause.get("errorMessage")) for cause in body.get("causes") or [])
+        causes = body.get("causes")
+        told = (
+            [cause.get("errorMessage") for cause in causes if isinstance(cause, dict)]
+            if isinstance(causes, list)
+            else []
+        )
         words = body.get("errorMessage") or body.get("message")
         if words:
-            return " ".join(f"{words} {causes}".split())[:500]
-    return " ".join(response.text.split())[:200] or "no message"
+            return " ".join(mask(" ".join(map(str, [words, *told]))).split())[:500]
+    return " ".join(mask(response.text).split())[:200] or "no message"
 
 
 def _explain_refusal(status: int, message: str) -> str:
@@ -205,10 +211,28 @@ def _read_page(client: AtlanClient, body: dict[str, Any], after: str, to: str) -
     query = {"bool": {**body["dsl"]["query"]["bool"], "filter": [*body["dsl"]["query"]["bool"]["filter"], *ranges]}}
     dsl = {**body["dsl"], "query": query, "sort": [{"__guid": {"order": "asc"}}]}
     answer = call_atlan(client, INDEX_SEARCH, {**body, "dsl": dsl})
-    page, count = answer.get("entities") or [], answer.get("approximateCount")
-    if not isinstance(count, int):
+    found, count = answer.get("entities") or [], answer.get("approximateCount")
+    if not isinstance(found, list) or not isinstance(count, int):
         raise not_atlan(client)
-    return page, max(0, count - len(page)) if page else 0
+    page = [hit for hit in found if is_search_hit(hit)]
+    if found and not page:
+        raise not_atlan(client)  # and there is no guid to go on from
+    if len(page) < len(found):
+        logger.warning("⚠️ %d assets are left out, as Atlan tells no name of theirs", len(found) - len(page))
+    return page, max(0, count - len(found))
+
+
+def is_search_hit(hit: object) -> TypeGuard[SearchHit]:
+    """Whether something is an asset with all that a `SearchHit` promises: texts for type, guid, name and qualified name."""
+    if not isinstance(hit, dict) or not isinstance(hit.get("attributes"), dict):
+        return False
+    names = (
+        hit.get("typeName"),
+        hit.get("guid"),
+        hit["attributes"].get("name"),
+        hit["attributes"].get("qualifiedName"),
+    )
+    return all(isinstance(name, str) and name for name in names)
 
 
 def read_assets(
@@ -269,10 +293,32 @@ def read_downstream(client: AtlanClient, guid: str) -> Iterator[SearchHit]:
     while True:
         answer = call_atlan(client, GET_LINEAGE_LIST, body)
         page = answer.get("entities") or []
-        yield from page
+        if not isinstance(page, list):
+            raise not_atlan(client)
+        yield from filter(is_search_hit, page)
         if not page or not answer.get("hasMore"):
             return
         body["from"] += len(page)
+
+
+def read_entity(client: AtlanClient, type_name: str, qualified_name: str) -> dict[str, Any] | None:
+    """An asset as Atlan holds it now, `{"status", "attributes", "relationshipAttributes", …}`; None where there is none.
+
+    Unlike a search, this finds what was written a moment ago. Raises `AtlanRequestError`.
+    """
+    from pyatlan.client.constants import GET_ENTITY_BY_UNIQUE_ATTRIBUTE
+
+    api = GET_ENTITY_BY_UNIQUE_ATTRIBUTE.format_path_with_params(type_name)  # type: ignore[no-untyped-call]
+    try:
+        answer = call_atlan(client, api, query={"attr:qualifiedName": qualified_name, "minExtInfo": False})
+    except AtlanRequestError as error:
+        if error.status == 404:
+            return None
+        raise
+    entity = answer.get("entity")
+    if not isinstance(entity, dict):
+        raise not_atlan(client)
+    return entity
 
 
 def wait_for_rights(client: AtlanClient, guid: str) -> None:

@@ -285,3 +285,38 @@ def test_an_object_that_cannot_be_updated_keeps_its_lineage(world: World, run: C
     assert ended.code == 1
     assert "❌ S3Object " in ended.out
     assert world.state() == before
+
+
+# Answers that are not so
+
+
+def test_nothing_counts_as_written_because_atlan_says_200(world: World, run: Callable[..., Run]) -> None:
+    world.fail(200, BULK, 1000, body={})
+    ended = run()
+    assert ended.code == 1
+    assert "The bucket atlan-tech-challenge cannot be registered: Atlan took it without a word, and it is not there" in ended.err
+    assert world.count("S3Bucket") == 0
+
+
+def test_what_a_bulk_answer_leaves_out_has_failed_unless_it_is_there(world: World, run: Callable[..., Run]) -> None:
+    assert run("--force-refresh").code == 0
+    (world.files / "SHIPPERS_2.csv").write_text((world.files / "SHIPPERS.csv").read_text())
+    world.fail(200, BULK, 1, body={"mutatedEntities": None}, body_contains="SHIPPERS_2.csv")
+    ended = run()
+    assert ended.code == 1
+    assert "S3Object " in ended.out
+    assert "SHIPPERS_2.csv failed: Atlan took it without a word, and it is not there" in ended.out
+    # Written, but the answer tells nothing of it: it is read back.
+    world.fail(200, BULK, 5, body={"mutatedEntities": {"CREATE": [None, {"attributes": []}]}}, after=True)
+    ended = run()
+    assert (ended.code, "1 created" in ended.out, " 0 failed" in ended.out) == (0, True, True)
+    assert run().code == 0
+
+
+def test_an_update_that_changed_nothing_has_failed(world: World, run: Callable[..., Run]) -> None:
+    assert run().code == 0
+    (world.files / "ORDERS.csv").write_text((world.files / "ORDERS.csv").read_text() + "\n")
+    world.fail(200, BULK, 5, body={"guidAssignments": {}}, body_contains="/ORDERS.csv")
+    ended = run()
+    assert ended.code == 1
+    assert "ORDERS.csv failed: Atlan took it without a word, and its s3ObjectSize" in ended.out

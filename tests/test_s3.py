@@ -48,7 +48,7 @@ def buckets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def open_server(buckets: Path) -> Iterator[str]:
-    with storage.serve(buckets) as endpoint:
+    with storage.serve_buckets(buckets) as endpoint:
         yield endpoint
 
 

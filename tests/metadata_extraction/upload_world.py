@@ -81,7 +81,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        endpoint = self._running.enter_context(sandbox.storage.serve(self.folder, self.port, KEY))
+        endpoint = self._running.enter_context(sandbox.storage.serve_buckets(self.folder, self.port, KEY))
         self.port = urlsplit(endpoint).port or 0
 
     def kill(self) -> None:

@@ -119,6 +119,27 @@ def test_every_table_and_column_of_several_databases_is_written(
     }  # fmt: skip
 
 
+def test_files_are_bounded_in_bytes_too(store: LocalFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outputs, "ROWS_IN_GROUP", 5)
+    monkeypatch.setattr(outputs, "BYTES_IN_FILE", 200)
+    assert len(write(store, schemas(20))) > 1
+    files = FileSet(store, "schema", RUN.transformed_prefix("schema"))
+    write_transformed(files, "nightly", ({"text": "x" * 90} for _ in range(10)), UNHEARD)
+    assert files.finish().files == 5
+
+
+def test_each_file_is_staged_before_the_store_gets_it(store: LocalFolder) -> None:
+    staged: list[tuple[str, bytes, int]] = []
+
+    def stage(key: str, content: bytes) -> None:
+        staged.append((key, content, len(list(store.list("")))))
+
+    files = FileSet(store, "schema", "raw", stage)
+    for number in range(2):
+        files.put(f"{number}", b"%d" % number, 1)
+    assert staged == [("raw/0", b"0", 0), ("raw/1", b"1", 1)]
+
+
 def test_a_filter_is_for_whole_names_and_leaving_out_wins() -> None:
     filters = Filters(include_databases="sales|hr_.*", exclude_databases="hr_old", exclude_schemas="tmp")
     assert [name for name in ("sales", "sales_2", "hr_new", "hr_old", "other") if filters.keeps_database(name)] == [

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -383,10 +384,17 @@ def test_a_refused_key_is_not_tried_again(
     opened = bucket.open()
     monkeypatch.setenv("ATLAN_AUTH_CLIENT_SECRET", "not-the-secret")
     refused = bucket.open()
-    opened.write = refused.write  # type: ignore[method-assign]  # may list and delete, but not write
+    tries: list[str] = []
+
+    def write(key: str, parts: Iterable[bytes], size: int) -> str:
+        tries.append(key)
+        return refused.write(key, parts, size)
+
+    opened.write = write  # type: ignore[method-assign]  # may list and delete, but not write
     summary = migrate(source, opened, RUN)
     assert counts(summary) == (2, 0, 1, 1)
     assert summary.failures[0].error == "the store refuses the access key or its secret (SignatureDoesNotMatch)"
+    assert tries == [f"{RUN}/a.json"]
     assert set(files) == {f"{RUN}/a.json", f"{RUN}/b.json"}
 
 
@@ -575,6 +583,52 @@ def test_a_file_of_one_part_goes_up_whole(source: LocalFolder, bucket: Bucket) -
     manifest = manifest_of(bucket)
     assert manifest is not None
     assert manifest["files"][0]["tag"] == hashlib.md5(content).hexdigest()
+
+
+def test_a_source_file_that_has_changed_is_sent_again_also_where_its_size_has_not(
+    source: LocalFolder, tmp_path: Path
+) -> None:
+    fill(source, {"a.json": b"one", "b.json": b"two"})
+    destination = LocalFolder(tmp_path / "atlan")
+    migrate(source, destination, RUN)
+    os.utime(source.root / RUN / "b.json", ns=(1, 1))
+    fill(source, {"a.json": b"six"})
+    os.utime(source.root / RUN / "a.json", ns=(1, 1))
+    assert counts(migrate(source, destination, RUN)) == (2, 1, 1, 0)
+    assert (destination.root / RUN / "a.json").read_bytes() == b"six"
+
+
+def test_a_budget_lets_nobody_take_more_than_is_left() -> None:
+    budget = upload._Budget(10)
+    budget.take(6)
+    taken = threading.Event()
+    waiting = threading.Thread(target=lambda: (budget.take(5), taken.set()), daemon=True)
+    waiting.start()
+    assert not taken.wait(timeout=0.2)
+    budget.give(6)
+    assert taken.wait(timeout=60)
+    budget.take(5)
+
+
+@pytest.mark.parametrize(
+    ("seconds_a_window", "threads"),
+    [([1.0, 1.0, 1.0, 1.0], 64), ([1.0, 1.7, 1.0], 16), ([1.0, 1.5, 3.0, 1.0], 32)],
+    ids=["each doubling pays", "the first does not", "the second does not"],
+)
+def test_threads_are_doubled_as_long_as_that_pays(
+    monkeypatch: pytest.MonkeyPatch, seconds_a_window: list[float], threads: int
+) -> None:
+    """A window has as many files as threads, so that twice the threads in the same time are twice as fast."""
+    now = [0.0]
+    monkeypatch.setattr(upload, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(upload, "MOST_IN_FLIGHT", 64)
+    growth = upload._ThreadGrowth()
+    for seconds in seconds_a_window:
+        at_once = growth.threads
+        for number in range(at_once):
+            now[0] += seconds if number == at_once - 1 else 0
+            growth.note(1000)
+    assert growth.threads == threads
 
 
 def test_a_file_never_has_more_parts_than_s3_takes() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tqdm
 from upload_world import LOCAL
 
+from metadata_extraction.activities import MOST_FAILURES, upload_to_atlan
 from metadata_extraction.models import Failure, Filters, MigrationSummary, Run
 from metadata_extraction.settings import ExtractionSettings, check_extraction_settings
 from metadata_extraction.sources import SourceError
@@ -73,6 +75,36 @@ def test_an_upload_that_cannot_be_tried_fails_no_run(settings: ExtractionSetting
     migration = run_in_process(run_of(Filters(), upload=True), settings).migration
     assert migration is not None
     assert "so nothing would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-storage" in migration.reason
+
+
+@pytest.mark.parametrize("upload", [True, False])
+def test_atlans_storage_gets_files_where_the_upload_is_on(
+    settings: ExtractionSettings, empty_folder: Path, upload: bool
+) -> None:
+    (empty_folder / "components/atlan.yaml").write_text(LOCAL.format(name="atlan", root=empty_folder / "a"))
+    result = run_in_process(run_of(Filters(), upload), replace(settings, upstream_store="atlan"))
+    arrived = {path.name for path in (empty_folder / "a").rglob("*") if path.is_file()}
+    if upload:
+        assert result.migration is not None
+        assert result.migration.complete
+        # What the raw files are, they were staged as: there, with the same content, before the upload came.
+        assert result.migration.skipped_files == sum(item.files for item in result.written if "/raw/" in item.prefix)
+        assert "_manifest.json" in arrived
+    else:
+        assert (result.migration, arrived) == (None, set())
+
+
+def test_an_upload_passes_on_some_failures_and_no_secret(settings: ExtractionSettings, empty_folder: Path) -> None:
+    (empty_folder / "components/objectstore.yaml").write_text(LOCAL.format(name="objectstore", root="hush-hush/o"))
+    folder = empty_folder / "hush-hush/o" / run_of(Filters()).output_path
+    folder.mkdir(parents=True)
+    settings = replace(settings, upstream_store="hush-hush", environment={"ATLAN_AUTH_CLIENT_SECRET": "hush-hush"})
+    for number in range(MOST_FAILURES + 1):
+        (folder / f"{number}.json").write_text("{}")
+    summary = upload_to_atlan(run_of(Filters(), True), settings)
+    assert (summary.failed_migrations, len(summary.failures)) == (MOST_FAILURES + 1, MOST_FAILURES)
+    assert "The object store *** is not registered" in summary.reason
+    assert "The object store *** is not registered" in summary.failures[0].error
 
 
 def test_a_summary_in_lines() -> None:

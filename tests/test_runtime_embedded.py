@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def in_a_process(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     return subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=120
+        [sys.executable, "-c", program], cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=300
     )
 
 

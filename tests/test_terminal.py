@@ -161,7 +161,7 @@ Path(sys.argv[-1]).write_text("the run went on")
 """
     end = tmp_path / "end"
     command = ["bash", "-c", f'"$@" {redirect} | head -n 2; exit "${{PIPESTATUS[0]}}"', "bash"]
-    ended = subprocess.run([*command, *program(lines), str(end)], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run([*command, *program(lines), str(end)], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0
     assert len(ended.stdout.splitlines()) == 2
     assert "Traceback" not in ended.stderr
@@ -231,7 +231,7 @@ def on_terminal(lines: str, encoding: str = "utf-8", columns: int = COLUMNS, out
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        code = process.wait(timeout=120)
+        code = process.wait(timeout=300)
         reader.join(timeout=30)
     finally:
         process.kill()

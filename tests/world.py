@@ -188,5 +188,5 @@ def python(arguments: Sequence[str], **environment: str) -> subprocess.Completed
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **environment},
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=300,
     )

@@ -161,3 +161,18 @@ def test_overloads_have_names_of_their_own() -> None:
         for row in rows
     ]
     assert names == [f"{SCHEMA}/_procedures_/RESTOCK(a integer)", f"{SCHEMA}/_procedures_/RESTOCK(a text)"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sub_type", "strategy"),
+    [("table", None, None), ("foreign", "foreign table", None), ("partitioned", "partitioned table", "RANGE (day)")],
+)
+def test_what_kind_of_table_it_is(name: str, sub_type: str | None, strategy: str | None) -> None:
+    attributes = entity_of(name)["attributes"]
+    assert (attributes.get("subType"), attributes.get("partitionStrategy")) == (sub_type, strategy)
+    assert attributes.get("isPartitioned") is (True if strategy else None)
+
+
+def test_a_procedure_without_a_definition_has_one_as_atlan_demands_it() -> None:
+    row = {**dict.fromkeys(PARQUET_SCHEMAS["procedure"].names), **PROCEDURE, "definition": None}
+    assert make_entity("procedure", row, RUN)["attributes"]["definition"] == "-- RESTOCK"

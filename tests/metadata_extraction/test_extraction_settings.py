@@ -122,6 +122,16 @@ def activities_of_a_run() -> tuple:
     return (activities.preflight_check, *FETCHES.values(), activities.transform_data)
 
 
+def test_a_preflight_tells_no_secret(empty_folder: Path) -> None:
+    """Temporal keeps it. Here the host has the name of the key."""
+    write_components(empty_folder)
+    settings = settings_for(
+        f"postgresql://u:p@{SECRET}.invalid/db", COMPONENTS_PATH="components", ATLAN_AUTH_CLIENT_SECRET=SECRET
+    )
+    (fault,) = activities.preflight_check(RUN, settings).faults
+    assert "PostgreSQL ***.invalid:5432/db cannot be reached" in fault
+
+
 @pytest.mark.parametrize("timeout", ["0", "-1", "1.5", "1000000", "٣"])
 def test_a_timeout_that_is_none(timeout: str) -> None:
     with pytest.raises(SettingsError, match=r"STATEMENT_TIMEOUT_SECONDS is .*: use whole seconds, like 300\."):

@@ -7,6 +7,7 @@ set or call is in it.
 from __future__ import annotations
 
 import ast
+import builtins
 import contextlib
 import importlib
 import inspect
@@ -195,7 +196,7 @@ def exit_codes(path: str, *functions: str) -> set[int]:
 
 
 def told_codes(text: str) -> set[int]:
-    """The exit codes in the paragraph that lists them, where "and with" a number stands for no other one."""
+    """The exit codes in the paragraph that lists them, which has no other numbers."""
     (paragraph,) = re.findall(r"^The exit code is (.*?)\n\n", text, re.MULTILINE | re.DOTALL)
     return {int(number) for number in re.findall(r"\b\d+\b", paragraph)}
 
@@ -375,7 +376,7 @@ def _check_call(call: ast.Call, known: dict[str, object]) -> None:
     """Fails where a call names a function that is not imported, or gives it what it does not take."""
     function: object = None
     if isinstance(call.func, ast.Name):
-        assert call.func.id in known or hasattr(__builtins__, call.func.id) or call.func.id == "print", call.func.id
+        assert call.func.id in known or hasattr(builtins, call.func.id), call.func.id
         function = known.get(call.func.id)
     elif isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
         owner = known.get(call.func.value.id)

@@ -24,7 +24,7 @@ import contextlib
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -71,11 +71,11 @@ from delta_arc.overrides import (
     read_overrides,
 )
 from delta_arc.page import write_page
-from delta_arc.plan import Plan, Step, compare, make_plan, planned_outcomes
+from delta_arc.plan import Plan, Step, check_limits, compare, make_plan, planned_outcomes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
 from delta_arc.settings import Inventory, Settings, get_settings
-from delta_arc.showing import log_plan, show_removals
+from delta_arc.showing import log_plan
 from delta_arc.writing import apply_steps, remove_assets
 from runtime.atlan import (
     SearchHit,
@@ -114,7 +114,8 @@ __all__ = [
     "save_cache_to_file",
 ]
 
-MAX_REMOVE = 100  # how many processes --prune archives at the most, unless told otherwise
+# Unless told otherwise, a run archives so many assets at the most, and registers so many objects that are in no chain.
+MAX_REMOVE, MAX_UNMATCHED = 100, 1000
 
 # =====================================================================================================================
 # JSON cache
@@ -734,22 +735,40 @@ def read_back(table_qualified_name: str, *, settings: Settings | None = None) ->
     return hops
 
 
-def remove_lineage(dry_run: bool = False, with_s3: bool = False, *, settings: Settings | None = None) -> Report:
-    """Archive every process that this program made between the two configured connections, of any bucket and prefix.
+def remove_lineage(
+    dry_run: bool = False,
+    with_s3: bool = False,
+    all_flows: bool = False,
+    max_remove: int = MAX_REMOVE,
+    *,
+    ask: Callable[[str], bool] = lambda question: True,
+    settings: Settings | None = None,
+) -> Report:
+    """Archive every process that this program made for the configured connections, bucket and prefix.
 
-    `with_s3` also archives the S3 objects under the prefix and the bucket, as far as this program made them. Raises
-    `PipelineError` where a connection is not there.
+    `all_flows` takes any bucket and prefix between the two connections; `with_s3` also the S3 objects under the prefix and
+    the bucket, as far as this program made them. `ask` is given what would be archived, as a question, before anything
+    is. Raises `PipelineError` where a connection is not there, there is more than `max_remove`, or the answer is no.
     """
     settings = settings or get_settings()
     client = get_atlan_client(settings=settings)
     postgres = get_connection_qualified_name(settings.postgres_connection, "postgres", settings=settings)
     snowflake = get_connection_qualified_name(settings.snowflake_connection, "snowflake", settings=settings)
-    own = find_own_lineage(client, postgres, snowflake)
-    bucket = f"{_derived_connection(settings.s3_connection, settings.base_url)}/{settings.s3_bucket_arn}"
-    s3, kept = find_own_s3(client, bucket, settings.s3_prefix, own) if with_s3 else ([], [])
-    report = Report(
-        remove_assets(client, "Lineage", find_stale(own, ()), dry_run), existing=own, changes=bool(own or s3)
-    )
+    derived = f"{_derived_connection(settings.s3_connection, settings.base_url)}/{settings.s3_bucket_arn}"
+    found = _find_bucket(client, settings.s3_bucket, settings.s3_bucket_arn)
+    bucket = found["attributes"]["qualifiedName"] if found else derived
+    flow = None if all_flows else Flow(postgres, bucket, settings.s3_prefix, snowflake)
+    own = find_own_lineage(client, postgres, snowflake, flow)
+    s3, kept = find_own_s3(client, derived, settings.s3_prefix, own) if with_s3 else ([], [])
+    place = f"between {settings.postgres_connection} and {settings.snowflake_connection}"
+    place += "" if all_flows else f", through s3://{settings.s3_bucket}/{settings.s3_prefix}"
+    told = f"{len(own)} processes {place}" + (f", and {len(s3)} S3 assets" if with_s3 else "")
+    if not dry_run and len(own) + len(s3) > max_remove:
+        raise PipelineError(f"{told} would be archived, more than --max-remove {max_remove}: nothing is removed.")
+    if not dry_run and (own or s3) and not ask(f"Archive {told}?"):
+        raise PipelineError("Nothing is removed: --remove-lineage needs a yes, or --yes where no one can be asked.")
+    outcomes = remove_assets(client, "Lineage", find_stale(own, ()), dry_run)
+    report = Report(outcomes, existing=own, changes=bool(own or s3))
     log_lines(f"⚠️ {sentence}" for sentence in kept)
     if with_s3 and not report.failed:
         report.outcomes += remove_assets(client, "S3 objects and bucket", s3, dry_run)
@@ -766,6 +785,7 @@ def run_pipeline(
     dry_run: bool = False,
     prune: bool = False,
     max_remove: int = MAX_REMOVE,
+    max_unmatched: int = MAX_UNMATCHED,
     save_to: Path | None = None,
     saved: Path | None = None,
     *,
@@ -798,20 +818,17 @@ def run_pipeline(
 
     if document:
         check_unchanged(document, plan)
-    elif plan.prune and len(plan.removals) > max_remove:
-        log_lines(show_removals(plan.removals))
-        raise PipelineError(
-            f"{len(plan.removals)} processes are stale, more than --max-remove {max_remove}: nothing is written. "
-            "Look at the list above, and allow as many if it is right."
-        )
     log_plan(plan, dry_run)
+    if not dry_run:
+        check_limits(plan, max_remove, max_unmatched)
     if save_to:
         save_plan(plan, save_to)
         logger.info("💾 Saved the plan in %s", save_to)
     report = plan.report() if dry_run else write_plan(plan, settings=settings)
     report.changes = not plan.nothing_to_do
+    report.without_chains = not plan.coverage.complete
     write_page(settings.lineage_page, plan, report, dry_run)
-    summarise(report, dry_run)
+    summarise(report, dry_run, settings.place)
     return report
 
 
@@ -825,7 +842,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="PostgreSQL -> S3 -> Snowflake lineage in Atlan, down to the column.",
         epilog="Settings come from the environment and .env; README.md lists them. Exit code: 0 everything is in place, "
-        "1 something failed, 2 a setting is wrong.",
+        "1 something failed, 2 a setting is wrong, 4 nothing failed, but no table has a chain.",
+        allow_abbrev=False,
     )
     flag = partial(parser.add_argument, action="store_true")
     flag("--dry-run", help="show the plan, as a page, too, and write nothing else")
@@ -839,19 +857,24 @@ def build_parser() -> argparse.ArgumentParser:
     flag("--prune", help="archive processes made earlier that are wanted no more")
     most = f"never archive more than N (default: {MAX_REMOVE})"
     parser.add_argument("--max-remove", type=int, default=MAX_REMOVE, metavar="N", help=most)
-    flag("--remove-lineage", help="archive all processes made between the two connections, and end")
+    most = f"never register more than N new objects that are in no chain (default: {MAX_UNMATCHED})"
+    parser.add_argument("--max-unmatched", type=int, default=MAX_UNMATCHED, metavar="N", help=most)
+    flag("--remove-lineage", help="archive all processes made for these connections, bucket and prefix, and end")
+    flag("--all-flows", help="with --remove-lineage: of any bucket and prefix between the two connections")
     flag("--with-s3", help="with --remove-lineage: also the S3 objects and bucket made here")
     flag("--yes", help="do not ask before --remove-lineage")
     flag("--cache-status", help="show both caches and end")
     flag("--clear-cache", help="delete both caches and end")
+    flag(
+        "--require-tenant", help="refuse to run in the sandbox where no tenant is set, as in a job that nobody watches"
+    )
     flag("--sandbox", help="use the embedded sandbox and its sample, whatever tenant is set")
     return parser
 
 
-def _is_confirmed() -> bool:
-    if not sys.stdin.isatty():
-        return False
-    return input("Archive all lineage that Delta Arc made between these connections? Type yes: ").strip() == "yes"
+def _ask(question: str) -> bool:
+    """Whether the person at the terminal says yes; nobody there is a no."""
+    return sys.stdin.isatty() and input(f"{question} Type yes: ").strip() == "yes"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -878,36 +901,46 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     settings = get_settings(sandbox=options.sandbox)
+    if settings.sandbox and options.require_tenant:
+        raise SettingsError(["No tenant is set, and --require-tenant asks for one: set ATLAN_BASE_URL and a token."])
     if options.clear_cache:
         clear_all_cache(settings=settings)
         return 0
     if options.cache_status:
         get_cache_status(settings=settings)
         return 0
-    if options.with_s3 and not options.remove_lineage:
-        raise SettingsError(["--with-s3 belongs to --remove-lineage."])
+    for name in ("with_s3", "all_flows"):
+        if getattr(options, name) and not options.remove_lineage:
+            raise SettingsError([f"--{name.replace('_', '-')} belongs to --remove-lineage."])
     if options.remove_lineage and (options.plan or options.apply):
         raise SettingsError(["--remove-lineage has no plan to save or apply: --dry-run shows what it would remove."])
     if options.apply and options.prune:
         raise SettingsError(["--prune belongs to --plan: a saved plan says itself whether it removes anything."])
     if options.remove_lineage:
-        if not options.dry_run and not options.yes and not _is_confirmed():
-            say_error("Nothing is removed: --remove-lineage needs a yes, or --yes where no one can be asked.")
-            return 1
-        report = remove_lineage(options.dry_run, options.with_s3, settings=settings)
-        summarise(report, options.dry_run)
+        report = remove_lineage(
+            options.dry_run,
+            options.with_s3,
+            options.all_flows,
+            options.max_remove,
+            ask=(lambda question: True) if options.yes else _ask,
+            settings=settings,
+        )
+        summarise(report, options.dry_run, settings.place)
     else:
         report = run_pipeline(
             options.force_refresh,
             options.dry_run,
             options.prune,
             options.max_remove,
+            options.max_unmatched,
             options.plan,
             options.apply,
             settings=settings,
         )
-    if report.failed:
+    if report.failed or (options.detailed_exitcode and report.without_chains):
         return 1
+    if report.without_chains:
+        return 4
     return 2 if options.detailed_exitcode and report.changes else 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from delta_arc.entities import MARKER, connection_of
+from delta_arc.entities import MARKER, Flow, connection_of
 from runtime.atlan import SearchHit, read_assets, search_assets
 
 if TYPE_CHECKING:
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 USES = ("inputToProcesses", "outputFromProcesses")
 
 
-def find_own_lineage(client: AtlanClient, postgres: str, snowflake: str) -> dict[str, SearchHit]:
-    """Every process of ours between two connections, of any bucket and prefix.
+def find_own_lineage(
+    client: AtlanClient, postgres: str, snowflake: str, flow: Flow | None = None
+) -> dict[str, SearchHit]:
+    """Every process of ours between two connections, of one flow or of any bucket and prefix.
 
     A flow is recognised by its ids, which it has in both connections.
     """
@@ -24,7 +26,7 @@ def find_own_lineage(client: AtlanClient, postgres: str, snowflake: str) -> dict
     for type_name in ("Process", "ColumnProcess"):
         existing |= read_assets(client, type_name, [f"{side}/{MARKER}/" for side in (postgres, snowflake)], ())
     flows = [{_flow_of(name) for name in existing if connection_of(name) == side} for side in (postgres, snowflake)]
-    shared = flows[0] & flows[1]
+    shared = {flow.marker.rpartition("/")[2]} if flow else flows[0] & flows[1]
     return {name: hit for name, hit in existing.items() if _flow_of(name) in shared}
 
 

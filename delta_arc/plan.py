@@ -11,6 +11,7 @@ from typing import Any
 from delta_arc.entities import Entity
 from delta_arc.report import Coverage, Outcome, Report, Status, TableLineage, find_stale
 from runtime.atlan import SearchHit
+from runtime.errors import PipelineError
 
 BATCH_SIZE = 50  # Atlan's advice: 20 to 50 assets per bulk request
 # What is set when an asset is made and then left to the people who edit it.
@@ -118,6 +119,26 @@ def make_plan(
     wanted = {change.qualified_name for step in steps for change in step.changes}
     coverage = replace(tables.coverage, unmatched=(*tables.coverage.unmatched, *columns.unmatched))
     return Plan(world, steps, find_stale(existing, wanted), coverage, prune, existing)
+
+
+def check_limits(plan: Plan, max_remove: int, max_unmatched: int) -> None:
+    """Raise `PipelineError` where a plan archives more processes, or registers more new objects that are in no chain."""
+    if plan.prune and len(plan.removals) > max_remove:
+        raise PipelineError(
+            f"{len(plan.removals)} processes are stale, more than --max-remove {max_remove}: nothing is written. "
+            "--dry-run lists them; allow as many if that is right."
+        )
+    changes = [change for step in plan.steps for change in step.changes]
+    in_chains = {name for change in changes if change.type_name == "Process" for name in references(change.entity)}
+    new = {
+        change.qualified_name for change in changes if change.type_name == "S3Object" and change.action is Action.CREATE
+    }
+    unmatched = new - in_chains
+    if len(unmatched) > max_unmatched:
+        raise PipelineError(
+            f"{len(unmatched)} new objects are in no chain, more than --max-unmatched {max_unmatched}: nothing is written. "
+            "Is S3_PREFIX right? Allow as many if it is."
+        )
 
 
 def planned_outcomes(steps: Iterable[Step]) -> list[Outcome]:

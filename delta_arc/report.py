@@ -77,6 +77,8 @@ class Report:
     existing: Mapping[str, SearchHit] = field(default_factory=dict)
     # Whether there was anything to write.
     changes: bool = False
+    # Whether it was a run in which no table has a chain: a wrong prefix, an empty bucket, or names that do not fit.
+    without_chains: bool = False
 
     def count(self, status: Status) -> int:
         """How many assets have this outcome."""
@@ -137,13 +139,15 @@ def log_lines(lines: Iterable[str]) -> None:
         logger.info("%s", line)
 
 
-def summarise(report: Report, dry_run: bool = False) -> None:
-    """Log what failed, and the counts."""
+def summarise(report: Report, dry_run: bool = False, place: str = "") -> None:
+    """Log what failed, and the counts; `place` is where it was."""
     words: Mapping[Status, str] = PLANNED_WORDS if dry_run else {}
     for outcome in report.failed:
         logger.error("❌ %s %s failed: %s", outcome.type_name, outcome.qualified_name, outcome.detail)
     counts = {status: report.count(status) for status in Status}
     shown = [status for status in Status if counts[status] or status is not Status.REMOVED]
     told = ", ".join(f"{counts[status]} {words.get(status, status.value)}" for status in shown)
-    done = "Dry run, nothing was written" if dry_run else "Done"
-    logger.info("%s %s: %s, %d unmatched", "❌" if report.failed else "✅", done, told, len(report.unmatched))
+    done = ("Dry run, nothing was written" if dry_run else "Done") + (f" in {place}" if place else "")
+    mark = "❌" if report.failed else "⚠️" if report.without_chains else "✅"
+    nothing = ", no table has a chain" if report.without_chains else ""
+    logger.info("%s %s: %s, %d unmatched%s", mark, done, told, len(report.unmatched), nothing)

@@ -63,6 +63,11 @@ class Settings:
         return "sandbox" if self.sandbox else self.base_url
 
     @property
+    def place(self) -> str:
+        """Where a run works, for people."""
+        return "the embedded sandbox" if self.sandbox else self.base_url
+
+    @property
     def postgres(self) -> Inventory:
         """The PostgreSQL connection whose assets are read."""
         return Inventory("PostgreSQL", "postgres", self.postgres_connection, self.postgres_cache_file, self.tenant)

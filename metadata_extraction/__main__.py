@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 
 from metadata_extraction.components import open_store
 from metadata_extraction.models import MigrationSummary, Result, Run, check_id
@@ -27,17 +28,19 @@ def build_extraction_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m metadata_extraction",
         description="Extract the metadata of a SQL source, keep it, and hand it to Atlan when asked.",
-        epilog="Settings come from the environment and .env; README.md lists them. Exit code: 0 all is done, 1 it failed, "
-        "2 a setting is wrong, 3 extracted, but not all of it is uploaded.",
+        epilog="Settings come from the environment and .env; metadata_extraction/README.md lists them. Exit code: 0 all is "
+        "done, 1 it failed, 2 a setting is wrong, 3 extracted, but not all of it is uploaded.",
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="extract in this process")
+    add_command = partial(commands.add_parser, allow_abbrev=False)
+    run = add_command("run", help="extract in this process")
     run.add_argument("--workflow-id", default="extraction", help="names the folder of its files (default: extraction)")
     run.add_argument("--run-id", help="names this run's folder (default: the time)")
-    commands.add_parser("worker", help="work on Temporal's task queue until stopped")
-    start = commands.add_parser("start", help="start an extraction on Temporal and wait for it")
+    add_command("worker", help="work on Temporal's task queue until stopped")
+    start = add_command("start", help="start an extraction on Temporal and wait for it")
     start.add_argument("--workflow-id", default="extraction", help="its id in Temporal (default: extraction)")
-    upload = commands.add_parser("upload", help="upload an earlier run's files; moves only what is missing")
+    upload = add_command("upload", help="upload an earlier run's files; moves only what is missing")
     upload.add_argument("prefix", help="the run's prefix, like artifacts/apps/delta-arc/workflows/extraction/1")
     return parser
 

@@ -11,6 +11,7 @@ import pytest
 from world import BUCKET, BULK, POSTGRES, PREFIX, SCHEMA, SNOWFLAKE, TABLES, Run, World
 
 import main
+from runtime.errors import PipelineError
 
 
 def lineage(world: World) -> int:
@@ -162,6 +163,50 @@ def test_a_removal_that_is_refused_is_told(stale: World, run: Callable[..., Run]
 def test_what_is_stale_can_be_asked_in_a_repl(stale: World) -> None:
     report = main.run_pipeline()
     assert [hit["typeName"] for hit in report.stale] == ["ColumnProcess"] * 3 + ["Process"] * 2
+
+
+# Limits: what is removed is counted before, and only what the settings say is touched
+
+
+def test_lineage_of_other_prefixes_is_removed_only_on_request(
+    world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    monkeypatch.setenv("S3_PREFIX", "2025/")
+    run()
+    assert lineage(world) == 2 * 57
+    ended = run("--remove-lineage", "--yes")
+    assert (ended.code, "57 removed" in ended.out) == (0, True)
+    assert lineage(world) == 57
+    run()
+    assert run("--remove-lineage", "--all-flows", "--yes", "--max-remove", "113").code == 1
+    assert lineage(world) == 2 * 57
+    assert "114 removed" in run("--remove-lineage", "--all-flows", "--yes", "--max-remove", "114").out
+
+
+def test_what_would_be_removed_is_counted_before_it_is_asked(world: World, run: Callable[..., Run]) -> None:
+    run()
+    asked: list[str] = []
+    with pytest.raises(PipelineError, match="Nothing is removed"):
+        main.remove_lineage(with_s3=True, ask=lambda question: bool(asked.append(question)))
+    assert asked == [
+        "Archive 57 processes between postgres-ary and snowflake-ary, "
+        f"through s3://atlan-tech-challenge/{PREFIX}, and 9 S3 assets?"
+    ]
+    assert lineage(world) == 57
+    refused = run("--remove-lineage", "--yes", "--max-remove", "56")
+    assert (refused.code, "more than --max-remove 56" in refused.err, lineage(world)) == (1, True, 57)
+
+
+def test_objects_that_are_in_no_chain_are_registered_up_to_a_limit(world: World, run: Callable[..., Run]) -> None:
+    for number in range(3):
+        (world.files / f"junk{number}.tmp.csv").write_text("x\n")
+    refused = run("--max-unmatched", "2")
+    assert (refused.code, world.requests()["writes"]) == (1, 0)
+    assert "❌ 3 new objects are in no chain, more than --max-unmatched 2: nothing is written." in refused.err
+    assert run("--max-unmatched", "3").code == 0
+    assert world.count("S3Object") == 11
+    assert run("--max-unmatched", "0").code == 0  # they are known now
 
 
 # The S3 objects and the bucket, too

@@ -126,3 +126,22 @@ print(start_sandbox().base_url, start_sandbox().s3_endpoint_url)
         host, _, port = address.removeprefix("http://").partition(":")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((host, int(port)), timeout=5)
+
+
+def test_a_job_that_nobody_watches_refuses_the_sandbox(run: Callable[..., Run]) -> None:
+    ended = run("--require-tenant")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "❌ No tenant is set, and --require-tenant asks for one: set ATLAN_BASE_URL and a token.\n"
+    assert not Path(".sandbox").exists()
+
+
+def test_the_last_line_says_where_it_ran(run: Callable[..., Run]) -> None:
+    last = run("--dry-run").out.splitlines()[-1]
+    assert last.startswith("✅ Dry run, nothing was written in the embedded sandbox: 67 to create")
+
+
+@pytest.mark.parametrize("arguments", [["--dry"], ["--remove"], ["--max-rem", "5"]])
+def test_options_are_not_abbreviated(arguments: list[str], run: Callable[..., Run]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 2

@@ -294,7 +294,10 @@ def test_nothing_counts_as_written_because_atlan_says_200(world: World, run: Cal
     world.fail(200, BULK, 1000, body={})
     ended = run()
     assert ended.code == 1
-    assert "The bucket atlan-tech-challenge cannot be registered: Atlan took it without a word, and it is not there" in ended.err
+    assert (
+        "The bucket atlan-tech-challenge cannot be registered: Atlan took it without a word, and it is not there"
+        in ended.err
+    )
     assert world.count("S3Bucket") == 0
 
 

@@ -367,6 +367,18 @@ def test_columns_before_their_tables_are_told(world: World) -> None:
     assert world.count("ColumnProcess") == 0
 
 
+@pytest.mark.parametrize("prefix", ["2024/", "2025/csa-tech-challenge-ary/nothing-here/"])
+def test_a_run_without_a_single_chain_is_no_success(
+    prefix: str, world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S3_PREFIX", prefix)
+    ended = run()
+    assert ended.code == 4
+    assert ended.out.splitlines()[-1].startswith("⚠️ Done in ")
+    assert ended.out.endswith(", no table has a chain\n")
+    assert run("--detailed-exitcode").code == 1
+
+
 # Size
 
 

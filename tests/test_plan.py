@@ -131,7 +131,9 @@ def test_a_plan_with_prune_removes_what_it_says(world: World, run: Callable[...,
     assert ended.code == 2
     assert (read()["nothing_to_do"], read()["counts"]["write_requests"]) == (False, 1)
     world.forget()
-    assert "5 removed" in run("--apply", FILE, "--max-remove", "1").out
+    refused = run("--apply", FILE, "--max-remove", "4")
+    assert (refused.code, "more than --max-remove 4" in refused.err, world.requests()["writes"]) == (1, True, 0)
+    assert "5 removed" in run("--apply", FILE, "--max-remove", "5").out
     assert world.requests()["writes"] == 1
     assert world.count("Process") == 14
 

@@ -13,19 +13,9 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
-from delta_arc.keys import (
-    SEPARATOR,
-    KeyParts,
-    fold,
-    has_false_date,
-    is_anonymous,
-    is_partition,
-    parse_key,
-    says_other_content,
-    stripped,
-    without_data_extension,
-)
+from delta_arc.keys import Directory, FolderReading, fold, parse_key, plain, read_name, says_something_else
 
 AssetRow = Sequence[str]
 """`[qualified_name, name, type_name]`, as the discovery returns it."""
@@ -39,6 +29,9 @@ class Outcome(Enum):
 
     MATCHED = "matched"
     NOT_DATA = "not data"
+    """A marker, a checksum, a log, a table format's own file."""
+    SET_ASIDE = "set aside"
+    """A table's name, but in a folder of other content (`rejected`), or of another system or schema (`mysql`)."""
     NO_TABLE = "no table"
     AMBIGUOUS = "ambiguous"
     OVERRIDDEN = "overridden"
@@ -121,187 +114,314 @@ def columns_by_parent(assets: Iterable[AssetRow]) -> dict[str, list[AssetRow]]:
 # =====================================================================================================================
 
 
+class _Table(NamedTuple):
+    """A table as it is looked for: its row, its (folded) name, and its schema's and database's as they are compared."""
+
+    row: AssetRow
+    name: str
+    schema: str
+    database: str
+
+
 @dataclass
 class TableIndex:
-    """Tables by every form in which a key can name them: alone, or with the schema (and database) before the name."""
+    """Tables by their names as keys write them, and the schemas and databases that there are."""
 
-    by_name: dict[str, list[AssetRow]] = field(default_factory=lambda: defaultdict(list))
-    by_full_name: dict[str, list[AssetRow]] = field(default_factory=lambda: defaultdict(list))
+    by_name: dict[str, list[_Table]] = field(default_factory=lambda: defaultdict(list))
     places: dict[str, tuple[str, str]] = field(default_factory=dict)
-    schemas: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    schemas: set[str] = field(default_factory=set)
+    databases: set[str] = field(default_factory=set)
+    first_words: set[str] = field(default_factory=set)
     longest_path: int = 1
+    has_dots: bool = False
 
     @classmethod
     def of(cls, assets: Iterable[AssetRow]) -> TableIndex:
         assets = list(assets)
         index = cls(places=places_of(assets))
+        forms: dict[str, str] = {}
         for row in assets:
             if row[0] not in index.places:
                 continue
-            database, schema = index.places[row[0]]
-            index.schemas[fold(schema)].add(row[0])
-            index.by_name[fold(row[1])].append(row)
-            index.longest_path = max(index.longest_path, row[1].count("/") + 1)
-            for separator in ".-_":
-                for front in ((schema,), (database, schema)):
-                    index.by_full_name[fold(separator.join((*front, row[1])))].append(row)
+            place = index.places[row[0]]
+            database, schema = (forms.get(name) or forms.setdefault(name, plain(fold(name))) for name in place)
+            name = fold(row[1])
+            index.by_name[plain(name)].append(_Table(row, name, schema, database))
+            index.schemas.add(schema)
+            index.databases.add(database)
+            index.has_dots = index.has_dots or "." in name
+            if "/" in name:
+                index.longest_path = max(index.longest_path, name.count("/") + 1)
+        index.first_words = {_first_word(name) for name in index.schemas | index.databases}
         return index
 
-    def find(self, name: str) -> list[AssetRow]:
-        """The tables of this (folded) name; those that it names with their schema only where none has the plain name."""
-        return self.by_name.get(name) or self.by_full_name.get(name) or self._after_a_server(name)
+    def named(self, name: str) -> list[_Table]:
+        """The tables that have this (folded) name as it is written."""
+        return [table for table in self.by_name.get(plain(name), ()) if table.name == name]
 
-    def _after_a_server(self, name: str) -> list[AssetRow]:
-        """The tables of a name like `server.schema.table`, as topics and exports of whole databases have it."""
-        if name.count(".") < 2 or says_other_content(name):
+    def find(self, name: str) -> tuple[list[_Table], bool]:
+        """The tables that a (folded) name names, and whether it names their schema, too.
+
+        The name as it is written comes first; then, both alike, the name in kebab-case or with spaces (file names avoid
+        `_`), and the name after its schema (and its database), with `.`, `-`, `_` or `__` between them.
+        """
+        form = plain(name)
+        alike = self.by_name.get(form, [])
+        if alike and (exact := [table for table in alike if table.name == name]):
+            return exact, False
+        qualified = self._with_schema(form)
+        if not qualified and name.count(".") > 1:
+            # Topics and exports of whole databases: `server.schema.table`.
+            server, schema, table = name.rsplit(".", 2)
+            qualified = [] if says_something_else(server) else self._with_schema(plain(f"{schema}.{table}"))
+        return ([*alike, *qualified], not alike) if qualified else (alike, False)
+
+    def _with_schema(self, form: str, database: str = "") -> list[_Table]:
+        if _first_word(form) not in self.first_words:
             return []
-        return self.by_full_name.get(".".join(name.split(".")[-2:])) or []
+        found: list[_Table] = []
+        for gap in _GAP.finditer(form):
+            front = form[: gap.start()]
+            if front in self.schemas:
+                tables = self.by_name.get(form[gap.end() :], ())
+                found += [table for table in tables if table.schema == front and database in ("", table.database)]
+            if not database and front in self.databases:
+                found += self._with_schema(form[gap.end() :], front)
+        return found
+
+    def find_topic(self, name: str) -> list[_Table]:
+        """The tables of a Kafka topic `server-schema-table`, whose parts `-` or `_` may separate as well as `.`."""
+        for gap in re.finditer("[-_]", name):
+            if found := self._with_schema(plain(name[gap.end() :])):
+                return [] if says_something_else(name[: gap.start()]) else found
+        return []
 
 
-def match_s3_objects(keys: Iterable[str], tables: Iterable[AssetRow]) -> list[ObjectMatch]:
+_GAP = re.compile(r"\.|_+")
+
+
+def _first_word(form: str) -> str:
+    return form.partition(".")[0].partition("_")[0]
+
+
+def match_s3_objects(keys: Iterable[str], tables: Iterable[AssetRow], prefix: str = "") -> list[ObjectMatch]:
     """One match for each key, in their order; their order and that of the tables changes none of them.
 
-    Rows of schemas and databases among the tables tell the names of these where they hold slashes.
+    `tables` are rows of tables and views; rows of schemas and databases among them tell the names of these where they
+    hold slashes. What the folders of `prefix` say (`dev/`, `test/`) is what the user chose, and no reason against.
     """
     index = TableIndex.of(tables)
-    return [_match_key(key, index) for key in keys]
+    chosen = len([part for part in prefix.split("/")[:-1] if part])
+    return [_match_key(key, index, chosen if key.startswith(prefix) else 0) for key in keys]
 
 
-def _match_key(key: str, index: TableIndex) -> ObjectMatch:
-    parts = parse_key(key)
-    if not parts.names:
+class _Naming(NamedTuple):
+    """The tables that a part of a key names, by which rule, and where.
+
+    `position` counts the folders before that part. `qualified` tells that it names their schema, too; `parted`, that
+    partitions of a dataset follow it; `generic`, that the part may as well be a folder of any table (`data`, `daily`).
+    """
+
+    tables: list[_Table]
+    rule: str = ""
+    position: int = 0
+    qualified: bool = False
+    parted: bool = False
+    generic: bool = False
+
+
+_NOTHING = _Naming([])
+
+
+def _match_key(key: str, index: TableIndex, chosen: int) -> ObjectMatch:
+    directory, names = (parts := parse_key(key)).directory, parts.names
+    if not names:
         return ObjectMatch(key, None, NOT_DATA, Outcome.NOT_DATA)
-    stem = fold(parts.names[-1])
-    anonymous = is_anonymous(stem)
-    by_file, rule, folders = _name_by_file(parts, index, anonymous)
-    if not by_file and stem.startswith("_"):
+    stem = fold(names[-1])
+    reading = read_name(stem)
+    unsure = directory.false_date or reading.false_date
+    anonymous = reading.anonymous and not unsure
+    by_file = _named_by_file(names, stem, directory, index, unsure)
+    if not by_file.tables and stem.startswith("_"):
         return ObjectMatch(key, None, NOT_DATA, Outcome.NOT_DATA)
-    by_folder, position, parted = _name_by_folder(parts.folders, index)
-    whole_name = rule == "file name" and not parted and any(_stands_in(row, folders, index) for row in by_file)
-    if by_file and by_folder and (parted or anonymous) and not whole_name and not _same_tables(by_file, by_folder):
-        # The file's name is one that files of any table have, or it stands inside another table's partitions.
-        return _ambiguous(key, [*by_file, *by_folder])
-    if by_file:
-        return _decide(key, by_file, rule, parts.names, folders, index)
-    if by_folder and parted and not anonymous and (others := _other_tables_in(stem, by_folder, index)):
-        return _ambiguous(key, [*by_folder, *others])
-    if by_folder and (anonymous or (parted and not says_other_content(stem))):
-        return _decide(key, by_folder, "folder", (parts.folders[position],), parts.folders[:position], index)
-    return ObjectMatch(key, None, NO_TABLE, Outcome.NO_TABLE)
+    folders = directory.folders
+    by_folder = _NOTHING
+    if not unsure and (anonymous or (by_file.tables and folders and folders[-1].transparent)):
+        by_folder = _named_by_folder(folders, index)
+        if reading.text and (others := _tables_within(reading.text, by_folder.tables, index)):
+            return _ambiguous(key, [*by_folder.tables, *others])
+        if by_file.tables and by_folder.tables and _disagree(by_file, by_folder, anonymous, folders):
+            return _ambiguous(key, [*by_file.tables, *by_folder.tables])
+    found = by_file if by_file.tables else by_folder
+    if not found.tables:
+        return ObjectMatch(key, None, NO_TABLE, Outcome.NO_TABLE)
+    reason = _reason_against(found, stem, directory, chosen, index)
+    if reason:
+        return ObjectMatch(key, None, reason, Outcome.SET_ASIDE)
+    return _decide(key, found, names if found is by_file else (directory.written[found.position],), directory, index)
 
 
-def _name_by_file(parts: KeyParts, index: TableIndex, anonymous: bool) -> tuple[list[AssetRow], str, tuple[str, ...]]:
-    """The tables that the file's name names, by which rule, and the folders before that name."""
-    for count in range(min(index.longest_path, len(parts.folders) + 1), 1, -1):
-        folders = parts.folders[: len(parts.folders) - count + 1]
-        for name in parts.names:
-            found = index.by_name.get(fold("/".join((*parts.folders[len(folders) :], name))))
-            if found:
-                return found, "file name", folders
-    for name in parts.names:
-        found = index.find(fold(name))
-        if found:
-            return found, "file name", parts.folders
-    rest = [] if anonymous else _longest_stripped(fold(parts.names[-1]), index)
-    return rest, "file name without marks", parts.folders
+def _named_by_file(names: Sequence[str], stem: str, directory: Directory, index: TableIndex, unsure: bool) -> _Naming:
+    """What the file's name names: as it is, with its schema, and at last without marks."""
+    folders = directory.folders
+    for count in range(min(index.longest_path, len(folders) + 1), 1, -1):
+        start = len(folders) - count + 1
+        for name in names:
+            path = "/".join((*(folder.folder for folder in folders[start:]), fold(name)))
+            if found := index.named(path):
+                return _Naming(found, "file name", start)
+    if index.has_dots:
+        for name in names[:-1]:
+            if found := index.named(fold(name)):
+                return _Naming(found, "file name", len(folders))
+    tables, qualified = index.find(stem)
+    if tables:
+        return _Naming(tables, "file name", len(folders), qualified)
+    if unsure:
+        return _NOTHING
+    if topic := _TOPIC.fullmatch(stem):
+        tables, qualified = index.find(topic.group(1))
+        if not tables:
+            tables, qualified = index.find_topic(topic.group(1)), True
+        return _Naming(tables, "topic", len(folders), qualified)
+    tables, qualified = _longest(read_name(stem).rests, index)
+    return _Naming(tables, "file name without marks", len(folders), qualified)
 
 
-def _longest_stripped(name: str, index: TableIndex) -> list[AssetRow]:
+# Confluent's S3 sink and Amazon MSK: `<topic>+<partition>+<offset>`, MSK with a counter and an id behind it.
+_TOPIC = re.compile(r"([^+]+)\+\d+\+\d+(?:-\d+-[0-9a-f]+)?")
+
+
+def _longest(rests: Sequence[str], index: TableIndex) -> tuple[list[_Table], bool]:
     """The tables named by the longest rest of a name; several rests of one length that name tables all count."""
-    found: list[AssetRow] = []
-    length = 0
-    for rest in stripped(name):
+    found: list[_Table] = []
+    all_qualified, length = True, 0
+    for rest in rests:
         if len(rest) < length:
             break
-        tables = index.find(rest) if rest else []
+        tables, qualified = index.find(rest)
         if tables:
             length = len(rest)
             found += tables
-    return found
+            all_qualified = all_qualified and qualified
+    return found, bool(found) and all_qualified
 
 
-def _name_by_folder(folders: tuple[str, ...], index: TableIndex) -> tuple[list[AssetRow], int, bool]:
-    """The tables that the nearest folder names which is no partition, its position, and whether partitions follow it."""
+def _named_by_folder(folders: Sequence[FolderReading], index: TableIndex) -> _Naming:
+    """What the nearest folder names that is neither a partition nor a word of jobs.
+
+    A folder such as `data` or `errors` may be a table, or just a folder of the one around it: it counts where the one
+    around it is none.
+    """
     parted = False
-    passed: list[AssetRow] = []
+    passed: list[_Table] = []
+    passed_at, passed_qualified = 0, False
+    for position in range(len(folders) - 1, -1, -1):
+        folder = folders[position]
+        tables, qualified = ([], False) if folder.is_pair and folder.transparent else index.find(folder.name)
+        doubtful = folder.transparent or bool(folder.other)
+        if tables and doubtful:
+            passed, passed_at, passed_qualified = [*passed, *tables], position, qualified
+        elif not tables and not folder.transparent:
+            tables, qualified = _longest(folder.reading.rests, index)
+        if tables and not doubtful:
+            outer = _tables_around(folders[:position], index)
+            return _Naming([*passed, *tables, *outer], "folder", position, qualified and not passed, parted)
+        if not folder.transparent and not tables:
+            break
+        parted = parted or folder.parting
+    return _Naming(passed, "folder", passed_at, passed_qualified, parted, True)
+
+
+def _tables_around(folders: Sequence[FolderReading], index: TableIndex) -> list[_Table]:
+    """The tables of a folder in whose partitions a folder lies: `orders/2025/customers/` may be of either."""
     position = len(folders) - 1
-    if has_false_date("/".join(folders)):
-        return [], -1, False
-    while position >= 0:
-        folder = fold(folders[position])
-        named = re.fullmatch(r"(?:table|table_name|tablename|entity|stream|dataset)=(.+)", folder)
-        name = named.group(1) if named else without_data_extension(folder)
-        found = index.find(name)
-        if found and is_anonymous(name):
-            # A folder such as `data` may be a table, or just a folder of the one around it.
-            passed += found
-        elif found:
-            return [*passed, *found], position, parted
-        elif not is_anonymous(name) and not is_partition(name):
-            rest = _longest_stripped(name, index)
-            return ([*passed, *rest], position, parted) if rest else (passed, position + 1, parted)
-        parted = parted or is_partition(name)
+    while position >= 0 and folders[position].parting:
         position -= 1
-    return passed, 0, parted
+    if position < 0 or position == len(folders) - 1 or folders[position].transparent:
+        return []
+    return index.named(folders[position].name)
 
 
-def _other_tables_in(stem: str, tables: list[AssetRow], index: TableIndex) -> list[AssetRow]:
-    """Other tables that a run of words in a name names: the file may be of that table, or made of it."""
-    words = re.split("(" + SEPARATOR + "+)", stem)
-    runs = (
-        "".join(words[start:end]) for start in range(0, len(words), 2) for end in range(start + 1, len(words) + 1, 2)
-    )
-    named = {row[0]: row for run in runs for row in index.by_name.get(run, [])}
-    return [row for row in named.values() if row[0] not in {table[0] for table in tables}]
+def _tables_within(text: str, tables: Sequence[_Table], index: TableIndex) -> list[_Table]:
+    """Other tables, or `tables` themselves for words of other content, that a text names which a user chose."""
+    if says_something_else(text):
+        return list(tables)
+    own = {table.row[0] for table in tables}
+    named = [table for word in (text, *re.split(r"[-_. ]+", text)) for table in index.named(word)]
+    return [table for table in named if table.row[0] not in own]
 
 
-def _same_tables(left: list[AssetRow], right: list[AssetRow]) -> bool:
-    return {row[0] for row in left} == {row[0] for row in right}
-
-
-def _decide(
-    key: str, found: list[AssetRow], rule: str, names: Sequence[str], folders: Sequence[str], index: TableIndex
-) -> ObjectMatch:
-    """One of the tables that a name names: by its schema, wherever the key tells it, then by the case of its name."""
-    candidates = list({row[0]: row for row in found}.values())
-    told = [_schema_evidence(row, names, folders, index) for row in candidates]
-    if len(candidates) > 1:
-        best = max(told)
-        candidates = [row for row, evidence in zip(candidates, told, strict=True) if evidence == best]
-    if len(candidates) > 1 and len({parent_of(row[0], row[1]) for row in candidates}) == 1:
-        exact = [row for row in candidates if any(row[1] in name for name in names)]
-        candidates = exact if len(exact) == 1 else candidates
-    if len(candidates) > 1 or _other_schema_told(candidates[0], folders, max(told), index):
-        return _ambiguous(key, candidates)
-    return ObjectMatch(key, candidates[0][0], rule, Outcome.MATCHED)
-
-
-def _schema_evidence(row: AssetRow, names: Sequence[str], folders: Sequence[str], index: TableIndex) -> tuple[int, int]:
-    """How well a key tells a table's schema and database: in the name itself, or as a folder before it."""
-    database, schema = index.places[row[0]]
-    folded = [re.sub(r"^(schema|database|db)=|\.db$", "", fold(folder)) for folder in folders]
-    in_name = any(fold(f"{schema}{separator}{row[1]}") in fold(name) for name in names for separator in ".-_")
-    as_folder = 0
-    if fold(schema) in folded:
-        as_folder = 2 if schema in folders else 1
-    return (3 if in_name else as_folder, int(fold(database) in folded))
-
-
-def _stands_in(row: AssetRow, folders: Sequence[str], index: TableIndex) -> bool:
-    """Whether the folder next to the name is just the table's schema."""
-    return bool(folders) and folders[-1] == index.places[row[0]][1]
-
-
-def _other_schema_told(row: AssetRow, folders: Sequence[str], evidence: tuple[int, int], index: TableIndex) -> bool:
-    """Whether the folder around the table is another schema's name: then it is that schema's table, which is not there."""
-    if evidence > (0, 0):
+def _disagree(by_file: _Naming, by_folder: _Naming, anonymous: bool, folders: Sequence[FolderReading]) -> bool:
+    """Whether a file names a table within another table's partitions, or by a name that files of any table have."""
+    if {table.row[0] for table in by_file.tables} == {table.row[0] for table in by_folder.tables}:
         return False
-    around = next((fold(folder) for folder in reversed(folders) if not is_partition(fold(folder))), "")
-    return around in index.schemas and row[0] not in index.schemas[around]
+    if by_file.rule == "file name" and not by_folder.parted and by_file.position:
+        around = folders[by_file.position - 1].schema
+        if any(table.schema == around for table in by_file.tables):
+            return False
+    return anonymous or (by_folder.parted and not by_folder.generic)
 
 
-def _ambiguous(key: str, candidates: Iterable[AssetRow]) -> ObjectMatch:
-    return ObjectMatch(key, None, AMBIGUOUS, Outcome.AMBIGUOUS, tuple(sorted({row[0] for row in candidates})))
+_DMS_LOAD = re.compile(r"load[0-9a-f]{8}")
+
+
+def _reason_against(found: _Naming, stem: str, directory: Directory, chosen: int, index: TableIndex) -> str:
+    """Why the object is none of the table's rows: other content, another system, a schema that is told and not there."""
+    own_folder = found.position if found.rule == "folder" else -1
+    folders = directory.folders
+    for position in range(chosen, len(folders)) if directory.suspect else ():
+        folder = folders[position]
+        if folder.told_schema and folder.schema not in index.schemas:
+            return f"another schema: {folder.told_schema}"
+        if position == own_folder or folder.schema in index.schemas or folder.schema in index.databases:
+            continue
+        if folder.system and not index.named(folder.name):
+            return f"another system: {folder.system}"
+        is_partition = folder.is_pair and -1 < own_folder < position
+        if folder.other and not is_partition:
+            return f"other content: {folder.other}"
+    if own_folder > 0 and _DMS_LOAD.fullmatch(stem) and folders[own_folder - 1].schema not in index.schemas:
+        # AWS DMS writes schema/table/LOAD….csv (user guide, "Using Amazon S3 as a target").
+        return f"another schema: {folders[own_folder - 1].folder}"
+    return ""
+
+
+def _decide(key: str, found: _Naming, names: Sequence[str], directory: Directory, index: TableIndex) -> ObjectMatch:
+    """One of the tables that a name names: by its schema, wherever the key tells it, then by the case of its name."""
+    told = [folder.schema for folder in directory.folders[: found.position]]
+    candidates = found.tables
+    if len(candidates) > 1:
+        candidates = list({table.row[0]: table for table in candidates}.values())
+        if not found.qualified:
+            evidence = [_schema_evidence(table, told, directory.written, index) for table in candidates]
+            best = max(evidence)
+            candidates = [table for table, own in zip(candidates, evidence, strict=True) if own == best]
+        if len({(table.database, table.schema, table.name) for table in candidates}) == 1:
+            exact = [table for table in candidates if any(table.row[1] in name for name in names)]
+            candidates = exact if len(exact) == 1 else candidates
+    if len(candidates) > 1 or (not found.qualified and _other_schema_told(candidates[0], told, index)):
+        return _ambiguous(key, candidates)
+    return ObjectMatch(key, candidates[0].row[0], found.rule, Outcome.MATCHED)
+
+
+def _schema_evidence(table: _Table, told: Sequence[str], written: Sequence[str], index: TableIndex) -> tuple[int, bool]:
+    """How well the folders before a name tell a table's schema, in its case or in another, and its database."""
+    as_folder = 0
+    if table.schema in told:
+        as_folder = 2 if index.places[table.row[0]][1] in written[: len(told)] else 1
+    return as_folder, table.database in told
+
+
+def _other_schema_told(table: _Table, told: Sequence[str], index: TableIndex) -> bool:
+    """Whether a folder is another schema's name: then it is that schema's table, which is not there."""
+    schemas = [name for name in told if name in index.schemas]
+    others = [name for name in schemas if name != table.schema]
+    return bool(others) and (schemas[-1] != table.schema or not index.databases.issuperset(others))
+
+
+def _ambiguous(key: str, tables: Iterable[_Table]) -> ObjectMatch:
+    return ObjectMatch(key, None, AMBIGUOUS, Outcome.AMBIGUOUS, tuple(sorted({table.row[0] for table in tables})))
 
 
 # =====================================================================================================================

@@ -1,6 +1,7 @@
 """How much processor time matching and planning take, and how that grows: `python benchmarks/planning.py`.
 
-Nothing is asked of Atlan or S3. The keys are dated files and partitions, five for each table of four columns.
+Nothing is asked of Atlan or S3. There are five keys for each table of four columns, in the styles of `FORMS`: a quarter
+of them names no table or is no data. Ids and dates differ from key to key, so that hardly anything is seen twice.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import json
 import sys
 import time
+import uuid
 from collections.abc import Callable
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,11 @@ from delta_arc.chains import column_processes, group_datasets, table_processes
 from delta_arc.coverage import explain_tables
 from delta_arc.entities import Flow, RegisteredObject, make_bucket, make_s3_object
 from delta_arc.evidence import judge, parse_head
-from delta_arc.keys import stripped
+from delta_arc.entities import Flow, make_bucket, make_s3_object
+from delta_arc.overrides import parse_overrides
+from delta_arc.plan import Plan, Step, compare, describe_world, to_document
+from main import group_datasets, plan_column_lineage, plan_table_lineage
+from delta_arc.keys import read_folder, read_name
 from delta_arc.matching import match_s3_objects, match_tables, tables_in
 from delta_arc.overrides import parse_overrides
 from delta_arc.plan import Plan, Step, compare, make_plan
@@ -32,10 +39,22 @@ KEYS_PER_TABLE = 5
 COLUMNS = ("id", "customer_id", "total", "created_at")
 FORMS = (
     "in/{schema}/{table}.csv",
-    "in/{schema}/{table}_20250921.csv.gz",
-    "in/{schema}/{table}/dt=2025-09-{day:02}/part-0000{day}.snappy.parquet",
-    "in/{schema}.{table}_part{day}.json",
+    "in/{schema}/{table}_{day}_{time}.csv.gz",
+    "lake/{schema}/{table}/dt={dashed}/part-0000{digit}-{uuid}-c000.snappy.parquet",
+    "in/{schema}.{table}_part{digit}.json",
+    "dms/{schema}/{table}/LOAD{number:08X}.csv",
+    "topics/shop.{schema}.{table}/partition={digit}/shop.{schema}.{table}+{digit}+{number:010}.avro",
+    "airbyte/{schema}/{table}/{underscored}_{epoch}_{digit}.csv.gz",
+    "exp/export-{number}/shop/shop.{schema}.{table}/1/part-0000{digit}-{uuid}.gz.parquet",
+    "wr/{schema}/{kebab}/year={year}/month={month}/{hex}.snappy.parquet",
+    "in/{schema}/export_{kebab}-{dashed}.csv.gpg",
+    "trino/{schema}/{table}/{day}_{time}_0000{digit}_kx7q2_{uuid}",
+    "in/{schema}/{table}_from_{day}_to_{day}.csv",
+    # none of a table's rows
     "in/{schema}/{table}_archive_{day}.csv",
+    "in/{schema}/{table}/_quarantine/{uuid}.json",
+    "logs/{year}/{month}/job-{number}-{uuid}.json",
+    "in/{schema}/{table}_{day}.csv.gz.md5",
 )
 CHANGED = datetime(2025, 9, 21, tzinfo=timezone.utc)
 
@@ -51,14 +70,28 @@ def make_assets(connection: str, tables: int) -> list[list[str]]:
 
 
 def make_keys(tables: int) -> list[str]:
-    return [
-        FORMS[number % len(FORMS)].format(
-            schema=f"schema{number // KEYS_PER_TABLE % 50}",
-            table=f"orders_of_{number // KEYS_PER_TABLE}x",
-            day=number % 28 + 1,
-        )
-        for number in range(tables * KEYS_PER_TABLE)
-    ]
+    return [_make_key(number) for number in range(tables * KEYS_PER_TABLE)]
+
+
+def _make_key(number: int) -> str:
+    table, identifier = number // KEYS_PER_TABLE, uuid.UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128))
+    when = CHANGED - timedelta(seconds=number * 977)
+    return FORMS[number % len(FORMS)].format(
+        schema=f"schema{table % 50}",
+        table=f"orders_of_{table}x",
+        kebab=f"orders-of-{table}x",
+        day=f"{when:%Y%m%d}",
+        dashed=f"{when:%Y-%m-%d}",
+        underscored=f"{when:%Y_%m_%d}",
+        year=f"{when:%Y}",
+        month=f"{when:%m}",
+        time=f"{when:%H%M%S}",
+        epoch=int(when.timestamp() * 1000),
+        digit=number % 10,
+        number=number,
+        uuid=identifier,
+        hex=identifier.hex,
+    )
 
 
 def plan_run(keys: list[str], sources: list[list[str]], targets: list[list[str]], again: bool) -> Plan:
@@ -106,7 +139,8 @@ def plan_run(keys: list[str], sources: list[list[str]], targets: list[list[str]]
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    stripped.cache_clear()
+    read_name.cache_clear()
+    read_folder.cache_clear()
     started = time.process_time()
     work()
     return time.process_time() - started

@@ -66,34 +66,53 @@ FORMAT_FOLDERS = {
     "_checkpoints", "_checkpoint", "_metadata", "__macosx",
 }  # fmt: skip
 
-# A folder with one of these words holds something else than the tables' rows, whatever its files are called.
+# A folder with one of these words holds something else than the tables' rows, whatever its files are called. They are
+# words, not layouts of tools: what they miss is said by an override.
 OTHER_CONTENT = {
     # put aside
     "archive", "archives", "archived", "backup", "backups", "bak", "bkp", "old", "obsolete", "deprecated", "legacy",
-    "trash", "deleted", "removed", "tombstones",
+    "trash", "recycle", "recycled", "delete", "deletes", "deleted", "removed", "dropped", "purged", "expired",
+    "superseded", "unused", "ignore", "ignored", "not", "tombstones", "duplicates", "copies",
     # refused
-    "error", "errors", "err", "rejected", "rejects", "reject", "bad", "broken", "corrupt", "corrupted", "failed",
-    "failure", "failures", "invalid", "malformed", "quarantine", "quarantined", "dlq", "dead", "deadletter",
-    "exceptions", "discarded", "skipped", "retry", "retries",
+    "error", "errors", "err", "errored", "rejected", "rejects", "reject", "rejection", "rejections", "rej", "bad",
+    "broken", "corrupt", "corrupted", "failed", "failure", "failures", "faulty", "invalid", "malformed", "quarantine",
+    "quarantined", "dlq", "dead", "deadletter", "deadletters", "poison", "exception", "exceptions", "discard",
+    "discarded", "skipped", "suspect", "unparsed", "unprocessed", "unmatched", "retry", "retries", "incomplete",
+    "partial", "aborted",
     # describing
-    "schema", "schemas", "metadata", "meta", "ddl", "doc", "docs", "documentation", "dictionary", "config", "configs",
-    "configuration", "conf", "settings", "manifest", "manifests", "template", "templates",
-    # checking and logging
-    "log", "logs", "audit", "audits", "check", "checks", "checksum", "checksums", "validation", "validations", "quality",
-    "dq", "recon", "reconciliation", "stats", "statistics", "metrics", "monitoring", "profiling", "report", "reports",
-    "summary", "summaries", "state", "checkpoint", "checkpoints", "offset", "offsets", "lock", "locks", "control",
+    "schema", "schemas", "metadata", "meta", "ddl", "doc", "docs", "documentation", "dictionary", "dictionaries",
+    "config", "configs", "configuration", "conf", "settings", "manifest", "manifests", "template", "templates", "spec",
+    "specs", "definition", "definitions", "mapping", "mappings", "contracts", "sql", "queries", "scripts", "notebooks",
+    # checking, logging and adding up
+    "log", "logs", "logging", "audit", "audits", "check", "checks", "checksum", "checksums", "validation", "validations",
+    "verification", "quality", "dq", "expectations", "anomalies", "recon", "reconciliation", "diff", "diffs", "stats",
+    "statistics", "counts", "rowcounts", "metrics", "monitoring", "profiling", "diagnostics", "alerts", "lineage",
+    "report", "reports", "reporting", "dashboards", "summary", "summaries", "aggregates", "aggregated", "forecast",
+    "forecasts", "predictions", "state", "status", "checkpoint", "checkpoints", "offset", "offsets", "watermarks", "lock",
+    "locks", "control",
     # tried out
-    "test", "tests", "testing", "sample", "samples", "example", "examples", "demo", "dummy", "mock", "mocks", "fake",
-    "fixture", "fixtures", "synthetic", "sandbox", "playground", "scratch", "dev", "development", "qa", "uat", "tmp",
-    "temp", "temporary", "poc", "experiment", "experiments", "masked", "anonymized", "anonymised", "redacted",
+    "test", "tests", "testing", "sample", "samples", "example", "examples", "demo", "demos", "dummy", "mock", "mocks",
+    "fake", "fixture", "fixtures", "synthetic", "simulated", "sandbox", "sandboxes", "playground", "scratch", "dev",
+    "development", "qa", "uat", "sit", "preprod", "nonprod", "tmp", "temp", "temporary", "poc", "trial", "debug",
+    "draft", "drafts", "wip", "tutorial", "tutorials", "training", "benchmark", "benchmarks", "experiment",
+    "experiments", "masked", "anonymized", "anonymised", "redacted",
 }  # fmt: skip
 # Systems that PostgreSQL's rows do not come from, and `dbo`, the default schema of SQL Server. Engines that also read
-# and write copies (Redshift, Snowflake, BigQuery, DuckDB, Spark) are not among them.
+# and write copies (Redshift, Snowflake, BigQuery, DuckDB, Spark) are not among them, nor are names that are also
+# everyday words of paths (Segment, Access, Progress).
 OTHER_SYSTEMS = {
-    "mysql", "mariadb", "oracle", "sqlserver", "mssql", "dbo", "db2", "sybase", "informix", "teradata", "sqlite", "mongo",
-    "mongodb", "dynamo", "dynamodb", "cassandra", "couchbase", "cosmosdb", "firestore", "neo4j", "elasticsearch",
-    "salesforce", "sfdc", "sap", "hana", "netsuite", "dynamics", "workday", "hubspot", "zendesk", "shopify", "stripe",
-    "marketo", "intercom", "jira",
+    # databases
+    "mysql", "mariadb", "oracle", "sqlserver", "mssql", "dbo", "db2", "as400", "sybase", "informix", "teradata", "netezza",
+    "vertica", "sqlite", "firebird", "mongo", "mongodb", "documentdb", "dynamo", "dynamodb", "cassandra", "scylla",
+    "couchbase", "couchdb", "cosmosdb", "firestore", "firebase", "hbase", "neo4j", "redis", "influxdb", "elasticsearch",
+    "opensearch",
+    # applications
+    "salesforce", "sfdc", "sap", "hana", "netsuite", "dynamics365", "d365", "navision", "odoo", "peoplesoft", "siebel",
+    "workday", "servicenow", "successfactors", "hubspot", "pipedrive", "zoho", "zendesk", "freshdesk", "intercom",
+    "marketo", "pardot", "eloqua", "mailchimp", "klaviyo", "sendgrid", "shopify", "magento", "woocommerce", "stripe",
+    "paypal", "adyen", "chargebee", "recurly", "zuora", "quickbooks", "xero", "google", "ga4", "adwords", "facebook",
+    "linkedin", "tiktok", "amplitude", "mixpanel", "airtable", "sharepoint", "jira", "asana", "github", "gitlab", "slack",
+    "twilio",
 }  # fmt: skip
 
 # Words that a job adds to a table's name without changing what the file holds.
@@ -200,7 +219,7 @@ _DATE_ALONE = re.compile(rf"{_DAY}(?:z|utc)?{_END}")
 _COMPOUND = re.compile(
     f"(?:{_UUID}"
     rf"|{_YEAR}[-_]?(?:w(?:0[1-9]|[1-4]\d|5[0-3])(?:-?[1-7])?|q[1-4]|h[12])"
-    r"|\d{1,5}[-_]?of[-_]?\d{1,5}"
+    r"|(?:part[-_]?)?\d{1,5}[-_]?of[-_]?\d{1,5}"
     r"|\d{8}_\d{6}_\d{5}_[a-z0-9]{5}"  # Trino and Athena: the query's id
     r"|\d{10}\.\d{1,7}\.[0-9a-f]{10}"  # dlt: load id, file id
     r"|\d{6}_\d+_copy_\d+"  # Hive, INSERT INTO

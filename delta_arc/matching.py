@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from delta_arc.keys import Directory, FolderReading, fold, parse_key, plain, read_name, says_something_else
+from delta_arc.keys import (
+    LONGEST_NAME,
+    Directory,
+    FolderReading,
+    fold,
+    parse_key,
+    plain,
+    read_name,
+    says_something_else,
+)
 
 AssetRow = Sequence[str]
 """`[qualified_name, name, type_name]`, as the discovery returns it."""
@@ -177,7 +186,7 @@ class TableIndex:
         return ([*alike, *qualified], not alike) if qualified else (alike, False)
 
     def _with_schema(self, form: str, database: str = "") -> list[_Table]:
-        if _first_word(form) not in self.first_words:
+        if len(form) > LONGEST_NAME or _first_word(form) not in self.first_words:
             return []
         found: list[_Table] = []
         for gap in _GAP.finditer(form):
@@ -289,7 +298,8 @@ def _named_by_file(names: Sequence[str], stem: str, directory: Directory, index:
 
 
 # Confluent's S3 sink and Amazon MSK: `<topic>+<partition>+<offset>`, MSK with a counter and an id behind it.
-_TOPIC = re.compile(r"([^+]+)\+\d+\+\d+(?:-\d+-[0-9a-f]+)?")
+# Kafka's names of topics have 249 characters at most.
+_TOPIC = re.compile(r"([^+]{1,249})\+\d+\+\d+(?:-\d+-[0-9a-f]+)?")
 
 
 def _longest(rests: Sequence[str], index: TableIndex) -> tuple[list[_Table], bool]:

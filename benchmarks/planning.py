@@ -59,10 +59,16 @@ FORMS = (
 CHANGED = datetime(2025, 9, 21, tzinfo=timezone.utc)
 
 
+def make_name(number: int) -> str:
+    """A table's name of two words that no other table has: `orders_bakemo`."""
+    syllables = [first + second for first in "bdfgklmnprstvz" for second in "aeiou"]
+    return "orders_" + "".join(syllables[number // len(syllables) ** place % len(syllables)] for place in range(3))
+
+
 def make_assets(connection: str, tables: int) -> list[list[str]]:
     rows = []
     for number in range(tables):
-        schema, name = f"schema{number % 50}", f"orders_of_{number}x"
+        schema, name = f"schema{number % 50}", make_name(number)
         table = f"{connection}/shop/{schema}/{name}"
         rows.append([table, name, "Table"])
         rows += [[f"{table}/{column}", column, "Column"] for column in COLUMNS]
@@ -74,12 +80,15 @@ def make_keys(tables: int) -> list[str]:
 
 
 def _make_key(number: int) -> str:
-    table, identifier = number // KEYS_PER_TABLE, uuid.UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128))
+    table, identifier = (
+        number // KEYS_PER_TABLE,
+        uuid.UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128)),
+    )
     when = CHANGED - timedelta(seconds=number * 977)
     return FORMS[number % len(FORMS)].format(
         schema=f"schema{table % 50}",
-        table=f"orders_of_{table}x",
-        kebab=f"orders-of-{table}x",
+        table=make_name(table),
+        kebab=make_name(table).replace("_", "-"),
         day=f"{when:%Y%m%d}",
         dashed=f"{when:%Y-%m-%d}",
         underscored=f"{when:%Y_%m_%d}",

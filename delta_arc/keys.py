@@ -260,6 +260,7 @@ _FIREHOSE = re.compile(rf"(?P<text>.+)-\d{{1,4}}-{_YEAR}-\d\d-\d\d-\d\d-\d\d-\d\
 _GLUE = re.compile(r"run-(?P<text>[a-z0-9_]+)(?:-\d+)?-part-(?:block-[\d-]{1,16})?[rm]-\d+(?:-[a-z]+)?")
 _MAY_BE_FRONT = re.compile(rf"\d|{_MONTH}")
 _VECTOR = re.compile(rf"\d{{10}}-{_UUID}\.log")
+_HAS_DATE = re.compile(r"\d{6}|\d[-_.]\d")
 _HAS_DIGIT_OR_MONTH = re.compile(rf"\d|{_MONTH}")
 _COPY = re.compile(r"\(\d{1,3}\)$|[^\W\d_] \d$")
 
@@ -294,12 +295,12 @@ def read_name(name: str) -> NameReading:
         name = _UUIDS.sub("0", name)  # a mark like a number, and no part of a table's name
     if name.startswith("run-") and (found := _GLUE.fullmatch(name)):
         return NameReading(anonymous=True, parting=True, text=found.group("text"))
-    if has_false_date(name):
+    if _HAS_DATE.search(name) and has_false_date(name):
         return _FALSE_DATE
     words = [found.span() for found in _WORD.finditer(name)]
     if not words or len(words) > MOST_WORDS or words[0][0] or name[words[-1][1] :] not in ("", ")"):
         return _NO_MARKS
-    if not any(map(weigh, _WORD.findall(name))) and not _HAS_DIGIT_OR_MONTH.search(name):
+    if not _HAS_DIGIT_OR_MONTH.search(name) and not any(weigh(name[start:end]) for start, end in words):
         return _NO_MARKS
     marks, generic = _marks_from_the_end(name, words)
     if generic[0]:
@@ -331,6 +332,7 @@ def _marks_from_the_end(name: str, words: list[tuple[int, int]]) -> tuple[list[b
     marks, generic = [False] * count + [True], [False] * count + [True]
     leads = False  # whether a date or a number of four digits or more begins at the word behind
     nearest = count
+    months = _HAS_MONTH.search(name)
     for index in range(count - 1, -1, -1):
         if nearest - index > LONGEST_MARK:
             break
@@ -346,10 +348,10 @@ def _marks_from_the_end(name: str, words: list[tuple[int, int]]) -> tuple[list[b
         if weight:
             generic[index] = generic[index + 1]
             marks[index] = weight == 2 and marks[index + 1]
-        if not marks[index]:
+        if not marks[index] and (months or name[start] in _COMPOUND_STARTS):
             ends, dated = _compound_ends(name, start)
             leads = leads or dated
-            for after in [bisect_left(words, (end, 0)) for end in ends]:
+            for after in [bisect_left(words, (to, 0)) for to in ends]:
                 marks[index] = marks[index] or marks[after]
                 generic[index] = generic[index] or generic[after]
         if generic[index]:

@@ -348,7 +348,7 @@ def _marks_from_the_end(name: str, words: list[tuple[int, int]]) -> tuple[list[b
         if weight:
             generic[index] = generic[index + 1]
             marks[index] = weight == 2 and marks[index + 1]
-        if not marks[index] and (months or name[start] in _COMPOUND_STARTS):
+        if months or (not marks[index] and name[start] in _COMPOUND_STARTS):
             ends, dated = _compound_ends(name, start)
             leads = leads or dated
             for after in [bisect_left(words, (to, 0)) for to in ends]:

@@ -386,7 +386,7 @@ def _reason_against(found: _Naming, stem: str, directory: Directory, chosen: int
             return f"another schema: {folder.told_schema}"
         if position == own_folder or folder.schema in index.schemas or folder.schema in index.databases:
             continue
-        if folder.system and not index.named(folder.name):
+        if folder.system:
             return f"another system: {folder.system}"
         is_partition = folder.is_pair and -1 < own_folder < position
         if folder.other and not is_partition:

@@ -83,7 +83,16 @@ ORDERS = {
     "orders.csv.tmp": None,
     "orders.sql.gz": None,
     "orders/_committed_123": None,
+    "in/orders001_20250921.csv": None,
+    "unload/orders1234.csv": None,
+    "_landing/orders.csv": None,
+    "type=rejected/orders.csv": None,
+    "flat/test-public-orders+0+1.json": None,
+    "flat/shop-public-orders+0+1.json": "public.orders",
+    f"orders/2025/09/21/10/orders-errors-stream-1-2025-09-21-10-00-00-{UUID}": None,
+    "in/orders_from_21-Sep-2025.csv": "public.orders",
     # folders
+    "orders/status=failed/part-0.csv": "public.orders",
     "orders.csv/part-00000": "public.orders",
     "orders/region=eu/part-1.csv": "public.orders",
     "orders/snapshot_date=2025-09-21/anything-here.parquet": None,
@@ -115,6 +124,16 @@ ZONES: list[tuple[list[str], Mapping[str, str | None]]] = [
         },
     ),
     (['x.naïve "t" é'], {'a/NAI\u0308VE "T" E\u0301.csv': 'x.naïve "t" é'}),
+    (
+        ["us.orders", "eu.orders"],
+        {"warehouse/us.db/orders/000000_0": "us.orders", "warehouse/x.db/orders/000000_0": None},
+    ),
+    (["public.orders", "DB.users"], {"DB/public/orders.csv": "public.orders", "public/DB/orders.csv": None}),
+    (["public.order_items", "order.items"], {"in/order-items.csv": None, "in/order.items.csv": "order.items"}),
+    (
+        ["public.mysql", "public.orders"],
+        {"mysql/part-0.csv": "public.mysql", "in/mysql.csv": "public.mysql", "mysql/orders.csv": None},
+    ),
     (["a.b/c"], {"in/b/c.csv": "a.b/c", "in/c.csv": None}),
 ]
 

@@ -56,13 +56,13 @@ from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
 from delta_arc.matching import (
     TARGET_TYPES,
     AssetRow,
+    MatchOutcome,
     ObjectMatch,
     columns_by_parent,
     match_s3_objects,
     match_tables,
     tables_in,
 )
-from delta_arc.matching import Outcome as MatchOutcome
 from delta_arc.overrides import (
     Overrides,
     override_objects,
@@ -545,9 +545,9 @@ def create_table_lineage(
     objects = _registered(s3_objects, settings)
     overrides = _read_overrides(postgres_assets, snowflake_assets, settings)
     sources, targets = tables_in(postgres_assets), tables_in(snowflake_assets, TARGET_TYPES)
-    by_key = {item["key"]: item for item in objects}
+    by_key, prefix = {item["key"]: item for item in objects}, objects[0]["prefix"] if objects else ""
     pairs, lines = override_tables(overrides, match_tables(postgres_assets, snowflake_assets, overrides.forbidden))
-    matches, more_lines = override_objects(overrides, match_s3_objects(by_key, postgres_assets))
+    matches, more_lines = override_objects(overrides, match_s3_objects(by_key, postgres_assets, prefix))
     log_lines(f"⚠️ {sentence}" for sentence in overrides.unused(lines | more_lines, "object", "never"))
     datasets = group_datasets(pairs, matches, by_key)
     evidence = _read_evidence(datasets, postgres_assets, matches, settings)
@@ -556,7 +556,7 @@ def create_table_lineage(
     # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
     if sources and targets and objects:
         report.flow = flow = Flow(
-            connection_of(sources[0][0]), objects[0]["bucket"], objects[0]["prefix"], connection_of(targets[0][0])
+            connection_of(sources[0][0]), objects[0]["bucket"], prefix, connection_of(targets[0][0])
         )
         chains = table_processes(flow, pairs, datasets, evidence, [*postgres_assets, *snowflake_assets])
         prefixes = [

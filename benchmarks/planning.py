@@ -11,7 +11,6 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from delta_arc.chains import column_processes, group_datasets, table_processes
 from delta_arc.coverage import explain_tables
-from delta_arc.entities import Flow, make_bucket, make_s3_object
+from delta_arc.entities import Flow, RegisteredObject, make_bucket, make_s3_object
 from delta_arc.evidence import judge, parse_head
 from delta_arc.keys import read_folder, read_name
 from delta_arc.matching import match_s3_objects, match_tables, tables_in
 from delta_arc.overrides import parse_overrides
-from delta_arc.plan import Plan, Step, compare, describe_world, to_document
-from main import group_datasets, plan_column_lineage, plan_table_lineage
+from delta_arc.plan import Plan, Step, compare, make_plan
+from delta_arc.report import Report, S3Integration, TableLineage
+from delta_arc.saved_plan import describe_world, to_document
+from delta_arc.settings import read_settings
 
 SIZES = (1_000, 10_000, 100_000)
 KEYS_PER_TABLE = 5

@@ -14,7 +14,7 @@ from runtime.transport import AtlanRequestError
 if TYPE_CHECKING:
     from pyatlan.client.atlan import AtlanClient
 
-READERS = 8
+READING_AT_ONCE = 8
 MOST_ABSENT = 50  # so many that are not there, and none that is: then the others are not asked for
 
 
@@ -42,7 +42,7 @@ def _read_back(client: AtlanClient, changes: Sequence[Change]) -> dict[str, str]
             yield change, _fault_of(client, change)
 
     faults: dict[str, str] = {}
-    for change, fault in interleave([read() for _ in range(min(READERS, len(changes)))]):
+    for change, fault in interleave([read() for _ in range(min(READING_AT_ONCE, len(changes)))]):
         faults[change.qualified_name] = fault
         if len(faults) >= MOST_ABSENT and all(faults.values()):
             break

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from delta_arc.keys import COMPRESSIONS
+from delta_arc.keys import WRAPPINGS
 from delta_arc.matching import match_columns
 from runtime.parallel import interleave
 from runtime.terminal import Progress
@@ -26,7 +26,7 @@ FIRST_READ, LARGEST_READ = 64 * 1024, 256 * 1024
 READERS = 8  # objects read at once
 ROWS = 20  # how many rows help to tell whether the first is a header
 # Formats of objects that are not read; any other object tells what it is by its first bytes.
-UNREAD_EXTENSIONS = {"avro", "orc", "xml", "xlsx", "arrow", "feather", *COMPRESSIONS} - {"gz", "gzip"}
+UNREAD_EXTENSIONS = {"avro", "orc", "xml", "xlsx", "arrow", "feather", *WRAPPINGS} - {"gz", "gzip"}
 
 ABSENT = "columns not in the file"
 

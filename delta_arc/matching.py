@@ -33,7 +33,7 @@ TABLE_TYPES = ("Table", "View", "MaterialisedView")
 TARGET_TYPES = ("Table",)
 
 
-class Outcome(Enum):
+class MatchOutcome(Enum):
     """What became of a key or of a source table. Behaviour asks this, never the wording of a rule."""
 
     MATCHED = "matched"
@@ -57,7 +57,7 @@ class ObjectMatch:
     key: str
     table_qualified_name: str | None
     rule: str
-    outcome: Outcome
+    outcome: MatchOutcome
     candidates: tuple[str, ...] = ()
 
 
@@ -72,7 +72,7 @@ class TablePair:
     source: str
     target: str | None
     rule: str
-    outcome: Outcome
+    outcome: MatchOutcome
     candidates: tuple[str, ...] = ()
     contested_target: str | None = None
 
@@ -245,14 +245,14 @@ _NOTHING = _Naming([])
 def _match_key(key: str, index: TableIndex, chosen: int) -> ObjectMatch:
     directory, names = (parts := parse_key(key)).directory, parts.names
     if not names:
-        return ObjectMatch(key, None, NOT_DATA, Outcome.NOT_DATA)
+        return ObjectMatch(key, None, NOT_DATA, MatchOutcome.NOT_DATA)
     stem = fold(names[-1])
     reading = read_name(stem)
     unsure = directory.false_date or reading.false_date
     anonymous = reading.anonymous and not unsure
     by_file = _named_by_file(names, stem, directory, index, unsure)
     if not by_file.tables and stem.startswith("_"):
-        return ObjectMatch(key, None, NOT_DATA, Outcome.NOT_DATA)
+        return ObjectMatch(key, None, NOT_DATA, MatchOutcome.NOT_DATA)
     folders = directory.folders
     by_folder = _NOTHING
     if not unsure and (anonymous or (by_file.tables and folders and folders[-1].transparent)):
@@ -263,10 +263,10 @@ def _match_key(key: str, index: TableIndex, chosen: int) -> ObjectMatch:
             return _ambiguous(key, [*by_file.tables, *by_folder.tables])
     found = by_file if by_file.tables else by_folder
     if not found.tables:
-        return ObjectMatch(key, None, NO_TABLE, Outcome.NO_TABLE)
+        return ObjectMatch(key, None, NO_TABLE, MatchOutcome.NO_TABLE)
     reason = _reason_against(found, stem, directory, chosen, index)
     if reason:
-        return ObjectMatch(key, None, reason, Outcome.SET_ASIDE)
+        return ObjectMatch(key, None, reason, MatchOutcome.SET_ASIDE)
     return _decide(key, found, names if found is by_file else (directory.written[found.position],), directory, index)
 
 
@@ -412,7 +412,7 @@ def _decide(key: str, found: _Naming, names: Sequence[str], directory: Directory
             candidates = exact if len(exact) == 1 else candidates
     if len(candidates) > 1 or (not found.qualified and _other_schema_told(candidates[0], told, index)):
         return _ambiguous(key, candidates)
-    return ObjectMatch(key, candidates[0].row[0], found.rule, Outcome.MATCHED)
+    return ObjectMatch(key, candidates[0].row[0], found.rule, MatchOutcome.MATCHED)
 
 
 def _schema_evidence(table: _Table, told: Sequence[str], written: Sequence[str], index: TableIndex) -> tuple[int, bool]:
@@ -431,7 +431,7 @@ def _other_schema_told(table: _Table, told: Sequence[str], index: TableIndex) ->
 
 
 def _ambiguous(key: str, tables: Iterable[_Table]) -> ObjectMatch:
-    return ObjectMatch(key, None, AMBIGUOUS, Outcome.AMBIGUOUS, tuple(sorted({table.row[0] for table in tables})))
+    return ObjectMatch(key, None, AMBIGUOUS, MatchOutcome.AMBIGUOUS, tuple(sorted({table.row[0] for table in tables})))
 
 
 # =====================================================================================================================
@@ -473,10 +473,12 @@ def _match_table(source: AssetRow, candidates: list[AssetRow], schemas: dict[str
         one_schema = len({parent_of(row[0], row[1]) for row in candidates}) == 1
         candidates = same_case if one_schema and same_case else candidates
     if not candidates:
-        return TablePair(source[0], None, "no table of that name", Outcome.NO_TABLE)
+        return TablePair(source[0], None, "no table of that name", MatchOutcome.NO_TABLE)
     if len(candidates) > 1:
-        return TablePair(source[0], None, AMBIGUOUS, Outcome.AMBIGUOUS, tuple(sorted(row[0] for row in candidates)))
-    return TablePair(source[0], candidates[0][0], rule, Outcome.MATCHED)
+        return TablePair(
+            source[0], None, AMBIGUOUS, MatchOutcome.AMBIGUOUS, tuple(sorted(row[0] for row in candidates))
+        )
+    return TablePair(source[0], candidates[0][0], rule, MatchOutcome.MATCHED)
 
 
 def _resolve_claim(pair: TablePair, claims: dict[str, list[str]], schemas: dict[str, str]) -> TablePair:
@@ -485,9 +487,9 @@ def _resolve_claim(pair: TablePair, claims: dict[str, list[str]], schemas: dict[
     if len(claimants) < 2 or not pair.target:
         return pair
     if [source for source in claimants if schemas[source] == schemas[pair.target]] == [pair.source]:
-        return TablePair(pair.source, pair.target, "same name and schema", Outcome.MATCHED)
+        return TablePair(pair.source, pair.target, "same name and schema", MatchOutcome.MATCHED)
     return TablePair(
-        pair.source, None, AMBIGUOUS, Outcome.AMBIGUOUS, tuple(sorted(set(claimants) - {pair.source})), pair.target
+        pair.source, None, AMBIGUOUS, MatchOutcome.AMBIGUOUS, tuple(sorted(set(claimants) - {pair.source})), pair.target
     )
 
 

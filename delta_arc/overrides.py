@@ -22,8 +22,7 @@ from functools import cached_property
 from pathlib import Path
 
 from delta_arc.keys import fold
-from delta_arc.matching import TARGET_TYPES, AssetRow, ObjectMatch, TablePair, tables_in
-from delta_arc.matching import Outcome as MatchOutcome
+from delta_arc.matching import TARGET_TYPES, AssetRow, MatchOutcome, ObjectMatch, TablePair, tables_in
 from runtime.errors import SettingsError
 
 NOTHING = "nothing"

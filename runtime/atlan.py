@@ -52,7 +52,7 @@ def connect_atlan(base_url: str, api_token: str, requests_per_minute: int) -> At
     All its requests, from any thread, share the limit of requests a minute.
     """
     with _connecting:
-        return _make_client(base_url, api_token, requests_per_minute)
+        return _make_atlan_client(base_url, api_token, requests_per_minute)
 
 
 # Only one thread may import pyatlan, and there is to be one limit only.
@@ -60,7 +60,7 @@ _connecting = threading.Lock()
 
 
 @functools.cache
-def _make_client(base_url: str, api_token: str, requests_per_minute: int) -> AtlanClient:
+def _make_atlan_client(base_url: str, api_token: str, requests_per_minute: int) -> AtlanClient:
     import httpx
     from httpx_retries import Retry
     from pyatlan.client.atlan import AtlanClient

@@ -46,11 +46,27 @@ class _Line:
 
 @dataclass
 class Published:
-    """What one look at the storage brought: files read, assets saved, and what was refused, with the reason."""
+    """What looks at the storage brought: the names of the files read and of the assets saved, and what was refused."""
 
-    files: int = 0
-    assets: int = 0
+    file_names: set[str] = field(default_factory=set)
+    asset_names: set[str] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
+
+    @property
+    def files(self) -> int:
+        """How many files were read."""
+        return len(self.file_names)
+
+    @property
+    def assets(self) -> int:
+        """How many assets were saved."""
+        return len(self.asset_names)
+
+    def add(self, other: Published) -> None:
+        """Take in what another look has brought; what both have brought counts once."""
+        self.file_names |= other.file_names
+        self.asset_names |= other.asset_names
+        self.refused += other.refused
 
 
 class Publisher:
@@ -88,7 +104,7 @@ class Publisher:
 
         `files` is what `look` or `pending` gave. A refused entity is noted with its reason, and the others are saved.
         """
-        done.files += len(files)
+        done.file_names |= files.keys()
         entities = [_Line(name, entity) for name in files for entity in self._read(name, done)]
         connections = [_Line("", entity) for entity in self._missing_connections(entities)]
         entities = [*connections, *sorted(entities, key=lambda line: _rank(line.entity))]
@@ -101,7 +117,7 @@ class Publisher:
                 late.append(_Line(line.file, {**line.entity, "attributes": {**named, **links}}))
         waiting: set[str] = set()
         for start in range(0, len(entities), ENTITIES_PER_SAVE):
-            done.assets += self._save(entities[start : start + ENTITIES_PER_SAVE], done, waiting)
+            self._save(entities[start : start + ENTITIES_PER_SAVE], done, waiting)
             yield
         for start in range(0, len(late), ENTITIES_PER_SAVE):
             self._save(late[start : start + ENTITIES_PER_SAVE], done, waiting)
@@ -133,18 +149,19 @@ class Publisher:
                 )
         return list(found.values())
 
-    def _save(self, lines: list[_Line], done: Published, waiting: set[str]) -> int:
-        """Save a batch, and return how many are saved; where it is refused, one by one, so that one fault costs one."""
+    def _save(self, lines: list[_Line], done: Published, waiting: set[str]) -> None:
+        """Save a batch; where it is refused, one by one, so that one fault costs one."""
         try:
             save(self._catalog, [line.entity for line in lines], SaveOptions(), USER["username"])
-            return len(lines)
+            done.asset_names.update(line.entity["attributes"]["qualifiedName"] for line in lines)
         except AtlasError as error:
             if len(lines) > 1:
-                return sum(self._save([line], done, waiting) for line in lines)
+                for line in lines:
+                    self._save([line], done, waiting)
+                return
             done.refused.append(f"{lines[0].entity['attributes']['qualifiedName']}: {error.message}")
             if error.code == MISSING_REFERENCE:
                 waiting.add(lines[0].file)
-            return 0
 
 
 def _rank(entity: SentEntity) -> int:

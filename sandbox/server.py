@@ -10,7 +10,7 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import orjson
@@ -116,6 +116,7 @@ class Application:
         self.reseed = reseed
         self.publisher = publisher
         self.publishing = asyncio.Lock()
+        self.published = Published()  # by the looks at the storage since somebody asked
         self.search_cache = SearchCache()
         self.forget_settings()
         self.asgi = Starlette(routes=self._routes(), lifespan=self._publish_always)
@@ -267,14 +268,19 @@ class Application:
         while True:
             await asyncio.sleep(PUBLISH_SECONDS)
             try:
-                for refusal in (await self._publish(self.publisher.look)).refused:
+                done = await self._publish(self.publisher.look)
+                for refusal in done.refused:
                     server_logger.warning("not published: %s", refusal)
+                self.published.add(done)
             except Exception:
                 server_logger.exception("publishing failed")
 
     async def _publish_now(self, request: Request) -> Response:
-        """Publish what has arrived and is not published yet, without waiting for the next look."""
-        return _json(asdict(await self._publish(self.publisher.pending)))
+        """Publish what has arrived and is not published yet; tells all that was published since this was last asked."""
+        done = await self._publish(self.publisher.pending)
+        done.add(self.published)
+        self.published = Published()
+        return _json({"files": done.files, "assets": done.assets, "refused": done.refused})
 
     async def _publish(self, find: Callable[[], dict[str, str]]) -> Published:
         done = Published()

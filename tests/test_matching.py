@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from delta_arc import keys as reading
-from delta_arc.matching import ObjectMatch, Outcome, match_columns, match_s3_objects, match_tables
+from delta_arc.matching import MatchOutcome, ObjectMatch, match_columns, match_s3_objects, match_tables
 
 LANDING_ZONES = [
     case
@@ -160,7 +160,7 @@ def test_landing_zones(tables: list[str], key: str, table: str | None) -> None:
 def test_an_ambiguous_verdict_names_the_candidates() -> None:
     tables = [row("prod.customers"), row("staging.customers"), row("prod.orders")]
     (verdict,) = match_s3_objects(["exports/customers.csv"], tables)
-    assert (verdict.outcome, verdict.candidates) == (Outcome.AMBIGUOUS, (tables[0][0], tables[1][0]))
+    assert (verdict.outcome, verdict.candidates) == (MatchOutcome.AMBIGUOUS, (tables[0][0], tables[1][0]))
 
 
 # Properties
@@ -303,31 +303,31 @@ def test_own_landing_zones_are_many_and_tell_their_sources() -> None:
 def test_the_folders_of_the_prefix_are_no_reason_against() -> None:
     tables = [row("public.orders")]
     keys = ["test/landing/orders.csv", "test/landing/rejected/orders.csv"]
-    assert [found.outcome for found in match_s3_objects(keys, tables)] == [Outcome.SET_ASIDE] * 2
+    assert [found.outcome for found in match_s3_objects(keys, tables)] == [MatchOutcome.SET_ASIDE] * 2
     chosen = match_s3_objects(keys, tables, prefix="test/landing/")
-    assert [found.outcome for found in chosen] == [Outcome.MATCHED, Outcome.SET_ASIDE]
+    assert [found.outcome for found in chosen] == [MatchOutcome.MATCHED, MatchOutcome.SET_ASIDE]
 
 
 @pytest.mark.parametrize(
     ("key", "outcome", "rule"),
     [
-        ("in/orders.csv", Outcome.MATCHED, "file name"),
-        ("in/orders_20250921.csv", Outcome.MATCHED, "file name without marks"),
-        ("orders/part-0.csv", Outcome.MATCHED, "folder"),
-        ("topics/s.public.orders/partition=0/s.public.orders+0+1.json", Outcome.MATCHED, "topic"),
-        ("in/orders.csv.md5", Outcome.NOT_DATA, "not data"),
-        ("rejected/orders.csv", Outcome.SET_ASIDE, "other content: rejected"),
-        ("mysql8/orders.csv", Outcome.SET_ASIDE, "another system: mysql"),
-        ("schema=hr/orders.csv", Outcome.SET_ASIDE, "another schema: hr"),
-        ("dms/hr/orders/LOAD00000001.csv", Outcome.SET_ASIDE, "another schema: hr"),
-        ("in/preorders.csv", Outcome.NO_TABLE, "names no table"),
-        ("in/users.csv", Outcome.AMBIGUOUS, "ambiguous"),
+        ("in/orders.csv", MatchOutcome.MATCHED, "file name"),
+        ("in/orders_20250921.csv", MatchOutcome.MATCHED, "file name without marks"),
+        ("orders/part-0.csv", MatchOutcome.MATCHED, "folder"),
+        ("topics/s.public.orders/partition=0/s.public.orders+0+1.json", MatchOutcome.MATCHED, "topic"),
+        ("in/orders.csv.md5", MatchOutcome.NOT_DATA, "not data"),
+        ("rejected/orders.csv", MatchOutcome.SET_ASIDE, "other content: rejected"),
+        ("mysql8/orders.csv", MatchOutcome.SET_ASIDE, "another system: mysql"),
+        ("schema=hr/orders.csv", MatchOutcome.SET_ASIDE, "another schema: hr"),
+        ("dms/hr/orders/LOAD00000001.csv", MatchOutcome.SET_ASIDE, "another schema: hr"),
+        ("in/preorders.csv", MatchOutcome.NO_TABLE, "names no table"),
+        ("in/users.csv", MatchOutcome.AMBIGUOUS, "ambiguous"),
     ],
 )
-def test_an_outcome_for_programs_and_a_rule_for_people(key: str, outcome: Outcome, rule: str) -> None:
+def test_an_outcome_for_programs_and_a_rule_for_people(key: str, outcome: MatchOutcome, rule: str) -> None:
     (found,) = match_s3_objects([key], [row("public.orders"), row("a.users"), row("b.users")])
     assert (found.outcome, found.rule) == (outcome, rule)
-    assert len(found.candidates) == (2 if outcome is Outcome.AMBIGUOUS else 0)
+    assert len(found.candidates) == (2 if outcome is MatchOutcome.AMBIGUOUS else 0)
 
 
 # Tables and columns
@@ -341,10 +341,10 @@ def test_tables_pair_by_name_then_schema_and_never_by_guess() -> None:
     assert pairs[sources[1][0]].target == targets[1][0]
     assert pairs[sources[2][0]].target == targets[2][0]
     assert [(pairs[sources[n][0]].target, pairs[sources[n][0]].outcome) for n in (3, 4)] == [
-        (None, Outcome.AMBIGUOUS)
+        (None, MatchOutcome.AMBIGUOUS)
     ] * 2
     assert pairs[sources[3][0]].candidates == (sources[4][0],)
-    assert pairs[sources[5][0]].outcome is Outcome.NO_TABLE
+    assert pairs[sources[5][0]].outcome is MatchOutcome.NO_TABLE
 
 
 def test_a_view_is_a_source_but_no_target() -> None:

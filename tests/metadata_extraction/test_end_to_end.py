@@ -123,7 +123,8 @@ def test_extract_upload_publish_and_draw_lineage(home: Path) -> None:
     )
     assert told
     assert int(told[1]) + int(told[3]) == int(told[2]) == 10
-    assert "has published 61 assets from 5 files" in done.stdout  # 60, and their connection
+    # 60, and their connection, which a run before this one in the same tenant may have made.
+    assert re.search(r"has published 6[01] assets from 5 files", done.stdout)
     below = "artifacts/apps/delta-arc/workflows/extraction/1"
     arrived = files_below(home / ".sandbox/atlan-storage/objectstore" / below)
     arrived.pop("_manifest.json")

@@ -37,9 +37,69 @@ def printable(text: str, stream: IO[str] | None) -> str:
 
 
 def say_error(text: str) -> None:
-    """Tell an error on stderr, without secrets; where stderr has no reader any more, nothing is told."""
-    with contextlib.suppress(OSError):
-        print(printable(f"❌ {mask(text)}", sys.stderr), file=sys.stderr, flush=True)
+    """Tell an error on stderr, in one line and without secrets; where stderr cannot be written, nothing is told."""
+    if not _is_open(sys.stderr):
+        return
+    try:
+        print(printable(f"❌ {visible(mask(text))}", sys.stderr), file=sys.stderr, flush=True)
+    except OSError:
+        _send_nowhere(sys.stderr)
+
+
+def _is_open(stream: IO[str] | None) -> bool:
+    """Whether a stream can be written to: Python has None in the place of one that was closed before it started."""
+    return stream is not None and not getattr(stream, "closed", False)
+
+
+def _send_nowhere(stream: IO[str]) -> None:
+    """Let all that is written from here on vanish, also what the stream still holds.
+
+    Python would try once more at the end, and give the process another exit code (Py_FinalizeEx: 120).
+    """
+    with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+# =====================================================================================================================
+# What others have written
+# =====================================================================================================================
+
+MOST_OF_A_LINE = 2000  # characters of a line that are shown
+MOST_OF_A_TRACEBACK = 20_000  # of one with an error's traceback, which only DEBUG shows
+MOST_OF_A_NAME = 200  # of a name in a list of many
+MOST_OF_A_LABEL = 60  # of the label of a bar
+
+_PICTURE = "[\u00a9\u00ae\u203c-\u3299\ufe0f\U0001f000-\U0001faff]"
+# Control characters and line breaks, what turns the direction of writing, and what has no width: general categories Cc,
+# Cf, Cs, Zl and Zp of Unicode, with the other characters that are to be shown as nothing (Default_Ignorable_Code_Point),
+# but for the selectors of emoji, and the joiners between two of them.
+HIDDEN = re.compile(
+    rf"(?!(?<={_PICTURE})\u200d{_PICTURE})"
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_SHORT_ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+def visible(text: str, most: int = MOST_OF_A_LINE) -> str:
+    """The text on one line, as it may be shown whoever has written it: nothing in it moves, colours, turns or hides
+    what stands beside it. What would is an escape like \\x1b or \\u202e; letters and emoji stay.
+
+    A text of more than `most` characters is shortened in the middle, with its length told; secrets are to be masked
+    before.
+    """
+    if len(text) > most:
+        told = f" […{len(text)} characters…] "
+        text = text[: most // 2] + told + text[len(text) - most // 2 :]
+    return HIDDEN.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found.group()
+    code = ord(character)
+    long = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return _SHORT_ESCAPES.get(character, long)
 
 
 # =====================================================================================================================
@@ -92,10 +152,11 @@ def _forms_of(secret: str) -> Iterator[str]:
 
 
 class _Formatter(logging.Formatter):
-    """Log lines as the terminal can show them, and never with a secret in them."""
+    """One line for each record, a traceback included, as the terminal can show it, and never with a secret in it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(mask(super().format(record)), sys.stdout)
+        most = MOST_OF_A_TRACEBACK if record.exc_info else MOST_OF_A_LINE
+        return printable(visible(mask(super().format(record)), most), sys.stdout)
 
 
 class _StdoutHandler(logging.Handler):
@@ -105,6 +166,8 @@ class _StdoutHandler(logging.Handler):
         held = _held.get()
         if held is not None and record.levelno < logging.WARNING:
             held.append(record)
+            return
+        if not _is_open(sys.stdout):
             return
         try:
             with _beside_bars():
@@ -118,8 +181,7 @@ class _StdoutHandler(logging.Handler):
         if not isinstance(error, OSError):
             super().handleError(record)
             return
-        with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _send_nowhere(sys.stdout)
         if not isinstance(error, BrokenPipeError):
             say_error(f"The output ends here, as it cannot be written ({error.strerror}); the run goes on.")
 
@@ -152,6 +214,7 @@ def configure_logging(level: str, *secrets: str) -> None:
     The secrets take the place of those of an earlier call. One of fewer than four characters is not masked.
     """
     global _secrets
+    _keep_places()
     _secrets = _pattern_of(secrets)
     logger.setLevel(level)
     if not logger.handlers:
@@ -161,6 +224,23 @@ def configure_logging(level: str, *secrets: str) -> None:
     # pyatlan's debug log has the request headers, token included.
     for name in ("pyatlan", "httpx", "httpcore", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _keep_places() -> None:
+    """Let the standard streams that were closed lead nowhere, so that no file or child gets the place of one.
+
+    What is opened takes the lowest place that is free, and whatever a child prints would go there.
+    """
+    for place in (0, 1, 2):
+        try:
+            os.fstat(place)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere == place:
+                os.set_inheritable(place, True)
+            else:
+                os.dup2(nowhere, place)
+                os.close(nowhere)
 
 
 # =====================================================================================================================
@@ -180,7 +260,7 @@ class Progress:
     LINE_EVERY = 500
 
     def __init__(self, label: str, total: float | None = None) -> None:
-        self.label = label
+        self.label = visible(mask(label), MOST_OF_A_LABEL)
         self.done = self.size = 0
         self._total = total
         self._bar: tqdm[NoReturn] | None = None

@@ -85,7 +85,8 @@ def test_no_secret_gets_into_the_log(capsys: pytest.CaptureFixture[str]) -> None
     out, err = capsys.readouterr()
     assert "the-token" not in out + err
     assert "the-password" not in out + err
-    assert out.startswith("message with ***\nan argument: ***, {'password': '***'}\nit failed with ***\nTraceback")
+    assert out.startswith("message with ***\nan argument: ***, {'password': '***'}\nit failed with ***\\nTraceback")
+    assert len(out.splitlines()) == 3  # a record is a line, a traceback included
     assert "ValueError: *** in an error" in out
 
 

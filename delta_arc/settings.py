@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from runtime.embedded import SANDBOX_FOLDER
-from runtime.environment import check_log_level, read_environment
+from runtime.environment import (
+    LOG_LEVELS,
+    check_log_level,
+    check_secrets,
+    read_environment,
+    secrets_in,
+    shown,
+    warn_of_unknown_settings,
+)
 from runtime.errors import SettingsError
 from runtime.terminal import configure_logging
 
@@ -91,20 +99,27 @@ SANDBOX_DEFAULTS = {
 # What belongs to one tenant and means nothing to another.
 TENANT_SETTINGS = (
     "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", "OVERRIDES_FILE",
-    *SANDBOX_DEFAULTS,
+    "REQUIRE_TENANT", *SANDBOX_DEFAULTS,
 )  # fmt: skip
 
 
-def get_settings(sandbox: bool = False) -> Settings:
+def get_settings(sandbox: bool = False, require_tenant: bool = False) -> Settings:
     """The settings of `.env` in the current folder and of the environment, which wins; they also set the log up.
 
-    `sandbox` leaves out whatever tenant is set. Raises `SettingsError` with every setting that is missing or wrong.
+    `sandbox` leaves out whatever tenant is set; `require_tenant` is as good as REQUIRE_TENANT=true. Raises
+    `SettingsError` with every setting that is missing or wrong.
     """
     environment = read_environment()
+    # What is told of wrong settings has to be masked, too.
+    level, secrets = environment.get("LOG_LEVEL", "").strip().upper(), secrets_in(environment)
+    configure_logging(level if level in LOG_LEVELS else "INFO", *secrets)
+    warn_of_unknown_settings()
     if sandbox:
         environment = {name: value for name, value in environment.items() if name not in TENANT_SETTINGS}
+    if require_tenant:
+        environment["REQUIRE_TENANT"] = "true"
     settings = read_settings(environment)
-    configure_logging(settings.log_level, settings.api_token)
+    configure_logging(settings.log_level, settings.api_token, *secrets)
     return settings
 
 
@@ -115,6 +130,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     base_url = values.get("ATLAN_BASE_URL", "")
     api_token = values.get("ATLAN_API_TOKEN") or values.get("ATLAN_API_KEY") or ""
     sandbox = not base_url and not api_token
+    if _check_boolean(values, "REQUIRE_TENANT", "false", faults) and sandbox:
+        faults.append(
+            "REQUIRE_TENANT is set, and there is no tenant: put ATLAN_BASE_URL and ATLAN_API_TOKEN into .env or the "
+            "environment."
+        )
     if sandbox:
         values = {**SANDBOX_DEFAULTS, **values}
     else:
@@ -134,18 +154,21 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         s3_connection=values.get("S3_CONNECTION_NAME", "delta-arc-s3"),
         s3_prefix=values.get("S3_PREFIX", ""),
         cache_expiry_hours=_check_hours(values.get("CACHE_EXPIRY_HOURS", "24"), faults),
-        postgres_cache_file=Path(values.get("POSTGRES_CACHE_FILE", "postgres_assets_cache.json")),
-        snowflake_cache_file=Path(values.get("SNOWFLAKE_CACHE_FILE", "snowflake_assets_cache.json")),
+        postgres_cache_file=_check_path(values, "POSTGRES_CACHE_FILE", "postgres_assets_cache.json", faults),
+        snowflake_cache_file=_check_path(values, "SNOWFLAKE_CACHE_FILE", "snowflake_assets_cache.json", faults),
         overrides_file=_check_overrides_file(values, sandbox, faults),
-        read_file_headers=_check_boolean(values, "READ_FILE_HEADERS", faults),
+        read_file_headers=_check_boolean(values, "READ_FILE_HEADERS", "true", faults),
         max_requests_per_minute=_check_limit(values.get("ATLAN_MAX_REQUESTS_PER_MINUTE", "300"), faults),
-        lineage_page=_page_file(environment, sandbox),
+        lineage_page=_check_page(environment, sandbox, faults),
         log_level=check_log_level(values.get("LOG_LEVEL", "INFO"), faults),
         sandbox=sandbox,
-        aws={name: value for name, value in environment.items() if name.startswith("AWS_")},
+        aws={name: value.strip() for name, value in environment.items() if name.startswith("AWS_")},
     )
-    if faults:
-        raise SettingsError(faults)
+    pasted: list[str] = []
+    check_secrets(values, pasted)
+    if faults or pasted:
+        told = {fault.split()[0] for fault in pasted}
+        raise SettingsError([*(fault for fault in faults if fault.split()[0] not in told), *pasted])
     return settings
 
 
@@ -171,44 +194,62 @@ def _check_named(values: Mapping[str, str], name: str, what: str, faults: list[s
 def _check_bucket(values: Mapping[str, str], faults: list[str]) -> str:
     bucket = _check_named(values, "S3_BUCKET_NAME", "the bucket that the data passes through", faults)
     if bucket and not _is_placeholder(bucket) and not re.fullmatch(r"[\w.-]{1,255}", bucket, re.ASCII):
-        faults.append(f"S3_BUCKET_NAME is no name of a bucket ({bucket}): use the name without s3:// and folders.")
+        faults.append(
+            f"S3_BUCKET_NAME is no name of a bucket ({shown(bucket)}): use the name without s3:// and folders."
+        )
     return bucket
 
 
 def _check_bucket_arn(values: Mapping[str, str], faults: list[str]) -> str:
     arn = values.get("S3_BUCKET_ARN") or f"arn:aws:s3:::{values.get('S3_BUCKET_NAME', '')}"
     if "S3_BUCKET_ARN" in values and not re.fullmatch(r"arn:[a-z-]+:s3:[^\s:]*:[^\s:]*:[^\s:]+", arn):
-        faults.append(f"S3_BUCKET_ARN is no ARN of a bucket ({arn}): write it as arn:aws:s3:::<bucket>.")
+        faults.append(f"S3_BUCKET_ARN is no ARN of a bucket ({shown(arn)}): write it as arn:aws:s3:::<bucket>.")
     return arn
 
 
 def _check_overrides_file(values: Mapping[str, str], sandbox: bool, faults: list[str]) -> Path:
-    path = Path(values.get("OVERRIDES_FILE", SANDBOX_FOLDER / "overrides.txt" if sandbox else "overrides.txt"))
-    if "OVERRIDES_FILE" in values and not path.is_file():
-        faults.append(f"OVERRIDES_FILE names a file that is not there ({path}): make it, or leave it out.")
+    default = str(SANDBOX_FOLDER / "overrides.txt" if sandbox else "overrides.txt")
+    found = len(faults)
+    path = _check_path(values, "OVERRIDES_FILE", default, faults)
+    if "OVERRIDES_FILE" in values and len(faults) == found and not path.is_file():
+        faults.append(f"OVERRIDES_FILE names a file that is not there ({shown(str(path))}): make it, or leave it out.")
     return path
 
 
-def _check_boolean(values: Mapping[str, str], name: str, faults: list[str]) -> bool:
-    text = values.get(name, "true").lower()
+def _check_path(values: Mapping[str, str], name: str, default: str, faults: list[str]) -> Path:
+    """A path at which there may be a file, or not yet."""
+    path = Path(values.get(name, default))
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # too long, in a folder that may not be entered, a link to itself, or NUL
+        reason = getattr(error, "strerror", None) or "no file can have this name"
+        faults.append(f"{name} cannot be used as a file ({reason}): name one in a folder of yours.")
+    return path
+
+
+def _check_boolean(values: Mapping[str, str], name: str, default: str, faults: list[str]) -> bool:
+    text = values.get(name, default).lower()
     if text not in ("true", "false"):
-        faults.append(f"{name} is {values[name]}: use true or false.")
+        faults.append(f"{name} is {shown(values[name])}: use true or false.")
     return text == "true"
 
 
 def _check_limit(text: str, faults: list[str]) -> int:
     if not re.fullmatch(r"[1-9]\d{0,6}", text, re.ASCII):
         faults.append(
-            f"ATLAN_MAX_REQUESTS_PER_MINUTE is {text}: use a whole number from 1 to 9999999; Atlan allows a tenant 400."
+            f"ATLAN_MAX_REQUESTS_PER_MINUTE is {shown(text)}: use a whole number from 1 to 9999999; Atlan allows a tenant "
+            "400."
         )
         return 1
     return int(text)
 
 
-def _page_file(environment: Mapping[str, str], sandbox: bool) -> Path | None:
+def _check_page(environment: Mapping[str, str], sandbox: bool, faults: list[str]) -> Path | None:
     """Where the page goes; a setting that is there but empty turns it off."""
-    name = environment.get("LINEAGE_PAGE", str(SANDBOX_FOLDER / "lineage.html") if sandbox else "lineage.html")
-    return Path(name.strip()) if name.strip() else None
+    name = environment.get("LINEAGE_PAGE", str(SANDBOX_FOLDER / "lineage.html") if sandbox else "lineage.html").strip()
+    return _check_path({"LINEAGE_PAGE": name}, "LINEAGE_PAGE", name, faults) if name else None
 
 
 def _check_base_url(base_url: str, faults: list[str]) -> str:
@@ -218,6 +259,12 @@ def _check_base_url(base_url: str, faults: list[str]) -> str:
         return ""
     if _is_placeholder(base_url):
         faults.append("ATLAN_BASE_URL still has the placeholder of .env.example: put your tenant's address there.")
+        return ""
+    if "@" in base_url:
+        # Where it is in a password, what seems to be the host is a part of that, so nothing of it is shown or asked.
+        faults.append(
+            "ATLAN_BASE_URL has a user or a password in it: write the address only, like https://acme.atlan.com."
+        )
         return ""
     try:
         parts = urlsplit(base_url)
@@ -249,10 +296,14 @@ def _check_hours(text: str, faults: list[str]) -> float:
     try:
         hours = float(text)
     except ValueError:
-        faults.append(f"CACHE_EXPIRY_HOURS is no number ({text}): use hours, like 24, or 0 to never use the cache.")
+        faults.append(
+            f"CACHE_EXPIRY_HOURS is no number ({shown(text)}): use hours, like 24, or 0 to never use the cache."
+        )
         return 0.0
     if not 0 <= hours < 1e6:
-        faults.append(f"CACHE_EXPIRY_HOURS is out of range ({text}): use hours, like 24, or 0 to never use the cache.")
+        faults.append(
+            f"CACHE_EXPIRY_HOURS is out of range ({shown(text)}): use hours, like 24, or 0 to never use the cache."
+        )
     return hours
 
 

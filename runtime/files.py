@@ -1,12 +1,39 @@
-"""Files that are replaced as a whole or not at all."""
+"""Files of people: read with a limit, and replaced as a whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
 from pathlib import Path
+
+
+def read_small_file(path: Path, most_bytes: int) -> bytes:
+    """What is in a file of so many bytes at the most, without ever waiting for what is no file, like a named pipe.
+
+    Raises `OSError`, whose `strerror` can be told: also for what is no regular file or larger, and for a name that no
+    file can have. A link that leads nowhere is told as one, and only where there is nothing at all is it
+    `FileNotFoundError`.
+    """
+    try:
+        # A named pipe would have us wait for one who writes, and a terminal make itself ours.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags)
+    except ValueError:  # NUL, or half a surrogate pair
+        raise OSError(errno.EINVAL, "no file can have this name") from None
+    except FileNotFoundError:
+        if os.path.lexists(path):
+            raise OSError(errno.ELOOP, "it is a link that leads nowhere") from None
+        raise
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"it is larger than {most_bytes:,} bytes")
+    return content
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timezone
 from typing import Any
 
-from runtime.environment import is_local
+from runtime.environment import is_local, shown, without_passwords
 from runtime.errors import PipelineError
 
+LARGEST_SIZE = 2**63 - 1  # bytes that Atlan's long can count
+MOST_EMPTY_PAGES = 100  # one after the other
 OPTIONS = {"connect_timeout": 10, "read_timeout": 60, "retries": {"mode": "standard", "total_max_attempts": 4}}
 
 
@@ -24,7 +27,8 @@ def connect_s3(environment: Mapping[str, str]) -> Any:
     Without any credentials, requests are not signed. Raises `S3Error` where a variable cannot be used.
     """
     return _make_s3_client(
-        tuple(sorted((name, value) for name, value in environment.items() if name.startswith("AWS_")))
+        # A secret that was made from a file often ends with its line break.
+        tuple(sorted((name, value.strip()) for name, value in environment.items() if name.startswith("AWS_")))
     )
 
 
@@ -50,7 +54,7 @@ def _make_s3_client(aws: tuple[tuple[str, str], ...], open_endpoint: str = "") -
         place = {"region_name": "us-east-1"} if open_endpoint else {}
         return _make_client(session, endpoint, Config(**options), place)
     except BotoCoreError as error:
-        raise S3Error(f"The AWS settings cannot be used: {' '.join(str(error).split()).rstrip('.')}.") from None
+        raise S3Error(f"The AWS settings cannot be used: {_words_of(error).rstrip('.')}.") from None
 
 
 def _make_client(session: Any, endpoint: str, config: Any, place: Mapping[str, str]) -> Any:
@@ -63,7 +67,7 @@ def _make_client(session: Any, endpoint: str, config: Any, place: Mapping[str, s
         )
     except ValueError as error:
         raise S3Error(
-            f"AWS_ENDPOINT_URL_S3 is no web address ({error}): write it like http://127.0.0.1:9000."
+            f"AWS_ENDPOINT_URL_S3 is no web address ({_words_of(error)}): write it like http://127.0.0.1:9000."
         ) from None
 
 
@@ -113,7 +117,7 @@ def _converted(name: str, text: str, convert: Callable[[str], Any] | None) -> An
     try:
         return convert(text) if convert else text
     except ValueError:
-        raise S3Error(f"The AWS settings cannot be used: {name} is {text}, which is no number.") from None
+        raise S3Error(f"The AWS settings cannot be used: {name} is {shown(text)}, which is no number.") from None
 
 
 def _set_credentials(session: Any, variables: Mapping[str, str]) -> None:
@@ -131,34 +135,114 @@ def _set_credentials(session: Any, variables: Mapping[str, str]) -> None:
         ) from None
 
 
+def _words_of(error: Exception) -> str:
+    """What an error says, on one line, and without what stands before the host in an address."""
+    return without_passwords(" ".join(str(error).split()))
+
+
 def list_pages(client: Any, bucket: str, prefix: str) -> Iterator[list[dict[str, Any]]]:
     """The objects of a bucket page by page, as boto3 gives them, without folder markers (keys that end in `/`).
 
-    Raises `S3Error` where the bucket cannot be listed.
+    All of them, each with `Key`, `Size` (bytes) and `LastModified`, or an error: what is missing in a listing would be
+    taken for gone. Raises `S3Error` where the bucket cannot be listed, or the listing is not whole.
     """
     from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     try:
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            if "Name" not in page:
-                raise S3Error("What answers as S3 is no S3 server: check AWS_ENDPOINT_URL_S3.")
-            yield [item for item in page.get("Contents", []) if not item["Key"].endswith("/")]
+        yield from _read_pages(client, bucket, prefix)
     except ClientError as error:
         raise S3Error(_explain_s3_refusal(error, bucket, client)) from None
     except ParamValidationError:
-        raise S3Error(f"S3_BUCKET_NAME is no name of a bucket ({bucket}): check it.") from None
+        raise S3Error(f"S3_BUCKET_NAME is no name of a bucket ({shown(bucket)}): check it.") from None
     except BotoCoreError as error:
-        words = " ".join(str(error).split())
         raise S3Error(
-            f"S3 cannot be reached: {words} — check AWS_ENDPOINT_URL_S3, AWS_PROFILE and the network."
+            f"S3 cannot be reached: {_words_of(error)} — check AWS_ENDPOINT_URL_S3, AWS_PROFILE and the network."
         ) from None
+
+
+def _read_pages(client: Any, bucket: str, prefix: str) -> Iterator[list[dict[str, Any]]]:
+    pages = iter(client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix))
+    begun: set[str] = set()
+    empty = 0
+    while True:
+        page = _next_page(pages, bucket)
+        if page is None:
+            return
+        if "Name" not in page:
+            raise S3Error("What answers as S3 is no S3 server: check AWS_ENDPOINT_URL_S3.")
+        items = page.get("Contents", [])
+        fault = _fault_of(page) or next(filter(None, (_fault_of_item(item, prefix) for item in items)), "")
+        empty = 0 if items else empty + 1
+        if not fault and (empty > MOST_EMPTY_PAGES or (items and items[0]["Key"] in begun)):
+            fault = "it begins again and again"
+        if fault:
+            raise _not_whole(bucket, fault)
+        begun.update(item["Key"] for item in items[:1])
+        yield [item for item in items if not item["Key"].endswith("/")]
+
+
+def _next_page(pages: Iterator[dict[str, Any]], bucket: str) -> dict[str, Any] | None:
+    """The next page of a listing, or None after the last one."""
+    from botocore.parsers import ResponseParserError
+
+    try:
+        return next(pages, None)
+    # What botocore's parser and urllib3 raise for answers of another shape; their words may have a key in them.
+    except (
+        ResponseParserError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise _not_whole(bucket, f"it cannot be read, {type(error).__name__}") from None
+
+
+def _not_whole(bucket: str, fault: str) -> S3Error:
+    return S3Error(
+        f"The bucket {bucket} cannot be listed as a whole ({fault}): check AWS_ENDPOINT_URL_S3, or try again later."
+    )
+
+
+def _fault_of(page: Mapping[str, Any]) -> str:
+    """Why a page is no part of a whole listing, or an empty text.
+
+    A page is the last one or says how to go on: "NextContinuationToken is sent when isTruncated is true", "KeyCount is
+    the number of keys returned with this request" (Amazon S3 API Reference, ListObjectsV2). boto3 ends in silence.
+    """
+    if bool(page.get("IsTruncated")) != bool(page.get("NextContinuationToken")):
+        return "S3 does not say whether and where it goes on"
+    listed = len(page.get("Contents", [])) + len(page.get("CommonPrefixes", []))
+    if page.get("KeyCount", 0) > listed:
+        return f"S3 tells {page['KeyCount']} objects and names {listed}"
+    return ""
+
+
+def _fault_of_item(item: Mapping[str, Any], prefix: str) -> str:
+    """Why something in a listing is no object below a prefix, or an empty text."""
+    key, size, time = item.get("Key"), item.get("Size"), item.get("LastModified")
+    if not isinstance(key, str) or not key:
+        return "S3 does not tell the key of an object"
+    if not key.startswith(prefix):
+        return f"S3 names {key}, which is not below {prefix}"
+    if not isinstance(size, int) or not 0 <= size <= LARGEST_SIZE:
+        return f"S3 does not tell the size of {key}"
+    try:
+        if isinstance(time, datetime):
+            time.astimezone(timezone.utc)
+            return ""
+    except OverflowError:  # in the year 1 or 9999
+        pass
+    return f"S3 does not tell the time of {key}"
 
 
 def _explain_s3_refusal(error: Any, bucket: str, client: Any) -> str:
     """What botocore's `ClientError` for listing a bucket means, and what to do, in one sentence."""
     from botocore import UNSIGNED
 
-    code = str(error.response.get("Error", {}).get("Code", ""))
+    code = str(error.response.get("Error", {}).get("Code", ""))[:100]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if code in ("NoSuchBucket", "404"):
         return f"There is no bucket named {bucket}: check S3_BUCKET_NAME (and AWS_ENDPOINT_URL_S3, if it is no AWS bucket)."

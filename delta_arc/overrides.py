@@ -24,8 +24,11 @@ from pathlib import Path
 from delta_arc.keys import fold
 from delta_arc.matching import TARGET_TYPES, AssetRow, MatchOutcome, ObjectMatch, TablePair, tables_in
 from runtime.errors import SettingsError
+from runtime.files import read_small_file
+from runtime.terminal import HIDDEN
 
 NOTHING = "nothing"
+MOST_BYTES = 50_000_000  # of the file
 FORMS = {
     "object": (["is"], "object <key pattern> is <PostgreSQL table>"),
     "table": (["goes", "to"], "table <PostgreSQL table> goes to <Snowflake table>"),
@@ -112,8 +115,8 @@ class Overrides:
     # Lines ready to be put into the file
 
     def object_line(self, key: str, table: str | None) -> str:
-        """The line that says which table an object carries, or none; control characters of the key match any one."""
-        pattern = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", glob.escape(key))
+        """The line that says which table an object carries, or none; what cannot be seen of the key matches any one."""
+        pattern = HIDDEN.sub("?", glob.escape(key))
         return f"object {shlex.quote(pattern)} is {self._name(self.postgres, table)}"
 
     def table_line(self, source: str | None, target: str | None) -> str:
@@ -130,12 +133,16 @@ class Overrides:
 
 
 def read_overrides(path: Path) -> str:
-    """The text of the file; a file that is not there has no lines."""
+    """The text of the file; a file that is not there has no lines. Raises `SettingsError` where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_small_file(path, MOST_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise SettingsError(
+            [f"{path} cannot be read ({error.strerror}): let it be a text file that you may read."]
+        ) from None
+    except ValueError as error:
         raise SettingsError([f"{path} cannot be read ({type(error).__name__}): save it as UTF-8 text."]) from None
 
 

@@ -14,10 +14,11 @@ from delta_arc.report import Report, S3Integration, TableLineage
 from delta_arc.settings import Settings
 from runtime.atlan import SearchHit
 from runtime.errors import PipelineError
-from runtime.files import replace_file
+from runtime.files import read_small_file, replace_file
 
 FORMAT = "Delta Arc plan 1"
 MOST_DIFFERENCES = 20  # that are told
+MOST_BYTES = 500_000_000  # of a plan; one of a million columns has about that many
 IN_ATLAN = "In Atlan,"  # the kind of thing whose value is a digest, which says nothing to people
 
 
@@ -121,20 +122,60 @@ def save_plan(plan: Plan, path: Path) -> None:
 
 
 def load_plan(path: Path) -> dict[str, Any]:
-    """The document of a saved plan, as `to_document` made it."""
+    """The document of a saved plan, as `to_document` made it, with all its parts. Raises `PipelineError`."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
+        content = read_small_file(path, MOST_BYTES)
     except OSError as error:
         raise PipelineError(f"The plan {path} cannot be read ({error.strerror}).") from None
+    try:
+        document = json.loads(content.decode("utf-8", errors="surrogatepass"))
+        is_plan = isinstance(document, dict) and str(document.get("format")).startswith("Delta Arc plan")
+        # Neither a digest nor a comparison can be made of what is nested too deeply.
+        told = document.pop("digest", None) if is_plan else None
+        is_as_saved = is_plan and told == _digest_of(document)
     except (ValueError, RecursionError):
-        raise PipelineError(f"{path} is no plan: make one with --plan.") from None
-    if not isinstance(document, dict) or not str(document.get("format")).startswith("Delta Arc plan"):
-        raise PipelineError(f"{path} is no plan: make one with --plan.")
+        raise _no_plan(path) from None
+    if not is_plan:
+        raise _no_plan(path)
     if document["format"] != FORMAT:
         raise PipelineError(f"{path} is a plan of another version of Delta Arc: make it anew with --plan.")
-    if document.pop("digest", None) != _digest_of(document):
+    if not is_as_saved:
         raise PipelineError(f"{path} has been edited since it was saved: make it anew with --plan.")
-    return document
+    if not _is_whole(document):
+        raise _no_plan(path)
+    return dict(document)
+
+
+def _no_plan(path: Path) -> PipelineError:
+    return PipelineError(f"{path} is no plan: make one with --plan.")
+
+
+# What `to_document` makes, part by part.
+PARTS = {
+    "nothing_to_do": bool,
+    "counts": dict,
+    "prune": bool,
+    "coverage": dict,
+    "steps": list,
+    "remove": list,
+    "world": dict,
+}
+
+
+def _is_whole(document: Mapping[str, Any]) -> bool:
+    """Whether a document has every part of a plan; a digest anyone can make."""
+    if not all(isinstance(document.get(name), kind) for name, kind in PARTS.items()):
+        return False
+    removals = document["remove"]
+    return (
+        all(isinstance(count, int) for count in document["counts"].values())
+        and all(isinstance(step, dict) for step in document["steps"])
+        and all(isinstance(hit, dict) and all(isinstance(text, str) for text in hit.values()) for hit in removals)
+        and all(
+            isinstance(things, dict) and all(isinstance(told, str) for told in things.values())
+            for things in document["world"].values()
+        )
+    )
 
 
 def check_unchanged(saved: Mapping[str, Any], renewed: Plan) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from delta_arc.plan import Action, Plan, Step, compared_value
 from delta_arc.report import Coverage, log_lines
 from runtime.atlan import SearchHit
-from runtime.terminal import logger
+from runtime.terminal import MOST_OF_A_NAME, logger, mask, visible
 
 LINES = 100  # how many lines of one kind are shown
 ACTION_WORDS = {Action.CREATE: "to create", Action.UPDATE: "to update", Action.KEEP: "unchanged"}
@@ -37,12 +37,12 @@ def show_steps(steps: Iterable[Step]) -> Iterator[str]:
 
 def show_removals(hits: Sequence[SearchHit]) -> Iterator[str]:
     """What is removed, line by line."""
-    yield from _bounded([f"   - {hit['typeName']}: {hit['attributes']['name']}" for hit in hits])
+    yield from _bounded([f"   - {hit['typeName']}: {_name(hit['attributes']['name'])}" for hit in hits])
 
 
 def _show_step(step: Step) -> Iterator[str]:
     for change in step.pending:
-        yield f"   {'+' if change.action is Action.CREATE else '~'} {change.type_name}: {change.name}"
+        yield f"   {'+' if change.action is Action.CREATE else '~'} {change.type_name}: {_name(change.name)}"
         for name, before in change.before.items():
             yield f"       {name}: {_show_difference(before, compared_value(change.entity['attributes'][name]))}"
 
@@ -51,19 +51,27 @@ def _show_difference(before: Any, after: Any) -> str:
     if not isinstance(after, list):
         return " → ".join(_quote(before, after))
     added, removed = sorted(set(after) - set(before or [])), sorted(set(before or []) - set(after))
-    told = [f"+ {name}" for name in added[:5]] + [f"- {name}" for name in removed[:5]]
+    told = [f"+ {_name(name)}" for name in added[:5]] + [f"- {_name(name)}" for name in removed[:5]]
     left = len(added) + len(removed) - len(told)
     return ", ".join(told) + (f" and {left} more" if left else "")
 
 
 def _quote(before: Any, after: Any) -> list[str]:
     """Both values on one line, from shortly before they differ; texts in quotes, as names have arrows of their own."""
-    texts = [f'"{" ".join(value.split())}"' if isinstance(value, str) else str(value) for value in (before, after)]
+    # Masked before it is cut, as half a secret is not found any more.
+    texts = [
+        mask(f'"{" ".join(value.split())}"' if isinstance(value, str) else str(value)) for value in (before, after)
+    ]
     same = next((at for at, (left, right) in enumerate(zip(*texts, strict=False)) if left != right), 0)
     start = same - 40 if same > 60 else 0
     return [
         ("…" if start else "") + text[start : start + 120] + ("…" if len(text) > start + 120 else "") for text in texts
     ]
+
+
+def _name(name: Any) -> str:
+    """A name in a list of many: a long one shortened, and the secret in it masked before."""
+    return visible(mask(str(name)), MOST_OF_A_NAME)
 
 
 def show_coverage(coverage: Coverage) -> Iterator[str]:
@@ -81,7 +89,9 @@ def show_coverage(coverage: Coverage) -> Iterator[str]:
 
 def show_grounds(coverage: Coverage) -> Iterator[str]:
     """What each complete chain goes through, and on what ground."""
-    yield from _bounded([f"   {table.rpartition('/')[2]}: {ground}" for table, ground in coverage.complete.items()])
+    yield from _bounded(
+        [f"   {_name(table.rpartition('/')[2])}: {ground}" for table, ground in coverage.complete.items()]
+    )
 
 
 def _bounded(lines: Sequence[str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeGuard, cast
 from urllib.parse import urlsplit
 
 from runtime.environment import is_local
@@ -65,9 +65,17 @@ def _make_atlan_client(base_url: str, api_token: str, requests_per_minute: int) 
     from httpx_retries import Retry
     from pyatlan.client.atlan import AtlanClient
 
+    class Client(AtlanClient):
+        """pyatlan's client, which shows its address and not its token where it is shown."""
+
+        def __repr__(self) -> str:
+            return f"AtlanClient(base_url={str(self.base_url)!r})"
+
+        __str__ = __repr__
+
     # pyatlan ignores NO_PROXY, so a proxy must be kept away from this machine's own addresses here.
     local = {"proxy": None} if is_local(base_url) else {}
-    client = AtlanClient(  # type: ignore[no-untyped-call]
+    client: AtlanClient = cast(Any, Client)(
         base_url=base_url, api_key=api_token, connect_timeout=10, read_timeout=120, retry=Retry(total=0), **local
     )
     transport = PatientTransport(client._session._transport, httpx.TransportError, requests_per_minute)

@@ -61,7 +61,8 @@ class Tenant:
     def __init__(self, told: Mapping[str, str], home: Path) -> None:
         self.told = told
         self.home = home
-        self.http = httpx.Client(base_url=told["base_url"], trust_env=False, timeout=120)
+        headers = {"authorization": f"Bearer {told['api_token']}"}
+        self.http = httpx.Client(base_url=told["base_url"], headers=headers, trust_env=False, timeout=120)
 
     def pace(self, latency: float, limit: int = 0) -> None:
         self.http.put("/_sandbox/pace", json={"latency_seconds": latency, "requests_per_minute": limit})
@@ -81,6 +82,8 @@ class Tenant:
             "S3_CONNECTION_NAME": S3,
             "S3_BUCKET_NAME": BUCKET,
             "AWS_ENDPOINT_URL_S3": self.told["s3"],
+            "AWS_ACCESS_KEY_ID": self.told["s3_key_id"],
+            "AWS_SECRET_ACCESS_KEY": self.told["s3_key_secret"],
             "LOG_LEVEL": "WARNING",
         }
         with tempfile.TemporaryFile() as output:
@@ -145,8 +148,7 @@ def a_tenant(tables: int, columns: int, sides: tuple[str, ...] = (POSTGRES, SNOW
         try:
             tenant = Tenant(json.loads(process.stdout.readline()), home)
             entities = [connection_entity(S3, S3), make_bucket(f"{S3}/{ARN}", BUCKET, ARN, tables)]
-            headers = {"authorization": f"Bearer {tenant.told['api_token']}"}
-            tenant.http.post("/api/meta/entity/bulk/", json={"entities": entities}, headers=headers).raise_for_status()
+            tenant.http.post("/api/meta/entity/bulk/", json={"entities": entities}).raise_for_status()
             yield tenant
         finally:
             process.stdin.close()

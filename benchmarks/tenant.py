@@ -1,6 +1,6 @@
 """A sandbox tenant in a process of its own, until its standard input ends: tenant.py FOLDER INVENTORY [INVENTORY …].
 
-Prints its addresses, its token and the folder of its buckets as one line of JSON when it is ready.
+Prints its addresses, its token, its S3 key and the folder of its buckets as one line of JSON when it is ready.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if __name__ == "__main__":
             "base_url": tenant.base_url,
             "api_token": tenant.api_token,
             "s3": tenant.s3_endpoint_url,
+            "s3_key_id": tenant.s3_key[0],
+            "s3_key_secret": tenant.s3_key[1],
             "buckets": str(tenant.buckets),
         }
         print(json.dumps(told), flush=True)

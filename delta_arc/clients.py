@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from delta_arc.settings import Settings, get_settings
 from runtime.atlan import connect_atlan
 from runtime.embedded import start_sandbox
-from runtime.s3 import connect_open_s3, connect_s3
+from runtime.s3 import connect_keyed_s3, connect_s3
 
 if TYPE_CHECKING:
     from pyatlan.client.atlan import AtlanClient
@@ -28,4 +28,7 @@ def get_atlan_client(*, settings: Settings | None = None) -> AtlanClient:
 
 def get_s3_client(settings: Settings) -> Any:
     """The boto3 client of the bucket, from the AWS settings, or of the embedded sandbox; raises `S3Error`."""
-    return connect_open_s3(start_sandbox().s3_endpoint_url) if settings.sandbox else connect_s3(settings.aws)
+    if settings.sandbox:
+        tenant = start_sandbox()
+        return connect_keyed_s3(tenant.s3_endpoint_url, tenant.s3_key)
+    return connect_s3(settings.aws)

@@ -32,26 +32,26 @@ def connect_s3(environment: Mapping[str, str]) -> Any:
     )
 
 
-def connect_open_s3(endpoint_url: str) -> Any:
-    """A boto3 client for a server on this machine that asks for no credentials, whatever AWS settings there are."""
-    return _make_s3_client((), endpoint_url)
+def connect_keyed_s3(endpoint_url: str, key: tuple[str, str]) -> Any:
+    """A boto3 client for a server on this machine with a key (its id and secret) of its own, whatever AWS settings there are."""
+    return _make_s3_client((("AWS_ACCESS_KEY_ID", key[0]), ("AWS_SECRET_ACCESS_KEY", key[1])), endpoint_url)
 
 
 @functools.lru_cache(maxsize=1)
-def _make_s3_client(aws: tuple[tuple[str, str], ...], open_endpoint: str = "") -> Any:
+def _make_s3_client(aws: tuple[tuple[str, str], ...], own_endpoint: str = "") -> Any:
     from botocore import UNSIGNED
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
     try:
-        session = _make_session(dict(aws), read_files=not open_endpoint)
-        endpoint = open_endpoint or _endpoint_of(session, dict(aws))
+        session = _make_session(dict(aws), read_files=not own_endpoint)
+        endpoint = own_endpoint or _endpoint_of(session, dict(aws))
         options: dict[str, Any] = {**OPTIONS}
         if is_local(endpoint):
             options["proxies"] = {}
-        if open_endpoint or session.get_credentials() is None:
+        if session.get_credentials() is None:
             options["signature_version"] = UNSIGNED
-        place = {"region_name": "us-east-1"} if open_endpoint else {}
+        place = {"region_name": "us-east-1"} if own_endpoint else {}
         return _make_client(session, endpoint, Config(**options), place)
     except BotoCoreError as error:
         raise S3Error(f"The AWS settings cannot be used: {_words_of(error).rstrip('.')}.") from None

@@ -9,7 +9,6 @@ State lives in a folder, so that a second start finds what the first one wrote.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import secrets
 import shutil
 import tempfile
@@ -24,12 +23,16 @@ __all__ = ["Tenant", "start"]
 class Tenant:
     """Where a running sandbox is. `folder` has its state; `buckets` is the folder whose sub-folders are its S3 buckets.
 
-    `base_url` and `api_token` are what pyatlan's `AtlanClient` takes. `s3_endpoint_url` needs no key. `components` is a folder with Dapr components for its storage, which `storage_key` (id and secret) opens.
+    `base_url` and `api_token` are what pyatlan's `AtlanClient` takes; `page_url` opens its page in a browser. `s3_key` (id
+    and secret) opens `s3_endpoint_url`. `components` is a folder with Dapr components for its storage, which `storage_key`
+    opens.
     """
 
     base_url: str
     api_token: str = field(repr=False)
+    page_url: str = field(repr=False)
     s3_endpoint_url: str
+    s3_key: tuple[str, str] = field(repr=False)
     folder: Path
     buckets: Path
     storage_endpoint_url: str
@@ -54,7 +57,7 @@ def start(
     OSError for a folder that cannot be used, `InventoryError` for a file that is no inventory, and `StorageError` if the S3
     server does not start.
     """
-    from sandbox import seed, server, storage
+    from sandbox import gate, seed, server, storage
     from sandbox.catalog import Catalog
     from sandbox.publishing import Publisher
     from sandbox.types_cache import load_types
@@ -81,13 +84,24 @@ def start(
             reseed()
         seed.fill_buckets(buckets)
         (home / "atlan-storage" / storage.STORAGE_BUCKET).mkdir(parents=True, exist_ok=True)
-        # Derived from the token, so that both last as long as the tenant does.
-        storage_key = ("sandbox-client", hashlib.sha256(token.encode()).hexdigest())
+        s3_key = ("sandbox-s3", gate.derive_key(token, "s3"))
+        storage_key = ("sandbox-client", gate.derive_key(token, "storage"))
         application = server.Application(catalog, token, reseed, Publisher(catalog, home / "atlan-storage"))
         base_url = stack.enter_context(server.serve_tenant(application, port))
-        s3_endpoint_url = stack.enter_context(storage.serve_buckets(buckets, s3_port, parameter="s3_port"))
+        s3_endpoint_url = stack.enter_context(storage.serve_buckets(buckets, s3_port, s3_key, "s3_port"))
         storage_endpoint_url = stack.enter_context(
             storage.serve_buckets(home / "atlan-storage", storage_port, storage_key, "storage_port")
         )
         components = storage.write_components(home, storage_endpoint_url)
-        yield Tenant(base_url, token, s3_endpoint_url, home, buckets, storage_endpoint_url, storage_key, components)
+        yield Tenant(
+            base_url=base_url,
+            api_token=token,
+            page_url=gate.page_url(base_url, token),
+            s3_endpoint_url=s3_endpoint_url,
+            s3_key=s3_key,
+            folder=home,
+            buckets=buckets,
+            storage_endpoint_url=storage_endpoint_url,
+            storage_key=storage_key,
+            components=components,
+        )

@@ -72,12 +72,14 @@ def run_until_stopped(options: argparse.Namespace) -> int:
 def settings_lines(tenant: sandbox.Tenant) -> str:
     """The lines for .env that point a program to this tenant."""
     return f"""\
-✅ A sandbox tenant is running, with its state in {tenant.folder}. Look at it: {tenant.base_url}/
+✅ A sandbox tenant is running, with its state in {tenant.folder}. Look at it: {tenant.page_url}
 Put these lines in .env (Ctrl-C stops it):
 
 ATLAN_BASE_URL={tenant.base_url}
 ATLAN_API_TOKEN={tenant.api_token}
 AWS_ENDPOINT_URL_S3={tenant.s3_endpoint_url}
+AWS_ACCESS_KEY_ID={tenant.s3_key[0]}
+AWS_SECRET_ACCESS_KEY={tenant.s3_key[1]}
 POSTGRES_CONNECTION_NAME=postgres-ary
 SNOWFLAKE_CONNECTION_NAME=snowflake-ary
 S3_BUCKET_NAME=atlan-tech-challenge

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import sqlite3
 import time
 import uuid
@@ -463,8 +464,13 @@ def _same(before: Any, after: Any) -> bool:
 def _open_database(path: Path) -> sqlite3.Connection:
     """Open the database for this process alone. A write is in the file's log before it is acknowledged.
 
+    Only the user can read it, as it has the tenant's token; SQLite gives its log the same rights.
+
     Raises `FolderInUse` if another process has it open, and OSError if it cannot be one (no right to write, no database).
     """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
     try:
         database = sqlite3.connect(path, timeout=0.2, check_same_thread=False)
     except sqlite3.Error as error:

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
-
 from sandbox import errors
+from sandbox.bodies import parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError
 from sandbox.messages import SentEntity
@@ -130,11 +129,11 @@ class Publisher:
     def _read(self, name: str, done: Published) -> Iterator[SentEntity]:
         for number, line in enumerate((self._folder / name).read_bytes().splitlines(), 1):
             try:
-                entity = orjson.loads(line)
+                entity = parse_json(line)
                 if not entity["attributes"]["qualifiedName"]:
                     raise ValueError("it has no qualifiedName")
                 yield entity
-            except (ValueError, KeyError, TypeError) as error:
+            except (AtlasError, ValueError, KeyError, TypeError) as error:
                 done.refused.append(f"{name}, line {number}: no entity ({error})")
 
     def _missing_connections(self, lines: Iterable[_Line]) -> list[SentEntity]:

@@ -1,4 +1,4 @@
-"""The HTTP side of the sandbox: authorisation, pace, faults, counting, and turning errors into Atlan's bodies."""
+"""The HTTP side of the sandbox behind its gate: pace, faults, counting, and turning errors into Atlan's bodies."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from sandbox import page, ports
+from sandbox.bodies import parse_json
 from sandbox.catalog import Catalog
-from sandbox.errors import AtlasError
+from sandbox.errors import AtlasError, bad_request
+from sandbox.gate import Gate
 from sandbox.publishing import Published, Publisher
 from sandbox.routes import ROUTES, Call, Handler
 from sandbox.search import SearchCache
@@ -112,14 +114,13 @@ class Application:
 
     def __init__(self, catalog: Catalog, token: str, reseed: Callable[[], None], publisher: Publisher) -> None:
         self.catalog = catalog
-        self.token = token
         self.reseed = reseed
         self.publisher = publisher
         self.publishing = asyncio.Lock()
         self.published = Published()  # by the looks at the storage since somebody asked
         self.search_cache = SearchCache()
         self.forget_settings()
-        self.asgi = Starlette(routes=self._routes(), lifespan=self._publish_always)
+        self.asgi = Gate(Starlette(routes=self._routes(), lifespan=self._publish_always), token)
 
     def forget_settings(self) -> None:
         """Forget pace, faults and counters."""
@@ -170,21 +171,14 @@ class Application:
         return endpoint
 
     def _answer(self, request: Request, handler: Handler, body: bytes) -> Response:
-        if request.headers.get("authorization") != f"Bearer {self.token}":
-            message = "The access token is missing, malformed or expired"
-            return _json({"code": 401, "error": "unauthorized", "message": message}, 401)
         query: dict[str, list[str]] = {}
         for name, value in request.query_params.multi_items():
             query.setdefault(name, []).append(value)
         try:
-            call = Call(
-                self.catalog, self.search_cache, dict(request.path_params), query, orjson.loads(body) if body else None
-            )
+            call = Call(self.catalog, self.search_cache, dict(request.path_params), query, parse_json(body))
             answer = handler(call)
         except AtlasError as error:
             return _json(error.body(), error.status)
-        except orjson.JSONDecodeError as error:
-            return _json(AtlasError(400, "400-00-029", f"Bad request: the body is no JSON: {error}").body(), 400)
         except Exception as error:
             server_logger.exception("a handler failed")
             return _unexpected(error)
@@ -231,7 +225,10 @@ class Application:
 
     async def _reset(self, request: Request) -> Response:
         """Forget counters, faults and pace; with `{"catalog": true}` also bring the seeded catalog back."""
-        wanted = orjson.loads(await request.body() or b"{}")
+        try:
+            wanted = _object(await request.body())
+        except AtlasError as error:
+            return _json(error.body(), error.status)
         self.forget_settings()
         if wanted.get("catalog"):
             self.catalog.reset()
@@ -239,20 +236,20 @@ class Application:
         return _json({})
 
     async def _set_pace(self, request: Request) -> Response:
-        sent = orjson.loads(await request.body() or b"{}")
-        unknown = set(sent) - {known.name for known in fields(TenantPace)}
-        if unknown:
-            return _json({"errorMessage": f"unknown setting {sorted(unknown)[0]}"}, 400)
+        try:
+            sent = _object(await request.body(), TenantPace)
+        except AtlasError as error:
+            return _json(error.body(), error.status)
         self.pace = TenantPace(**sent)
         self.limiter = Limiter(self.pace)
         self.catalog.index_delay = self.pace.index_delay_seconds
         return _json(sent)
 
     async def _add_fault(self, request: Request) -> Response:
-        sent = orjson.loads(await request.body() or b"{}")
-        unknown = set(sent) - {known.name for known in fields(Fault)}
-        if unknown:
-            return _json({"errorMessage": f"unknown setting {sorted(unknown)[0]}"}, 400)
+        try:
+            sent = _object(await request.body(), Fault)
+        except AtlasError as error:
+            return _json(error.body(), error.status)
         self.faults.append(Fault(**sent))
         return _json(sent)
 
@@ -299,6 +296,31 @@ class _Dropped(Response):
         await send({"type": "http.response.body", "body": b"{", "more_body": True})
 
 
+def _object(body: bytes, kind: type[TenantPace | Fault] | None = None) -> dict[str, Any]:
+    """What was sent to a control, for a pace or fault with its fields alone; `AtlasError` (400) if it is something else."""
+    sent = {} if not body else parse_json(body)
+    if not isinstance(sent, dict):
+        raise bad_request("the body must be a JSON object")
+    known = {one.name: str(one.type) for one in fields(kind)} if kind else {}
+    for name, value in sent.items() if kind else ():
+        if name not in known:
+            raise bad_request(f"unknown setting {name}")
+        if not _fits(known[name], value):
+            raise bad_request(f"{name} is no {known[name]}")
+    if kind is Fault and not (sent.get("status", 500) == 0 or 200 <= sent.get("status", 500) <= 599):
+        raise bad_request("status is no status of an answer, and not 0")
+    return sent
+
+
+def _fits(annotation: str, value: Any) -> bool:
+    """Whether a value is of a field's type, as the field is annotated. Numbers are not below 0."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value >= 0 and (annotation == "float" or (isinstance(value, int) and annotation.startswith("int")))
+    if annotation == "dict[str, str]":
+        return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+    return annotation == "Any" or type(value).__name__ == annotation or (value is None and annotation.endswith("None"))
+
+
 def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(orjson.dumps(body), status, headers, "application/json")
 
@@ -341,7 +363,16 @@ def serve_tenant(application: Application, port: int = 0, parameter: str = "port
     Raises `PortUnavailable`, which calls the port by the name `parameter`.
     """
     listener = ports.listen(port, parameter)
-    config = uvicorn.Config(application.asgi, log_level="critical", lifespan="on", access_log=False)
+    # h11, as it is strict and always there; what else is installed does not change what the sandbox takes.
+    config = uvicorn.Config(
+        application.asgi,
+        http="h11",
+        ws="none",
+        log_level="critical",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True, name="sandbox")
     thread.start()

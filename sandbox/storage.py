@@ -19,6 +19,11 @@ from sandbox.ports import listen
 
 STORAGE_BUCKET = "objectstore"  # of Atlan's storage
 START_SECONDS = 20
+# What a child process gets of this one's environment: nothing that is a secret, or a setting of rclone.
+ENVIRONMENT = (
+    "PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE", "APPDATA", "LOCALAPPDATA",
+)  # fmt: skip
 # Ends rclone when this process's end of the pipe closes, so that no server outlives even a killed parent.
 GUARD = """
 import subprocess, sys
@@ -42,7 +47,9 @@ def serve_buckets(
 ) -> Iterator[str]:
     """Serve the buckets below `folder` on the loopback interface; yields the endpoint URL once it answers.
 
-    With a key (its id and secret) every request must carry a right signature; without one, none needs to.
+    With a key (its id and secret) every request must carry a right signature; without one, none needs to, and any web page
+    in a browser on this machine can read and write the buckets: rclone lets all origins in, and has no option against it.
+    With a key it says so only to requests that are signed.
 
     Raises `PortUnavailable`, which calls the port by the name `parameter`, and `StorageError` if rclone is missing or
     ends before it answers.
@@ -55,14 +62,13 @@ def serve_buckets(
         "--dir-cache-time", "5ms", "--vfs-cache-mode", "off", "--no-checksum=false",
     ]  # fmt: skip
     process = subprocess.Popen(
-        [sys.executable, "-c", GUARD, *command],
+        [sys.executable, "-I", "-c", GUARD, *command],  # isolated: no module of the current folder is imported
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # No argument, which everyone could read; quoted, as it is a list of pairs.
-        env={**os.environ, "RCLONE_AUTH_KEY": f'"{key[0]},{key[1]}"'} if key else None,
+        env=_environment_of_rclone(key),
     )
     try:
         yield _wait_for_address(process)
@@ -70,6 +76,12 @@ def serve_buckets(
         assert process.stdin
         process.stdin.close()
         process.wait()
+
+
+def _environment_of_rclone(key: tuple[str, str] | None) -> dict[str, str]:
+    """With the key, which as an argument everyone could read; quoted, as it is a list of pairs."""
+    needed = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    return {**needed, "RCLONE_AUTH_KEY": f'"{key[0]},{key[1]}"'} if key else needed
 
 
 def _find_rclone() -> str:

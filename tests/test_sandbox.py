@@ -16,8 +16,7 @@ from pathlib import Path
 import boto3
 import httpx
 import pytest
-from botocore import UNSIGNED
-from botocore.config import Config
+from world import authorization
 
 import sandbox
 from sandbox import storage
@@ -162,7 +161,8 @@ def test_the_bucket_is_a_folder_that_can_be_added_to(own_tenant: sandbox.Tenant)
         "s3",
         endpoint_url=own_tenant.s3_endpoint_url,
         region_name="us-east-1",
-        config=Config(signature_version=UNSIGNED),
+        aws_access_key_id=own_tenant.s3_key[0],
+        aws_secret_access_key=own_tenant.s3_key[1],
     )
     listed = s3.list_objects_v2(Bucket="atlan-tech-challenge")["Contents"]
     assert len(listed) == 8
@@ -175,8 +175,8 @@ def test_the_bucket_is_a_folder_that_can_be_added_to(own_tenant: sandbox.Tenant)
 
 def test_the_request_limit_blocks_and_lifts(own_tenant: sandbox.Tenant) -> None:
     pace = {"requests_per_minute": 10, "block_seconds": 0.5, "retry_after": 7}
-    httpx.put(f"{own_tenant.base_url}/_sandbox/pace", json=pace).raise_for_status()
-    headers = {"authorization": f"Bearer {own_tenant.api_token}"}
+    headers = authorization(own_tenant)
+    httpx.put(f"{own_tenant.base_url}/_sandbox/pace", json=pace, headers=headers).raise_for_status()
     path = f"{own_tenant.base_url}/api/service/users/current"
     answers = [httpx.get(path, headers=headers) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [200] * 10 + [429]
@@ -186,31 +186,34 @@ def test_the_request_limit_blocks_and_lifts(own_tenant: sandbox.Tenant) -> None:
 
 
 def test_writes_become_searchable_late_where_that_is_asked_for(own_tenant: sandbox.Tenant) -> None:
-    httpx.put(f"{own_tenant.base_url}/_sandbox/pace", json={"index_delay_seconds": 3600}).raise_for_status()
+    headers = authorization(own_tenant)
+    pace = {"index_delay_seconds": 3600}
+    httpx.put(f"{own_tenant.base_url}/_sandbox/pace", json=pace, headers=headers).raise_for_status()
     assert post_tables(own_tenant.base_url, own_tenant.api_token, ["LATE"]).status_code == 200
     assert count_tables(own_tenant.base_url, own_tenant.api_token) == 16
-    httpx.post(f"{own_tenant.base_url}/_sandbox/reset", json={}).raise_for_status()
+    httpx.post(f"{own_tenant.base_url}/_sandbox/reset", json={}, headers=headers).raise_for_status()
     assert post_tables(own_tenant.base_url, own_tenant.api_token, ["AT_ONCE"]).status_code == 200
     assert count_tables(own_tenant.base_url, own_tenant.api_token) == 17
 
 
 def test_faults_and_counters(own_tenant: sandbox.Tenant) -> None:
-    base = own_tenant.base_url
-    httpx.post(f"{base}/_sandbox/faults", json={"status": 0, "count": 1, "after": True}).raise_for_status()
-    with pytest.raises(httpx.RemoteProtocolError):
-        post_tables(base, own_tenant.api_token, ["KEPT"])
-    assert count_tables(base, own_tenant.api_token) == 17
-    fault = {"status": 400, "count": 5, "path": "/api/meta/entity", "body_contains": "POISON"}
-    httpx.post(f"{base}/_sandbox/faults", json=fault).raise_for_status()
-    assert post_tables(base, own_tenant.api_token, ["FINE"]).status_code == 200
-    assert post_tables(base, own_tenant.api_token, ["POISON"]).status_code == 400
-    assert httpx.get(f"{base}/api/meta/nothing").status_code == 501
-    counted = httpx.get(f"{base}/_sandbox/requests").json()
-    assert counted["writes"] == 3
-    assert counted["unknown"] == {"GET /api/meta/nothing": 1}
-    httpx.post(f"{base}/_sandbox/reset", json={"catalog": True}).raise_for_status()
-    assert count_tables(base, own_tenant.api_token) == 16
-    assert httpx.get(f"{base}/_sandbox/requests").json()["writes"] == 0
+    base, token = own_tenant.base_url, own_tenant.api_token
+    with httpx.Client(base_url=base, headers=authorization(own_tenant), trust_env=False) as http:
+        http.post("/_sandbox/faults", json={"status": 0, "count": 1, "after": True}).raise_for_status()
+        with pytest.raises(httpx.RemoteProtocolError):
+            post_tables(base, token, ["KEPT"])
+        assert count_tables(base, token) == 17
+        fault = {"status": 400, "count": 5, "path": "/api/meta/entity", "body_contains": "POISON"}
+        http.post("/_sandbox/faults", json=fault).raise_for_status()
+        assert post_tables(base, token, ["FINE"]).status_code == 200
+        assert post_tables(base, token, ["POISON"]).status_code == 400
+        assert http.get("/api/meta/nothing").status_code == 501
+        counted = http.get("/_sandbox/requests").json()
+        assert counted["writes"] == 3
+        assert counted["unknown"] == {"GET /api/meta/nothing": 1}
+        http.post("/_sandbox/reset", json={"catalog": True}).raise_for_status()
+        assert count_tables(base, token) == 16
+        assert http.get("/_sandbox/requests").json()["writes"] == 0
 
 
 def run_module(folder: Path) -> tuple[subprocess.Popen[str], dict[str, str]]:

@@ -98,12 +98,10 @@ class World:
     def archive(self, *assets: dict) -> None:
         """Soft-delete assets, as a person would."""
         guids = "&".join(f"guid={asset['guid']}" for asset in assets)
-        headers = {"Authorization": f"Bearer {self.tenant.api_token}"}
-        self.http.delete(f"{BULK}?deleteType=SOFT&{guids}", headers=headers).raise_for_status()
+        self.http.delete(f"{BULK}?deleteType=SOFT&{guids}").raise_for_status()
 
     def _post(self, path: str, body: dict) -> dict:
-        headers = {"Authorization": f"Bearer {self.tenant.api_token}"}
-        response = self.http.post(path, json=body, headers=headers)
+        response = self.http.post(path, json=body)
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -124,9 +122,14 @@ def _plain(asset: dict) -> tuple[str, dict]:
 def start_world(folder: Path, inventories: tuple[Path, ...] | None = None) -> Iterator[World]:
     with (
         sandbox.start(folder, inventories=inventories) as tenant,
-        httpx.Client(base_url=tenant.base_url, trust_env=False) as http,
+        httpx.Client(base_url=tenant.base_url, headers=authorization(tenant), trust_env=False) as http,
     ):
         yield World(tenant, http)
+
+
+def authorization(tenant: sandbox.Tenant) -> dict[str, str]:
+    """The header that lets a request in."""
+    return {"Authorization": f"Bearer {tenant.api_token}"}
 
 
 def settings_of(world: World) -> dict[str, str]:
@@ -140,6 +143,8 @@ def settings_of(world: World) -> dict[str, str]:
         "S3_BUCKET_NAME": BUCKET,
         "S3_PREFIX": PREFIX,
         "AWS_ENDPOINT_URL_S3": world.tenant.s3_endpoint_url,
+        "AWS_ACCESS_KEY_ID": world.tenant.s3_key[0],
+        "AWS_SECRET_ACCESS_KEY": world.tenant.s3_key[1],
         "COMPONENTS_PATH": str(world.tenant.components),
         "UPSTREAM_OBJECT_STORE_NAME": "atlan-storage",
         "ATLAN_AUTH_CLIENT_ID": world.tenant.storage_key[0],

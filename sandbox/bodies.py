@@ -1,0 +1,39 @@
+"""What a sender may hand over as JSON: how many bytes, and how deep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from sandbox.errors import bad_request
+
+# Far above what a program sends: pyatlan's bulks have some kilobytes for each asset, its queries a dozen levels.
+MAX_BYTES = 64 * 1024 * 1024
+# Each level costs a query half a dozen Python calls (the interpreter allows 1,000), and orjson writes 254 levels.
+MAX_DEPTH = 64
+
+
+def parse_json(body: bytes) -> Any:
+    """The value that a body is; None for an empty one.
+
+    Raises `AtlasError` (400) for what is no JSON, and for lists and objects in more than `MAX_DEPTH` levels.
+    """
+    if not body:
+        return None
+    try:
+        value = orjson.loads(body)  # which refuses more than 1,024 levels itself
+    except orjson.JSONDecodeError as error:
+        raise bad_request(f"the body is no JSON: {error}") from None
+    level, depth = _containers([value]), 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise bad_request(f"the body has lists and objects in more than {MAX_DEPTH} levels")
+        level = [found for outer in level for found in _containers(outer)]
+    return value
+
+
+def _containers(outer: dict[str, Any] | list[Any]) -> list[dict[str, Any] | list[Any]]:
+    inner = outer.values() if isinstance(outer, dict) else outer
+    return [value for value in inner if isinstance(value, (dict, list))]

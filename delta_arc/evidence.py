@@ -1,32 +1,38 @@
 """Evidence from the objects themselves: the names of the columns, read from a few kilobytes of the newest objects.
 
-Only `read_heads` asks S3; the rest is pure. What a file holds below its header is looked at to tell whether the first
-row is a header, and never kept.
+Only reading asks S3; the rest is pure. What a file holds below its header is looked at to tell whether the first row is
+a header, and never kept. A file, or a server, that does not behave costs its own evidence and some seconds, nothing else.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import itertools
+import contextlib
 import json
 import re
-import zlib
-from collections.abc import Container, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, TypedDict
 
+from delta_arc.footers import FooterReader
+from delta_arc.heads import LARGEST_READ, Head, find_footer, parse_head
 from delta_arc.keys import WRAPPINGS
 from delta_arc.matching import match_columns
-from runtime.parallel import interleave
-from runtime.terminal import Progress
+from runtime.parallel import map_in_time
+from runtime.terminal import Progress, logger, visible
 
-FIRST_READ, LARGEST_READ = 64 * 1024, 256 * 1024
+FIRST_READ = 64 * 1024
 READERS = 8  # objects read at once
-ROWS = 20  # how many rows help to tell whether the first is a header
+OBJECT_SECONDS = 20.0  # for one object; with a network that works, a tenth of a second
+# For all objects, whatever the server does: a network that works takes a tenth of it.
+SECONDS, SECONDS_A_TABLE = 60.0, 0.25
+SLOW_IN_A_ROW = READERS  # so many objects too slow, one after the other, and the rest is not tried
 # Formats of objects that are not read; any other object tells what it is by its first bytes.
 UNREAD_EXTENSIONS = {"avro", "orc", "xml", "xlsx", "arrow", "feather", *WRAPPINGS} - {"gz", "gzip"}
+
+TOO_SLOW = Head(reason="it was not read: S3 takes too long")
+NOT_TRIED = Head(reason="it was not read: reading the files before it took too long")
 
 ABSENT = "columns not in the file"
 
@@ -40,21 +46,6 @@ class Ground(str, Enum):
 
 
 @dataclass(frozen=True)
-class Head:
-    """The beginning of an object: its first rows, or the names of its columns, or why there are neither.
-
-    `nested` means that the columns may stand inside a JSON value, as Airbyte and Debezium write them; `cut_off`, that
-    the first line or record goes on beyond what was read.
-    """
-
-    rows: tuple[tuple[str, ...], ...] = ()
-    columns: tuple[str, ...] = ()
-    nested: bool = False
-    reason: str = ""
-    cut_off: bool = False
-
-
-@dataclass(frozen=True)
 class Evidence:
     """What the objects of a dataset tell: the ground for its lineage, and which columns of the table they lack."""
 
@@ -65,7 +56,7 @@ class Evidence:
     columns: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        source = f" of {self.key}" if self.key else ""
+        source = f" of {visible(self.key)}" if self.key else ""
         return f"{self.ground.value}{source}{f' ({self.reason})' if self.reason else ''}"
 
     @property
@@ -75,117 +66,48 @@ class Evidence:
         return json.dumps({name: value for name, value in told.items() if value}, ensure_ascii=False)
 
 
+class _Context(TypedDict, total=False):
+    """What `on_process` says, as far as it can be used; people may have edited it."""
+
+    ground: str
+    reason: str
+    absent: list[str]
+
+
 def absent_columns(context: str | None) -> frozenset[str]:
     """The names of the columns that `on_process` says are not in the file."""
-    return frozenset(_read_context(context).get(ABSENT, []))
+    return frozenset(_read_context(context).get("absent", []))
 
 
 def explain_ground(context: str | None) -> str:
     """What `on_process` says, in words."""
     told = _read_context(context)
-    reason = f" ({told['reason']})" if told.get("reason") else ""
-    absent = f"; not in the file: {', '.join(told[ABSENT])}" if told.get(ABSENT) else ""
-    return f"{told.get('ground', '')}{reason}{absent}"
+    reason = f" ({_line(told['reason'])})" if told.get("reason") else ""
+    absent = f"; not in the file: {', '.join(map(visible, told['absent']))}" if told.get("absent") else ""
+    return f"{visible(told.get('ground', ''))}{reason}{absent}"
 
 
-def _read_context(context: str | None) -> dict[str, Any]:
+def _read_context(context: str | None) -> _Context:
     try:
         told = json.loads(context or "{}")
-        return told if isinstance(told.get(ABSENT, []), list) else {}
-    except (ValueError, AttributeError):
-        return {}  # people may have edited it
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    found: _Context = {}
+    if isinstance(told.get("ground"), str):
+        found["ground"] = told["ground"]
+    if isinstance(told.get("reason"), str):
+        found["reason"] = told["reason"]
+    absent = told.get(ABSENT)
+    if isinstance(absent, list) and all(isinstance(name, str) for name in absent):
+        found["absent"] = absent
+    return found
 
 
-# =====================================================================================================================
-# From bytes to rows or columns
-# =====================================================================================================================
-
-
-def parse_head(head: bytes, complete: bool) -> Head:
-    """What the first bytes of an object tell; `complete` says that they are the whole object.
-
-    The content tells the format, as many keys have no extension, or a wrong one.
-    """
-    if head.startswith(b"\x1f\x8b"):
-        try:
-            inflating = zlib.decompressobj(31)
-            head = inflating.decompress(head, LARGEST_READ)
-        except zlib.error:
-            return Head(reason="it is no gzip file")
-        complete = inflating.eof
-    if not head.strip():
-        return Head(reason="it is empty")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
-        return Head(reason="it is neither UTF-8 text nor Parquet")
-    text = head.decode("utf-8-sig", "replace")
-    if text.lstrip()[0] in "{[":
-        return _parse_json(text)
-    if text.lstrip().startswith("<"):
-        return Head(reason="XML is not read")
-    return _parse_delimited(text, complete)
-
-
-def _parse_json(text: str) -> Head:
-    """The keys of the first records: lines of JSON, or the elements of one array. Records may leave out a key."""
-    records: list[Any] = []
-    decoder, position = json.JSONDecoder(), 0
-    while len(records) < 1000:
-        # Between records stand line breaks, or what an array puts there.
-        position = next((at for at in range(position, len(text)) if text[at] not in " \t\r\n,[]"), len(text))
-        try:
-            record, position = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError):
-            break  # the end, or a record that goes on beyond what was read
-        records.append(record)
-    if not records or not all(isinstance(record, dict) for record in records):
-        return Head(reason="its first record is longer than what is read, or is no JSON object", cut_off=True)
-    columns = tuple(dict.fromkeys(name for record in records for name in record))
-    nested = any(isinstance(value, (dict, list)) for record in records for value in record.values())
-    return Head(columns=columns, nested=nested) if columns else Head(reason="its records have no keys")
-
-
-def _parse_delimited(text: str, complete: bool) -> Head:
-    parsed = [rows for delimiter in ",;\t|" if (rows := _parse_rows(text, delimiter, complete))]
-    if not parsed:
-        return Head(reason="its first line is longer than what is read", cut_off=True)
-
-    def fit(rows: tuple[tuple[str, ...], ...]) -> tuple[bool, int]:
-        """The right delimiter parts all rows alike, and into the most cells."""
-        return len({len(row) for row in rows}) == 1, len(rows[0])
-
-    return Head(rows=max((rows for rows in parsed if len(rows[0]) > 1), key=fit, default=parsed[0]))
-
-
-def _parse_rows(text: str, delimiter: str, complete: bool) -> tuple[tuple[str, ...], ...]:
-    """The first rows that are not blank; the last one read does not count where the text may end inside it."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        rows = list(itertools.islice((row for row in reader if any(row)), ROWS + 1))
-    except csv.Error:
-        return ()
-    if len(rows) <= ROWS and not complete:
-        rows = rows[:-1]
-    return tuple(tuple(cell.strip() for cell in row) for row in rows[:ROWS])
-
-
-def parse_parquet_tail(tail: bytes) -> Head | int:
-    """The columns in the footer of a Parquet object, or how many bytes of its end hold the footer, if these do not."""
-    if len(tail) < 12 or not tail.endswith(b"PAR1"):
-        return Head(reason="it is no Parquet file")
-    length = int.from_bytes(tail[-8:-4], "little") + 8
-    if length > len(tail):
-        return length
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        return Head(reason="Parquet needs the package pyarrow")
-    try:
-        # The footer is found from the end, and the rest of the file is not looked at.
-        schema = pyarrow.parquet.read_schema(pyarrow.BufferReader(b"PAR1" + tail[-length:]))
-    except (pyarrow.ArrowException, OSError):
-        return Head(reason="its Parquet footer is damaged")
-    return Head(columns=tuple(schema.names), nested=any(pyarrow.types.is_nested(kind) for kind in schema.types))
+def _line(text: str) -> str:
+    """A sentence of ours, that quotes many names, as one line, whoever may have edited it; parts are not too long."""
+    return " ".join(visible(word) for word in text.split(" "))
 
 
 # =====================================================================================================================
@@ -194,8 +116,9 @@ def parse_parquet_tail(tail: bytes) -> Head | int:
 
 NAME = r"#?\s*[^\W\d][\w $#.-]{0,127}"
 NO_NAMES = r"(?i)true|false|yes|no|null|none|nan|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-VALUE = r"[-+$€£]?[\d.,]*\d.*"  # what starts like a number or a date
-JOINT = r"[^\W_]_[^\W_]|[^\W\d_]*[a-z][A-Z]"  # customer_id, customerId
+# Each takes time in proportion to the cell: no part can give back what another one could take.
+VALUE = r"[-+$€£]?[.,]*\d.*"  # what starts like a number or a date
+JOINT = r"[^\W_]_[^\W_]|[a-z][A-Z]"  # customer_id, customerId
 
 
 def judge(head: Head, table_columns: Sequence[str]) -> Evidence:
@@ -209,7 +132,9 @@ def judge(head: Head, table_columns: Sequence[str]) -> Evidence:
         return Evidence(Ground.NAMES, reason="the table has no known columns")
     if head.reason:
         return Evidence(Ground.NAMES, reason=head.reason)
-    columns = head.columns or head.rows[0]
+    columns = head.columns or next(iter(head.rows), ())
+    if not columns:
+        return Evidence(Ground.NAMES, reason="it has no columns")
     shared = _shared(columns, table_columns)
     wrapped = head.nested or any(cell.startswith(("{", "[")) for row in head.rows[1:] for cell in row)
     if not shared and wrapped:
@@ -221,9 +146,9 @@ def judge(head: Head, table_columns: Sequence[str]) -> Evidence:
             return Evidence(Ground.NAMES, reason="its first row may be data")
     if not shared:
         reason = f"the file has {_shortened(columns)}; the table has {_shortened(table_columns)}"
-        return Evidence(Ground.CONTRADICTION, reason=reason, columns=tuple(columns))
+        return Evidence(Ground.CONTRADICTION, reason=reason, columns=tuple(map(visible, columns)))
     absent = tuple(name for name in table_columns if name not in shared)
-    return Evidence(Ground.HEADER, absent=absent, columns=tuple(columns))
+    return Evidence(Ground.HEADER, absent=absent, columns=tuple(map(visible, columns)))
 
 
 def _shared(columns: Sequence[str], table_columns: Sequence[str]) -> set[str]:
@@ -249,7 +174,7 @@ def _stands_out(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _shortened(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return ", ".join(map(visible, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 # =====================================================================================================================
@@ -269,10 +194,14 @@ def gather_evidence(
 
     Where the newest object tells nothing, the one before it is asked. The first that tells something decides alone, as
     lineage is about what flows now: a column that the newest file lacks gets no edge, and one that only it has does.
+
+    Whatever one object holds, or S3 answers for it, is that object's reason. The time is bounded, for one object and for
+    all; what was not read in it is told, and contradicts nothing.
     """
     found: dict[str, Evidence] = {}
     asked = {table: _newest(objects) for table, objects in datasets.items()}
-    with Progress("File headers", len(datasets)) as progress:
+    with Progress("File headers", len(datasets)) as progress, FooterReader() as footers:
+        reading = _Reading(client, bucket, footers, progress, len(datasets))
         for number in range(2):
             wanted = {
                 table: objects[number]
@@ -281,11 +210,15 @@ def gather_evidence(
                 and columns.get(table)
                 and (table not in found or found[table].ground is Ground.NAMES)
             }
-            heads = _read_heads(client, bucket, list(wanted.values()), progress)
+            heads = reading.read_heads(list(wanted.values()))
             for (table, item), head in zip(wanted.items(), heads, strict=True):
-                judged = judge(head, columns[table])
+                judged = _judge_anything(head, columns[table])
                 if table not in found or judged.ground is not Ground.NAMES:
                     found[table] = replace(judged, key=item["key"])
+    if reading.missed:
+        logger.warning(
+            "⚠️ %d file headers were not read, as S3 takes too long: names alone decide there", reading.missed
+        )
     for table, judged in found.items():
         if judged.ground is Ground.CONTRADICTION and judged.key in forced:
             found[table] = Evidence(Ground.NAMES, judged.key, f"an override against its columns: {judged.reason}")
@@ -301,39 +234,72 @@ def _newest(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(readable, key=lambda item: (item["last_modified"], item["key"]), reverse=True)[:2]
 
 
-def _read_heads(client: Any, bucket: str, objects: Sequence[Mapping[str, Any]], progress: Progress) -> list[Head]:
-    """The heads of some objects, in their order, several read at once."""
-    numbers = iter(range(len(objects)))  # next() on it is one step for all threads
-
-    def read() -> Iterator[tuple[int, Head]]:
-        for number in numbers:
-            yield number, _read_head(client, bucket, objects[number]["key"], objects[number]["size"])
-
-    heads = [Head()] * len(objects)
-    for number, head in interleave([read() for _ in range(min(READERS, len(objects)))]):
-        heads[number] = head
-        progress.advance()
-    return heads
+def _judge_anything(head: Head, table_columns: Sequence[str]) -> Evidence:
+    try:
+        return judge(head, table_columns)
+    except Exception as error:  # no file may end a run
+        return Evidence(Ground.NAMES, reason=f"its columns cannot be compared: {type(error).__name__}")
 
 
-def _read_head(client: Any, bucket: str, key: str, size: int) -> Head:
-    """The head of an object, from at most LARGEST_READ of its bytes, or why it cannot be read."""
-    from botocore.exceptions import BotoCoreError, ClientError
+class _Reading:
+    """One go at the heads of many objects, in bounded time."""
 
-    if not size:
-        return Head(reason="it is empty")
+    def __init__(self, client: Any, bucket: str, footers: FooterReader, progress: Progress, tables: int) -> None:
+        self.client, self.bucket, self.footers, self.progress = client, bucket, footers, progress
+        self.deadline = time.monotonic() + SECONDS + SECONDS_A_TABLE * tables
+        self.slow_in_a_row = self.missed = 0
+
+    def read_heads(self, objects: Sequence[Mapping[str, Any]]) -> list[Head]:
+        """The heads of some objects, in their order, several read at once."""
+        heads = [NOT_TRIED] * len(objects)
+        if self.slow_in_a_row < SLOW_IN_A_ROW:
+            found = map_in_time(self._read_object, objects, READERS, OBJECT_SECONDS, self.deadline)
+            with contextlib.closing(found):
+                self._collect(found, heads)
+        self.missed += sum(head in (TOO_SLOW, NOT_TRIED) for head in heads)
+        return heads
+
+    def _collect(self, found: Iterable[tuple[int, Head | bytes | None]], heads: list[Head]) -> None:
+        """Put the heads to their numbers, until all are there, or S3 has been too slow too often."""
+        for number, head in found:
+            if head is None:
+                head = TOO_SLOW if time.monotonic() < self.deadline else NOT_TRIED
+            elif isinstance(head, bytes):
+                head = self.footers.read(head) if time.monotonic() < self.deadline else NOT_TRIED
+            heads[number] = head
+            self.progress.advance()
+            self.slow_in_a_row = self.slow_in_a_row + 1 if head == TOO_SLOW else 0
+            if self.slow_in_a_row >= SLOW_IN_A_ROW:
+                return
+
+    def _read_object(self, item: Mapping[str, Any]) -> Head | bytes:
+        return _read_head(self.client, self.bucket, item["key"], item["size"])
+
+
+class _ShortError(Exception):
+    """S3 sent another number of bytes than the listing has."""
+
+
+def _read_head(client: Any, bucket: str, key: str, size: int) -> Head | bytes:
+    """The head of an object, from at most LARGEST_READ of its bytes, or its Parquet footer, or why it cannot be read."""
+    from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
     def read(start: int, end: int) -> bytes:
         answer = client.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}")
-        content: bytes = answer["Body"].read(LARGEST_READ)
+        with contextlib.closing(answer["Body"]) as body:
+            content: bytes = body.read(end - start)
+        if len(content) != end - start:
+            raise _ShortError
         return content
 
     try:
+        if not size:
+            return Head(reason="it is empty")
         found = Head()
         for length in (FIRST_READ, LARGEST_READ):
             head = read(0, min(length, size))
             if head.startswith(b"PAR1"):
-                return _read_parquet(read, size)
+                return _read_footer(read, size)
             found = parse_head(head, complete=length >= size)
             if length >= size or not found.cut_off:
                 break
@@ -341,13 +307,20 @@ def _read_head(client: Any, bucket: str, key: str, size: int) -> Head:
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         denied = code in ("AccessDenied", "AllAccessDisabled", "Forbidden", "403")
-        return Head(reason="reading it is denied" if denied else f"it cannot be read: S3 answered {code}")
-    except (BotoCoreError, OSError) as error:
+        return Head(reason="reading it is denied" if denied else f"it cannot be read: S3 answered {visible(code)}")
+    except (ConnectTimeoutError, ReadTimeoutError):
+        return TOO_SLOW
+    except _ShortError:
+        return Head(reason="it cannot be read: it has another size than the listing says")
+    except Exception as error:  # whatever a strange answer or file does in a library is this object's reason
         return Head(reason=f"it cannot be read: {type(error).__name__}")
 
 
-def _read_parquet(read: Any, size: int) -> Head:
-    found = parse_parquet_tail(read(max(0, size - FIRST_READ), size))
+def _read_footer(read: Callable[[int, int], bytes], size: int) -> Head | bytes:
+    """The Parquet footer of an object, or why there is none."""
+    found = find_footer(read(max(0, size - FIRST_READ), size))
     if isinstance(found, int) and found <= min(LARGEST_READ, size):
-        found = parse_parquet_tail(read(size - found, size))
-    return found if isinstance(found, Head) else Head(reason="its Parquet footer is too large to be read")
+        found = find_footer(read(size - found, size))
+    if found is None:
+        return Head(reason="it is no Parquet file")
+    return found if isinstance(found, bytes) else Head(reason="its Parquet footer is too large to be read")

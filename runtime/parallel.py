@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from logging import LogRecord
@@ -113,6 +114,52 @@ def map_unordered(function: Callable[[T], R], items: Sequence[T], threads: Calla
                 yield result[0]
     finally:
         abandoned.set()
+
+
+def map_in_time(
+    function: Callable[[T], R], items: Sequence[T], threads: int, seconds: float, deadline: float
+) -> Generator[tuple[int, R | None], None, None]:
+    """The number of each item with what a function returns for it, in the order in which it comes.
+
+    None stands for an item that takes more than `seconds`, and for all that are not done at `deadline`, a time of
+    `time.monotonic`; none is begun after it, nor when the caller stops taking. No thread can be stopped from outside: one
+    that is too late is left to itself, another takes its place, and what it returns one day is dropped. The first error
+    is raised, and ends all.
+    """
+    done: queue.SimpleQueue[tuple[int, tuple[R] | BaseException]] = queue.SimpleQueue()
+    numbers = iter(range(len(items)))
+    begun: dict[int, float] = {}  # when, for those that are still waited for
+
+    def work(number: int) -> None:
+        try:
+            done.put((number, (function(items[number]),)))
+        except BaseException as error:
+            done.put((number, error))
+
+    while True:
+        now = time.monotonic()
+        if now < deadline:
+            for number in itertools.islice(numbers, threads - len(begun)):
+                begun[number] = now
+                _run_in_background(functools.partial(work, number))
+        if not begun:
+            break
+        next_late = min(min(begun.values()) + seconds, deadline)
+        try:
+            number, result = done.get(timeout=min(max(0.0, next_late - now), LOOK_UP_SECONDS))
+        except queue.Empty:
+            now = time.monotonic()
+            for number in [number for number, since in begun.items() if now >= min(since + seconds, deadline)]:
+                del begun[number]
+                yield number, None
+            continue
+        if begun.pop(number, None) is None:
+            continue  # it was given up
+        if isinstance(result, BaseException):
+            raise result
+        yield number, result[0]
+    for number in numbers:
+        yield number, None
 
 
 def side_by_side(*functions: Callable[[], Any]) -> list[Any]:

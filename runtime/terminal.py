@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -35,24 +34,6 @@ def printable(text: str, stream: IO[str] | None) -> str:
         for mark, word in PLAIN_MARKS.items():
             text = text.replace(mark, word)
         return text.encode(encoding, "replace").decode(encoding)
-
-
-LONGEST_SHOWN = 200
-
-
-def visible(text: str) -> str:
-    """A name or words of others, fit for one line: what hides, moves or ends text is escaped, and much is cut short.
-
-    >>> visible("a\x1b[2Jb")
-    'a\\\\x1b[2Jb'
-    """
-    cut = text[:LONGEST_SHOWN] + ("…" if len(text) > LONGEST_SHOWN else "")
-    return "".join(_escaped(one) if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp") else one for one in cut)
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def say_error(text: str) -> None:

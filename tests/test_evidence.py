@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,9 @@ from delta_arc.evidence import (
     Ground,
     absent_columns,
     judge,
-    parse_head,
-    parse_parquet_tail,
 )
+from delta_arc.footers import FooterReader
+from delta_arc.heads import Head, find_footer, parse_head
 
 TABLE = ("id", "name", "created_at")
 AIRBYTE = {"_airbyte_ab_id": "1", "_airbyte_emitted_at": 1, "_airbyte_data": {"id": 1, "other": 2}}
@@ -99,9 +99,22 @@ def test_missing_columns_are_told() -> None:
     assert absent_columns(found.on_process) == {"name"}
 
 
-@pytest.mark.parametrize("kept", [None, "", "edited by hand", "[]", '{"columns not in the file": 5}', "5"])
+@pytest.mark.parametrize(
+    "kept",
+    [None, "", "edited by hand", "[]", "[" * 100_000, "5", '{"reason": 5, "ground": [], "columns not in the file": null}']
+    + [f'{{"columns not in the file": {absent}}}' for absent in ("5", "[5]", "[[]]", '{"a": 1}', '"ID"')],
+)
 def test_what_people_write_into_the_ground_is_no_fault(kept: str | None) -> None:
     assert absent_columns(kept) == frozenset()
+    assert explain_ground(kept) == ""
+
+
+def test_what_people_write_into_the_ground_is_shown_as_one_line() -> None:
+    kept = {"ground": "a\x1b[2J", "reason": "b\n\u202ec and " + "d" * 5000, "columns not in the file": ["e\u2028"]}
+    told = explain_ground(json.dumps(kept))
+    assert told.isprintable()
+    assert len(told) < 500
+    assert "and " in told
 
 
 @pytest.mark.parametrize(
@@ -136,24 +149,27 @@ def parquet(columns: Mapping[str, list]) -> bytes:
     return file.getvalue()
 
 
-def test_parquet_is_read_from_its_footer() -> None:
+@pytest.fixture(scope="module")
+def footers() -> Iterator[FooterReader]:
+    with FooterReader() as footers:
+        yield footers
+
+
+def read_tail(footers: FooterReader, tail: bytes) -> Head:
+    footer = find_footer(tail)
+    return footers.read(footer) if isinstance(footer, bytes) else Head(reason=f"no footer: {footer}")
+
+
+def test_parquet_is_read_from_its_footer(footers: FooterReader) -> None:
     whole = parquet({"id": [1], "name": ["x" * 1000]})
-    length = parse_parquet_tail(whole[-12:])
+    length = find_footer(whole[-12:])
     assert isinstance(length, int)
-    head = parse_parquet_tail(whole[-length:])
-    assert isinstance(head, evidence.Head)
-    assert head.columns == ("id", "name")
-    nested = parse_parquet_tail(parquet({"data": [{"id": 1}]}))
-    assert isinstance(nested, evidence.Head)
+    assert read_tail(footers, whole[-length:]).columns == ("id", "name")
+    nested = read_tail(footers, parquet({"data": [{"id": 1}]}))
+    assert nested.nested
     assert judge(nested, TABLE).ground == Ground.NAMES
     for damaged in (b"", b"PAR1", whole[:-4], whole[:-20] + whole[-8:]):
-        assert getattr(parse_parquet_tail(damaged), "reason", "too long")
-
-
-def test_without_pyarrow_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = parquet({"id": [1]})
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    assert "pyarrow" in getattr(parse_parquet_tail(whole), "reason", "")
+        assert read_tail(footers, damaged).reason
 
 
 # With a tenant and a bucket
@@ -296,7 +312,7 @@ def test_of_two_objects_of_the_same_moment_the_one_with_the_last_name_is_asked()
             return {"Body": io.BytesIO(f"id,name\n1,{Key}\n".encode())}
 
     for keys in ("ba", "ab"):
-        objects = [{"key": f"{key}.csv", "size": 20, "last_modified": 1} for key in keys]
+        objects = [{"key": f"{key}.csv", "size": 16, "last_modified": 1} for key in keys]
         found = evidence.gather_evidence(Client(), "bucket", {"t": objects}, {"t": ["id", "name"]})["t"]
         assert (found.ground, found.key) == (Ground.HEADER, "b.csv")
 

@@ -2,6 +2,9 @@
 
 The views and the commands: "Snowflake Information Schema", "SHOW PRIMARY KEYS" and "SHOW IMPORTED KEYS" in Snowflake's SQL
 reference.
+
+Names of schemas are bound ("Binding data" in the documentation of Snowflake's Python connector), and those that stand
+within a statement are quoted as identifiers: a name can have any characters, and a literal has more escapes than quotes.
 """
 
 from __future__ import annotations
@@ -105,6 +108,7 @@ class SnowflakeSource:
             "password": unquote(parts.password or ""),
             "login_timeout": 30,
             **dict(parse_qsl(parts.query)),
+            "paramstyle": "qmark",  # bound by the server; the connector's own way writes literals
             "session_parameters": {"STATEMENT_TIMEOUT_IN_SECONDS": timeout_seconds, "QUERY_TAG": "delta-arc"},
         }
         if port:
@@ -177,9 +181,8 @@ class SnowflakeSource:
     def procedures(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
         """Procedures and functions; a kind that the role may not read is left out, with a warning."""
         for kind in ("procedure", "function"):
-            statement = PROCEDURES_STATEMENT.replace("{kind}", kind)
             try:
-                rows = list(self._query_schemas(statement, database, schemas))
+                rows = list(self._query_schemas(PROCEDURES_STATEMENT, database, schemas, kind))
             except SourceError as error:
                 logger.warning("⚠️ The %ss of %s are left out: %s", kind, database, error)
                 continue
@@ -196,18 +199,20 @@ class SnowflakeSource:
                     "overloads": names.count(name),
                 }
 
-    def _query_schemas(self, statement: str, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
+    def _query_schemas(
+        self, statement: str, database: str, schemas: Sequence[str], kind: str = ""
+    ) -> Iterator[SourceRow]:
+        """The rows of a statement, with the names of the schemas bound wherever it speaks of them."""
         if schemas:
-            names = ", ".join("'" + name.replace("'", "''") + "'" for name in schemas)
-            yield from self._query(
-                statement.replace("{database}", _quoted_identifier(database)).replace("{schemas}", names)
-            )
+            marks = ", ".join("?" * len(schemas))
+            filled = statement.format(database=_quoted_identifier(database), schemas=marks, kind=kind)
+            yield from self._query(filled, [*schemas] * statement.count("{schemas}"))
 
-    def _query(self, statement: str) -> Iterator[SourceRow]:
+    def _query(self, statement: str, names: Sequence[str] = ()) -> Iterator[SourceRow]:
         """The rows of a statement, batch by batch; the connection lasts as long as they are read."""
         with self._connect() as connection, connection.cursor(self._connector.DictCursor) as cursor:
             try:
-                yield from cursor.execute(statement)
+                yield from cursor.execute(statement, names or None)
             except self._connector.errors.Error as error:
                 raise SourceError(self._explain(error)) from None
 

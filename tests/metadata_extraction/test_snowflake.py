@@ -5,14 +5,20 @@ fakesnow has no view of procedures and no imported keys by schema, so these are 
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from snowflake.connector.errors import ProgrammingError
 from snowflake_world import connect, snowflake_server
 
 from metadata_extraction.outputs import PARQUET_SCHEMAS
+from metadata_extraction.rows import SourceRow
 from metadata_extraction.sources import Source, SourceError, open_source
+from metadata_extraction.sources.snowflake import SnowflakeSource
 
 STATEMENTS = [
     "create database SHOP",
@@ -94,6 +100,72 @@ def test_procedures_that_cannot_be_read_are_said_and_end_nothing(
     assert list(source.procedures("SHOP", SCHEMA_NAMES)) == []
     assert "The procedures of SHOP are left out" in caplog.text
     assert "The functions of SHOP are left out" in caplog.text
+
+
+HOSTILE = [
+    "it's",
+    "\\' or 1=1 --",
+    "\\') union all select 'x','y','VIEW',1,1,'z' --",
+    "{schemas}",
+    "{database} {0} {} {kind",
+    '"quoted" -- ',
+    "100% %s %(schemas)s ? :1 $1 &x",
+    "a; drop schema SALES",
+    "line\nbreak \u202e",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_name_of_a_schema_is_a_name_and_no_statement(port: int, source: Source, name: str) -> None:
+    quoted = '"' + name.replace('"', '""') + '"'
+    made = False
+    with connect(port) as connection, connection.cursor() as cursor, contextlib.suppress(ProgrammingError):
+        cursor.execute("use database SHOP")
+        cursor.execute(f"create schema {quoted}")  # fakesnow itself cannot make each of them
+        cursor.execute(f"create table {quoted}.INSIDE (A int)")
+        made = True
+    found = [(row["schema_name"], row["table_name"]) for row in source.tables("SHOP", [name])]
+    assert found == [(name, "INSIDE")] * made
+    assert len(list(source.tables("SHOP", [*SCHEMA_NAMES, name]))) == 3 + made
+    if made:
+        assert name in {row["schema_name"] for row in source.schemas("SHOP")}
+        assert [row["column_name"] for row in source.columns("SHOP", [name])] == ["A"]
+
+
+class Sent(SnowflakeSource):
+    """A source that keeps what it would send: each statement, and the names that are bound."""
+
+    def __init__(self) -> None:
+        super().__init__("snowflake://u:p@account/d", False, 60)
+        self.sent: list[tuple[str, list[str]]] = []
+
+    def _query(self, statement: str, names: Sequence[str] = ()) -> Iterator[SourceRow]:
+        self.sent.append((statement, list(names)))
+        yield from ()
+
+
+@settings(deadline=None, max_examples=50)
+@given(database=st.text(min_size=1), schemas=st.lists(st.text(min_size=1), min_size=1, max_size=3))
+@example(database="{schemas}", schemas=["{database}"])
+@example(database='a"b{kind}', schemas=["\\' or 1=1 --"])
+def test_a_statement_has_names_as_quoted_identifiers_only(database: str, schemas: list[str]) -> None:
+    source, quoted = Sent(), '"' + database.replace('"', '""') + '"'
+    for read in (source.tables, source.columns, source.procedures):
+        assert list(read(database, schemas)) == []
+    source.schemas(database)
+    for statement, names in source.sent:
+        assert quoted in statement
+        if statement.startswith("show"):
+            place = statement.partition(" in schema ")[2]
+            assert place in {f'{quoted}."' + schema.replace('"', '""') + '"' for schema in schemas}
+            continue
+        rest = statement.replace(f"{quoted}.information_schema", "information_schema")
+        assert set(rest) <= set(SENT_WITHOUT_NAMES)
+        assert rest.count("?") == len(names)
+        assert set(names) <= set(schemas)
+
+
+SENT_WITHOUT_NAMES = "abcdefghijklmnopqrstuvwxyzINFORMATION_SCHEMAVIEW012 \n\"'_.,()=<>?*"
 
 
 def test_no_schemas_are_no_rows(source: Source) -> None:

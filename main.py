@@ -30,7 +30,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delta_arc.chains import column_processes, group_datasets, table_processes
+from delta_arc.chains import column_processes, doubted_processes, group_datasets, table_processes
 from delta_arc.cleanup import find_own_lineage, find_own_s3
 from delta_arc.clients import get_atlan_client, get_s3_client
 from delta_arc.coverage import explain_tables
@@ -71,7 +71,7 @@ from delta_arc.overrides import (
     read_overrides,
 )
 from delta_arc.page import write_page
-from delta_arc.plan import Plan, Step, check_limits, compare, make_plan, planned_outcomes
+from delta_arc.plan import MAX_REMOVE, Plan, Step, check_limits, compare, make_plan, planned_outcomes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
 from delta_arc.settings import Inventory, Settings, get_settings
@@ -114,8 +114,7 @@ __all__ = [
     "save_cache_to_file",
 ]
 
-# Unless told otherwise, a run archives so many assets at the most, and registers so many objects that are in no chain.
-MAX_REMOVE, MAX_UNMATCHED = 100, 1000
+MAX_UNMATCHED = 1000  # how many new objects that are in no chain a run registers at the most, unless told otherwise
 
 # =====================================================================================================================
 # JSON cache
@@ -570,6 +569,7 @@ def create_table_lineage(
             Step("Load processes", compare([load for _, load, _ in chains], report.existing)),
         ]
         report.outcomes = _carry_out(steps, into, dry_run, settings)
+        report.doubted = doubted_processes(flow, pairs, evidence)
         loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
         report.loads = {name: ends for name, ends in loads.items() if name not in report.absent}
     return report
@@ -658,7 +658,7 @@ def create_column_lineage(
     client = get_atlan_client(settings=settings)
     overrides = (tables and tables.overrides) or _read_overrides(postgres_assets, snowflake_assets, settings)
     loads = tables.loads if tables else _read_loads(client, postgres_assets, snowflake_assets, overrides)
-    wanted, unmatched, used = column_processes(loads, postgres_assets, snowflake_assets, overrides)
+    wanted, unmatched, used, doubted = column_processes(loads, postgres_assets, snowflake_assets, overrides)
     log_lines(f"⚠️ {sentence}" for sentence in overrides.unused(used, "column"))
     prefixes = {load.partition("/load/")[0] for load in loads}
     if tables and tables.flow:  # also those below load processes that are wanted no more
@@ -666,7 +666,7 @@ def create_column_lineage(
     folders = [f"{prefix}/load/" for prefix in sorted(prefixes)]
     existing = read_assets(client, "ColumnProcess", folders, PROCESS_ATTRIBUTES) if folders else {}
     outcomes = _carry_out([Step("Column processes", compare(wanted, existing))], into, dry_run, settings)
-    return Report(outcomes, unmatched, existing)
+    return Report(outcomes, unmatched, existing, doubted)
 
 
 def _read_loads(
@@ -784,7 +784,7 @@ def run_pipeline(
     force_refresh: bool = False,
     dry_run: bool = False,
     prune: bool = False,
-    max_remove: int = MAX_REMOVE,
+    max_remove: int | None = None,
     max_unmatched: int = MAX_UNMATCHED,
     save_to: Path | None = None,
     saved: Path | None = None,
@@ -855,8 +855,8 @@ def build_parser() -> argparse.ArgumentParser:
     flag("--detailed-exitcode", help="exit with 0 if nothing was to do, 2 if there were changes, else 1")
     flag("--force-refresh", help="read the assets from Atlan even if the cache is valid")
     flag("--prune", help="archive processes made earlier that are wanted no more")
-    most = f"never archive more than N (default: {MAX_REMOVE})"
-    parser.add_argument("--max-remove", type=int, default=MAX_REMOVE, metavar="N", help=most)
+    most = f"never archive more than N (default: {MAX_REMOVE}, and with --prune no more than half of the lineage)"
+    parser.add_argument("--max-remove", type=int, metavar="N", help=most)
     most = f"never register more than N new objects that are in no chain (default: {MAX_UNMATCHED})"
     parser.add_argument("--max-unmatched", type=int, default=MAX_UNMATCHED, metavar="N", help=most)
     flag("--remove-lineage", help="archive all processes made for these connections, bucket and prefix, and end")
@@ -921,7 +921,7 @@ def _run(options: argparse.Namespace) -> int:
             options.dry_run,
             options.with_s3,
             options.all_flows,
-            options.max_remove,
+            MAX_REMOVE if options.max_remove is None else options.max_remove,
             ask=(lambda question: True) if options.yes else _ask,
             settings=settings,
         )

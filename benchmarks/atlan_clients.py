@@ -50,7 +50,7 @@ def write_ours(tables: int, columns: int) -> int:
     flow = Flow(POSTGRES, f"{S3}/{ARN}", "", SNOWFLAKE)
     chains = table_processes(flow, pairs, datasets, evidence, [*sources, *targets])
     loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
-    wanted, _, _ = column_processes(loads, sources, targets, parse_overrides("", "", sources, targets))
+    wanted, _, _, _ = column_processes(loads, sources, targets, parse_overrides("", "", sources, targets))
     steps = [
         Step("S3 objects", compare([make_s3_object(bucket, item) for item in items], {})),
         Step("Extract processes", compare([extract for extract, _, _ in chains], {})),

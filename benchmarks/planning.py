@@ -119,7 +119,7 @@ def plan_run(keys: list[str], sources: list[list[str]], targets: list[list[str]]
     flow = Flow("default/postgres/1", bucket_name, "in/", "default/snowflake/1")
     chains = table_processes(flow, pairs, datasets, evidence, [*sources, *targets])
     loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
-    columns, unmatched, _ = column_processes(loads, sources, targets, overrides)
+    columns, unmatched, _, _ = column_processes(loads, sources, targets, overrides)
     wanted = {
         "S3 objects": [make_s3_object(bucket, item) for item in objects.values()],
         "Extract processes": [extract for extract, _, _ in chains],

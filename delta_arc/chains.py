@@ -10,6 +10,9 @@ from delta_arc.entities import (
     Flow,
     Load,
     RegisteredObject,
+    column_name,
+    extract_name,
+    load_name,
     make_column_process,
     make_extract,
     make_load,
@@ -50,8 +53,23 @@ def table_processes(
             source, target, found = tables[pair.source], tables[pair.target], evidence[pair.source]
             extract = make_extract(flow, source, places[source[0]], objects, found.on_process)
             load = make_load(flow, source, objects, target, places[target[0]], found.on_process)
-            chains.append((extract, load, Load(pair.source, pair.target, frozenset(found.absent))))
+            absent = frozenset(found.absent)
+            chains.append((extract, load, Load(pair.source, pair.target, absent, absent - {*found.agreed_absent})))
     return chains
+
+
+def doubted_processes(flow: Flow, pairs: Iterable[TablePair], evidence: Mapping[str, Evidence]) -> frozenset[str]:
+    """The qualified names of the processes that one file alone contradicts: they are not wanted, and not removed."""
+    doubted = [
+        (pair.source, pair.target)
+        for pair in pairs
+        if pair.target
+        and pair.source in evidence
+        and evidence[pair.source].ground is Ground.CONTRADICTION
+        and not evidence[pair.source].is_agreed
+    ]
+    extracts = {extract_name(flow, source) for source, _ in doubted}
+    return frozenset(extracts | {load_name(flow, source, target) for source, target in doubted})
 
 
 def column_processes(
@@ -59,9 +77,9 @@ def column_processes(
     postgres_assets: Sequence[AssetRow],
     snowflake_assets: Sequence[AssetRow],
     overrides: Overrides,
-) -> tuple[list[Entity], list[Unmatched], frozenset[int]]:
-    """The wanted column processes below each load process; what is told of the columns that get none; and the numbers of
-    the lines of overrides that are about these columns.
+) -> tuple[list[Entity], list[Unmatched], frozenset[int], frozenset[str]]:
+    """The wanted column processes below each load process; what is told of the columns that get none; the numbers of the
+    lines of overrides that are about these columns; and the names of the processes that one file alone leaves out.
 
     A column needs its partner in the target, and its place in the file, unless an override says that it is there.
     """
@@ -70,6 +88,7 @@ def column_processes(
     wanted: list[Entity] = []
     unmatched: list[Unmatched] = []
     used: set[int] = set()
+    doubted: set[str] = set()
     for process, load in loads.items():
         sources, targets = source_columns.get(load.source, []), target_columns.get(load.target, [])
         by_name = match_columns(sources, targets)
@@ -79,8 +98,9 @@ def column_processes(
         wanted += [
             make_column_process(process, tables[load.source], left, tables[load.target], right) for left, right in pairs
         ]
+        doubted |= {column_name(process, right[1]) for left, right in by_name if left[1] in load.doubted}
         matched = {row[0] for pair in pairs for row in pair}
         unmatched += explain_columns("Snowflake", sources, matched, load.absent, overrides)
         in_target = matched | {right[0] for _, right in by_name}
         unmatched += explain_columns("PostgreSQL", targets, in_target, (), overrides)
-    return wanted, unmatched, frozenset(used)
+    return wanted, unmatched, frozenset(used), frozenset(doubted)

@@ -120,16 +120,34 @@ class Flow:
 
 @dataclass(frozen=True)
 class Load:
-    """The tables at both ends of a load process, and the names of the source's columns that are not in the file."""
+    """The tables at both ends of a load process, and the names of the source's columns that are not in the file; the
+    `doubted` ones of these are so by one file alone."""
 
     source: str
     target: str
     absent: frozenset[str] = frozenset()
+    doubted: frozenset[str] = frozenset()
 
 
 def load_suffix(source: str, target: str) -> str:
     """How the id of the load process between two tables ends in every flow, after `/load/`."""
     return f"{target.removeprefix(connection_of(target) + '/')}/{_short_digest(source, target)}"
+
+
+def extract_name(flow: Flow, source: str) -> str:
+    """The qualified name of the extract process of a table."""
+    table = source.removeprefix(f"{flow.postgres_connection}/")
+    return f"{flow.postgres_connection}/{flow.marker}/extract/{table}/{_short_digest(source)}"
+
+
+def load_name(flow: Flow, source: str, target: str) -> str:
+    """The qualified name of the load process between two tables."""
+    return f"{flow.snowflake_connection}/{flow.marker}/load/{load_suffix(source, target)}"
+
+
+def column_name(load: str, target_column: str) -> str:
+    """The qualified name of the column process that fills a column, below a load process."""
+    return f"{load}/column/{target_column}"
 
 
 def make_extract(
@@ -138,8 +156,7 @@ def make_extract(
     """The process that writes a PostgreSQL table into its objects; the source's connection runs it."""
     files = _name_objects(objects)
     return _process(
-        connection=flow.postgres_connection,
-        process_id=f"{flow.marker}/extract/{source[0].removeprefix(flow.postgres_connection + '/')}/{_short_digest(source[0])}",
+        extract_name(flow, source[0]),
         name=f"{source[1]} → {files}",
         description=f"Exports {source[1]} to {files}. Recorded by Delta Arc from the names of the table and the objects.",
         sql=f"-- Not from a query log: what the names of the objects tell\nCOPY {_sql_name(source, place)} TO {_sql_text(files)}",
@@ -160,8 +177,7 @@ def make_load(
     """The process that loads a table's objects into its Snowflake table; the target's connection runs it."""
     files = _name_objects(objects)
     return _process(
-        connection=flow.snowflake_connection,
-        process_id=f"{flow.marker}/load/{load_suffix(source[0], target[0])}",
+        load_name(flow, source[0], target[0]),
         name=f"{files} → {target[1]}",
         description=f"Loads {files} into {target[1]}. Recorded by Delta Arc from the names of the objects and the table.",
         sql=f"-- Not from a query log: what the names of the objects tell\nCOPY INTO {_sql_name(target, place)} FROM {_sql_text(files)}",
@@ -173,11 +189,9 @@ def make_load(
 
 def make_column_process(process: str, source: AssetRow, left: AssetRow, target: AssetRow, right: AssetRow) -> Entity:
     """The way of one column, below the load process of its table."""
-    connection = connection_of(process)
     name = f"{source[1]}.{left[1]} → {target[1]}.{right[1]}"
     return _process(
-        connection=connection,
-        process_id=f"{process.removeprefix(f'{connection}/')}/column/{right[1]}",
+        column_name(process, right[1]),
         name=name,
         description=f"Carries {name}. Recorded by Delta Arc from the names of the columns.",
         inputs=[reference("Column", left[0])],
@@ -202,8 +216,8 @@ def _entity(type_name: str, connection: str, qualified_name: str, name: str, **a
     }
 
 
-def _process(connection: str, process_id: str, type_name: str = "Process", **attributes: Any) -> Entity:
-    return _entity(type_name, connection, f"{connection}/{process_id}", **attributes)
+def _process(qualified_name: str, type_name: str = "Process", **attributes: Any) -> Entity:
+    return _entity(type_name, connection_of(qualified_name), qualified_name, **attributes)
 
 
 def _short_digest(*parts: str) -> str:

@@ -54,6 +54,9 @@ class Evidence:
     reason: str = ""
     absent: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    # What the object before it says as well: one file alone is no reason to remove anything.
+    is_agreed: bool = False
+    agreed_absent: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         source = f" of {visible(self.key)}" if self.key else ""
@@ -215,6 +218,15 @@ def gather_evidence(
                 judged = _judge_anything(head, columns[table])
                 if table not in found or judged.ground is not Ground.NAMES:
                     found[table] = replace(judged, key=item["key"])
+        asked_again = {
+            table: objects[1]
+            for table, objects in asked.items()
+            if len(objects) > 1 and table in found and found[table].key == objects[0]["key"] and _removes(found[table])
+            if objects[0].get("etag", "") != objects[1].get("etag", None)  # a copy is no second voice
+        }
+        heads = reading.read_heads(list(asked_again.values()))
+        for table, head in zip(asked_again, heads, strict=True):
+            found[table] = _with_second(found[table], _judge_anything(head, columns[table]))
     if reading.missed:
         logger.warning(
             "⚠️ %d file headers were not read, as S3 takes too long: names alone decide there", reading.missed
@@ -226,6 +238,18 @@ def gather_evidence(
         reason = "its objects are of no format that is read" if columns.get(table) else "the table has no known columns"
         found.setdefault(table, Evidence(Ground.NAMES, reason=reason))
     return found
+
+
+def _removes(evidence: Evidence) -> bool:
+    """Whether evidence leaves out what may be in Atlan."""
+    return evidence.ground is Ground.CONTRADICTION or bool(evidence.absent)
+
+
+def _with_second(evidence: Evidence, second: Evidence) -> Evidence:
+    """The evidence of the newest object, with what the one before it says as well."""
+    agrees = evidence.ground is second.ground
+    both = tuple(name for name in evidence.absent if agrees and name in second.absent)
+    return replace(evidence, is_agreed=agrees, agreed_absent=both)
 
 
 def _newest(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -13,6 +13,8 @@ from delta_arc.report import Coverage, Outcome, Report, Status, TableLineage, fi
 from runtime.atlan import SearchHit
 from runtime.errors import PipelineError
 
+# Unless told otherwise, a run archives so many processes at the most, and no more than half of what there is but a few.
+MAX_REMOVE, FEW = 100, 10
 BATCH_SIZE = 50  # Atlan's advice: 20 to 50 assets per bulk request
 # What is set when an asset is made and then left to the people who edit it.
 ONLY_AT_CREATION = ("description",)
@@ -80,6 +82,7 @@ class Plan:
     world: Mapping[str, Mapping[str, str]]
     steps: Sequence[Step]
     removals: Sequence[SearchHit]  # the processes that are wanted no more
+    doubted: int  # how many processes stay although one file leaves them out
     coverage: Coverage
     prune: bool
     existing: Mapping[str, SearchHit]  # the processes of the flow that Atlan has
@@ -118,15 +121,27 @@ def make_plan(
     existing = {**tables.existing, **columns.existing}
     wanted = {change.qualified_name for step in steps for change in step.changes}
     coverage = replace(tables.coverage, unmatched=(*tables.coverage.unmatched, *columns.unmatched))
-    return Plan(world, steps, find_stale(existing, wanted), coverage, prune, existing)
+    stale = find_stale(existing, wanted, tables.doubted | columns.doubted)
+    doubted = len(find_stale(existing, wanted)) - len(stale)
+    return Plan(world, steps, stale, doubted, coverage, prune, existing)
 
 
-def check_limits(plan: Plan, max_remove: int, max_unmatched: int) -> None:
-    """Raise `PipelineError` where a plan archives more processes, or registers more new objects that are in no chain."""
-    if plan.prune and len(plan.removals) > max_remove:
+def check_limits(plan: Plan, max_remove: int | None, max_unmatched: int) -> None:
+    """Raise `PipelineError` where a plan archives more processes, or registers more new objects that are in no chain.
+
+    Without a number, MAX_REMOVE and half of the lineage that there is are the limit, whichever is less.
+    """
+    half = max(FEW, len(plan.existing) // 2)
+    limit = min(MAX_REMOVE, half) if max_remove is None else max_remove
+    if plan.prune and len(plan.removals) > limit:
+        named = (
+            f"--max-remove {limit}"
+            if max_remove is not None or limit == MAX_REMOVE
+            else f"half of {len(plan.existing)}"
+        )
         raise PipelineError(
-            f"{len(plan.removals)} processes are stale, more than --max-remove {max_remove}: nothing is written. "
-            "--dry-run lists them; allow as many if that is right."
+            f"{len(plan.removals)} processes are stale, more than {named}: nothing is written. "
+            "--dry-run lists them; allow as many with --max-remove if that is right."
         )
     changes = [change for step in plan.steps for change in step.changes]
     in_chains = {name for change in changes if change.type_name == "Process" for name in references(change.entity)}

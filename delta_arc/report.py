@@ -75,6 +75,8 @@ class Report:
     unmatched: list[Unmatched] = field(default_factory=list)
     # What Atlan had before, by qualified name.
     existing: Mapping[str, SearchHit] = field(default_factory=dict)
+    # Processes, by qualified name, that one file alone leaves out: they stay, with what is below them.
+    doubted: frozenset[str] = frozenset()
     # Whether there was anything to write.
     changes: bool = False
     # Whether it was a run in which no table has a chain: a wrong prefix, an empty bucket, or names that do not fit.
@@ -97,12 +99,21 @@ class Report:
     @property
     def stale(self) -> list[SearchHit]:
         """What Atlan had before and is wanted no more."""
-        return find_stale(self.existing, {outcome.qualified_name for outcome in self.outcomes})
+        return find_stale(self.existing, {outcome.qualified_name for outcome in self.outcomes}, self.doubted)
 
 
-def find_stale(existing: Mapping[str, SearchHit], wanted: Container[str]) -> list[SearchHit]:
-    """What was made earlier and is wanted no more; column processes first, as they lean on the others."""
-    hits = [hit for name, hit in sorted(existing.items()) if name not in wanted]
+def find_stale(
+    existing: Mapping[str, SearchHit], wanted: Container[str], doubted: Container[str] = ()
+) -> list[SearchHit]:
+    """What was made earlier and is wanted no more; column processes first, as they lean on the others.
+
+    What one file alone leaves out (`doubted`) stays, and so does what is below it.
+    """
+    hits = [
+        hit
+        for name, hit in sorted(existing.items())
+        if name not in wanted and name not in doubted and name.partition("/column/")[0] not in doubted
+    ]
     return sorted(hits, key=lambda hit: hit["typeName"] != "ColumnProcess")
 
 

@@ -22,6 +22,11 @@ def log_plan(plan: Plan, dry_run: bool) -> None:
     if plan.removals:
         logger.warning("⚠️ %d processes are stale%s", len(plan.removals), "" if plan.prune else ": --prune removes them")
         log_lines(show_removals(plan.removals))
+    if plan.doubted:
+        logger.warning(
+            "⚠️ %d processes stay although the newest file leaves them out: one file alone removes nothing, until a "
+            "second one agrees, or a line of the overrides says so", plan.doubted
+        )  # fmt: skip
     log_lines(show_coverage(plan.coverage))
 
 

@@ -17,6 +17,7 @@ from delta_arc.evidence import (
     Evidence,
     Ground,
     absent_columns,
+    explain_ground,
     judge,
 )
 from delta_arc.footers import FooterReader
@@ -101,7 +102,15 @@ def test_missing_columns_are_told() -> None:
 
 @pytest.mark.parametrize(
     "kept",
-    [None, "", "edited by hand", "[]", "[" * 100_000, "5", '{"reason": 5, "ground": [], "columns not in the file": null}']
+    [
+        None,
+        "",
+        "edited by hand",
+        "[]",
+        "[" * 100_000,
+        "5",
+        '{"reason": 5, "ground": [], "columns not in the file": null}',
+    ]
     + [f'{{"columns not in the file": {absent}}}' for absent in ("5", "[5]", "[[]]", '{"a": 1}', '"ID"')],
 )
 def test_what_people_write_into_the_ground_is_no_fault(kept: str | None) -> None:
@@ -337,3 +346,43 @@ def test_what_may_not_be_read_is_said(orders: World) -> None:
         assert (found.ground, found.key) == (Ground.NAMES, "a.csv")
         assert told in found.reason
     assert isinstance(found, Evidence)
+
+
+# Removal is never founded on one file
+
+
+def names_of(world: World) -> set[str]:
+    return {asset["attributes"]["name"] for asset in world.assets("Process", "ColumnProcess")}
+
+
+@pytest.mark.parametrize(
+    "foreign", ["shade,weight\nred,12\n", "id,shade\n1,red\n"], ids=["contradiction", "one column"]
+)
+def test_one_file_alone_removes_nothing_and_two_do(foreign: str, orders: World, run: Callable[..., Run]) -> None:
+    put(orders, "orders_1.csv", "id,name,total\n1,Ann,2\n", age=9)
+    assert run().code == 0
+    assert len(names_of(orders)) == 5
+    put(orders, "orders_2.csv", foreign, age=5)
+    ended = run("--prune", "--max-remove", "99")
+    assert len(orders.assets("ColumnProcess")) == 3
+    assert len(orders.assets("Process")) == 2
+    assert "stay although the newest file leaves them out: one file alone removes nothing" in ended.out
+    # A copy of the same content is no second voice.
+    put(orders, "orders_3.csv", foreign, age=3)
+    run("--prune", "--max-remove", "99")
+    assert len(orders.assets("ColumnProcess")) == 3
+    put(orders, "orders_4.csv", f"{foreign}{foreign.splitlines()[1]}\n", age=1)
+    ended = run("--prune", "--max-remove", "99")
+    assert "stay although" not in ended.out
+    assert len(orders.assets("ColumnProcess")) == (0 if "weight" in foreign else 1)
+
+
+def test_no_more_than_half_of_the_lineage_goes_unless_it_is_named(world: World, run: Callable[..., Run]) -> None:
+    run()
+    for table in ("CATEGORIES", "CUSTOMERS", "EMPLOYEES", "ORDERDETAILS", "ORDERS", "PRODUCTS"):
+        (world.files / f"{table}.csv").unlink()
+    refused = run("--prune")
+    assert refused.code == 1
+    assert "processes are stale, more than half of 57: nothing is written" in refused.err
+    assert run("--prune", "--max-remove", "57").code == 0
+    assert world.count("Process") == 4

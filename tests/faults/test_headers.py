@@ -199,8 +199,37 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 PIECES = st.sampled_from(
-    [b"a", b"1", b".", b",", b";", b'"', b"\\", b"\n", b"\r", b" ", b"{", b"}", b"[", b"]", b'{"', b'":', b"_", b"aA"]
-    + [b"\xef\xbb\xbf", b"\xcc\x81", b"\xff", b"\0", b"\x1b[", b"\xe2\x80\xae", b"<", b"-", b"#", b"null", b"\\u0000"]
+    [
+        b"a",
+        b"1",
+        b".",
+        b",",
+        b";",
+        b'"',
+        b"\\",
+        b"\n",
+        b"\r",
+        b" ",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b'{"',
+        b'":',
+        b"_",
+        b"aA",
+        b"\xef\xbb\xbf",
+        b"\xcc\x81",
+        b"\xff",
+        b"\0",
+        b"\x1b[",
+        b"\xe2\x80\xae",
+        b"<",
+        b"-",
+        b"#",
+        b"null",
+        b"\\u0000",
+    ]
 )
 
 
@@ -239,14 +268,14 @@ def test_any_repetition_takes_little_time(content: bytes) -> None:
 # The process that reads footers
 # =====================================================================================================================
 
-LIBRARY = '''
+LIBRARY = """
 import os, sys, time
 __version__ = "{version}"
 BufferReader = bytes
 class types:
     is_nested = staticmethod(bool)
-'''
-BAD_LIBRARY = '''
+"""
+BAD_LIBRARY = """
 import os, sys, time, json
 class Schema(list):
     types = ()
@@ -279,7 +308,7 @@ class ParquetFile:
             os.write(int(os.environ.get("X", "4")), b"\\0\\0\\0\\2[]")
         if word == "nothing":
             self.schema_arrow = Schema([])
-'''
+"""
 
 
 @pytest.fixture
@@ -356,7 +385,9 @@ time.sleep(60)
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals")
 @pytest.mark.parametrize("number", [2, 9, 15])
 def test_no_process_is_left_behind(number: int) -> None:
-    program = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     assert program.stdout
     child = int(program.stdout.readline())
     assert child in children()
@@ -518,7 +549,9 @@ def test_whatever_a_server_does_the_run_goes_on(
     assert f"🔍 {len(TABLES)} of {len(TABLES)} tables have a complete chain" in ended.out
     assert server.asked
     if answer in (hang, drip_content, drip_headers):
-        assert f"⚠️ {len(TABLES)} file headers were not read, as S3 takes too long: names alone decide there" in ended.out
+        assert (
+            f"⚠️ {len(TABLES)} file headers were not read, as S3 takes too long: names alone decide there" in ended.out
+        )
         assert server.asked <= len(TABLES), "the rest has been tried, too"
 
 

@@ -135,7 +135,7 @@ def secrets_in(environment: Mapping[str, str]) -> list[str]:
 def _passwords_in(address: str) -> Iterator[str]:
     from urllib.parse import unquote
 
-    user, colon, password = address.partition("://")[2].rpartition("@")[0].partition(":")
+    user, colon, password = address.rpartition("://")[2].rpartition("@")[0].partition(":")
     if colon:
         for part in (password, f"{user}:{password}", *re.split("[@/#?]", password)):
             yield part
@@ -143,8 +143,8 @@ def _passwords_in(address: str) -> Iterator[str]:
 
 
 def without_passwords(text: str) -> str:
-    """A text with `***` for what stands before the last `@` of each address in it."""
-    return re.sub(r"://[^\s\"'<>]*@", "://***@", text)
+    """A text with `***` for what stands before the last `@` of each word in it."""
+    return " ".join("***@" + word.rpartition("@")[2] if "@" in word else word for word in text.split(" "))
 
 
 def shown(value: str) -> str:

@@ -66,8 +66,9 @@ def _make_client(session: Any, endpoint: str, config: Any, place: Mapping[str, s
             "s3", endpoint_url=endpoint or None, config=config, **place
         )
     except ValueError as error:
+        words = shown(endpoint) if "@" in endpoint else _words_of(error)
         raise S3Error(
-            f"AWS_ENDPOINT_URL_S3 is no web address ({_words_of(error)}): write it like http://127.0.0.1:9000."
+            f"AWS_ENDPOINT_URL_S3 is no web address ({words}): write it like http://127.0.0.1:9000."
         ) from None
 
 
@@ -136,7 +137,11 @@ def _set_credentials(session: Any, variables: Mapping[str, str]) -> None:
 
 
 def _words_of(error: Exception) -> str:
-    """What an error says, on one line, and without what stands before the host in an address."""
+    """What an error of botocore says, on one line, and without what stands before the host in an address."""
+    from botocore.exceptions import HTTPClientError
+
+    if type(error) is HTTPClientError:  # around whatever error: its words may have a key in them
+        return "a request could not be sent, or its answer not be read"
     return without_passwords(" ".join(str(error).split()))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.files import replace_file
+from runtime.files import read_small_file, replace_file
 
 ROOT = Path(__file__).resolve().parent.parent
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes, links and limits")
@@ -25,6 +25,46 @@ def in_a_process(lines: str, path: Path) -> subprocess.CompletedProcess[str]:
 
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+# Reading
+
+
+def test_a_file_is_read_up_to_a_size(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"a\r\n\0\xff")
+    assert read_small_file(path, 5) == b"a\r\n\0\xff"
+    (tmp_path / "link").symlink_to(path)
+    assert read_small_file(tmp_path / "link", 5) == b"a\r\n\0\xff"
+    assert reason(path, 4) == "it is larger than 4 bytes"
+    os.truncate(path, 1 << 40)  # never read as a whole
+    assert reason(path, 4000) == "it is larger than 4,000 bytes"
+
+
+def reason(path: Path, most_bytes: int = 100) -> str:
+    """What a file that cannot be read is told for."""
+    with pytest.raises(OSError, match=r".+") as raised:
+        read_small_file(path, most_bytes)
+    return raised.value.strerror
+
+
+@posix
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_small_file(tmp_path / "nothing", 1)
+    assert "no regular file" in reason(tmp_path) or "directory" in reason(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    assert reason(tmp_path / "pipe") == "it is no regular file"
+    assert reason(Path(os.devnull)) == "it is no regular file"
+    (tmp_path / "link").symlink_to("nowhere")
+    assert reason(tmp_path / "link") == "it is a link that leads nowhere"
+    (tmp_path / "itself").symlink_to("itself")
+    assert "symbolic links" in reason(tmp_path / "itself")
+    assert "too long" in reason(tmp_path / ("x" * 5000))
+    assert reason(tmp_path / "a\0b") == reason(tmp_path / "\ud800") == "no file can have this name"
+
+
+# Replacing
 
 
 def test_text_is_written_as_it_is(tmp_path: Path) -> None:

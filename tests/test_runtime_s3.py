@@ -6,15 +6,19 @@ import contextlib
 import datetime
 import http.server
 import ipaddress
+import itertools
 import os
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore import UNSIGNED
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runtime import s3
 from runtime.environment import read_environment
@@ -36,6 +40,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
     s3._make_s3_client.cache_clear()
     yield
     s3._make_s3_client.cache_clear()
@@ -65,18 +70,19 @@ def locked(buckets: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def answering(
-    body: bytes = LISTING, tls: ssl.SSLContext | None = None, bound: list[http.server.BaseHTTPRequestHandler] | None = None
+    body: bytes | Iterator[bytes] = LISTING, tls: ssl.SSLContext | None = None, bound: list[http.server.BaseHTTPRequestHandler] | None = None
 ) -> Iterator[str]:  # fmt: skip
-    """A server that answers everything with one body, and keeps what it was asked."""
+    """A server that answers everything with one body, or with the next of several, and keeps what it was asked."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if bound is not None:
                 bound.append(self)
+            answer = body if isinstance(body, bytes) else next(body)
             self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(answer)
 
         do_PUT = do_GET
 
@@ -259,6 +265,135 @@ def test_what_cannot_be_used_is_one_sentence_without_secrets(case: str) -> None:
     assert not message.endswith("..")
     assert "\n" not in message
     assert SECRET not in message
+
+
+# A server that lies
+
+OBJECT = "<Contents><Key>in/a.csv</Key><Size>3</Size><LastModified>2025-01-01T00:00:00Z</LastModified></Contents>"
+
+
+def listing(*parts: str) -> bytes:
+    return f'<?xml version="1.0"?><ListBucketResult><Name>landing</Name>{"".join(parts)}</ListBucketResult>'.encode()
+
+
+def item(key: str = "<Key>in/b.csv</Key>", size: str = "<Size>3</Size>",
+         time: str = "<LastModified>2025-01-01T00:00:00Z</LastModified>") -> str:  # fmt: skip
+    return f"<Contents>{key}{size}{time}</Contents>"
+
+
+MORE, TOKEN = "<IsTruncated>true</IsTruncated>", "<NextContinuationToken>next</NextContinuationToken>"
+LIES: dict[str, tuple[bytes, str]] = {
+    "cut off": (listing(MORE, OBJECT), "whether and where it goes on"),
+    "cut off with an empty token": (listing(MORE, OBJECT, "<NextContinuationToken/>"), "whether and where it goes on"),
+    "a token at the end": (listing("<IsTruncated>false</IsTruncated>", TOKEN, OBJECT), "whether and where it goes on"),
+    "a word for true": (listing("<IsTruncated>True</IsTruncated>", TOKEN, OBJECT), "whether and where it goes on"),
+    "fewer than told": (listing("<KeyCount>2</KeyCount>", OBJECT), "S3 tells 2 objects and names 1"),
+    "the same again": (listing(MORE, TOKEN, OBJECT), "again"),
+    "no key": (listing(OBJECT, item(key="")), "the key of an object"),
+    "an empty key": (listing(item(key="<Key/>")), "the key of an object"),
+    "another prefix": (listing(item(key="<Key>out/a.csv</Key>")), "S3 names out/a.csv, which is not below in/"),
+    "no size": (listing(OBJECT, item(size="")), "the size of in/b.csv"),
+    "less than nothing": (listing(item(size="<Size>-1</Size>")), "the size of in/b.csv"),
+    "more than there is": (listing(item(size=f"<Size>{2**63}</Size>")), "the size of in/b.csv"),
+    "a size in words": (listing(item(size="<Size>many</Size>")), "cannot be read"),
+    "an empty size": (listing(item(size="<Size/>")), "cannot be read"),
+    "no time": (listing(item(time="")), "the time of in/b.csv"),
+    "a time in words": (listing(item(time="<LastModified>soon</LastModified>")), "cannot be read"),
+    "the end of time": (listing(item(time="<LastModified>9999-12-31T23:59:59-23:00</LastModified>")), ""),
+    # As boto3 tells it.
+    "half an answer": (listing(OBJECT)[:-30], "S3 answered 500"),
+    "no XML": (b"<html><p>Welcome", "S3 answered 500"),
+    "nothing": (b"", ""),
+    "a bomb": (b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]><ListBucketResult><Name>&a;</Name></ListBucketResult>', "?"),
+    "text for objects": (listing("<Contents>none</Contents>"), "the key of an object"),
+    "a number that never ends": (listing(item(size=f"<Size>{'9' * 5000}</Size>")), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("case", LIES)
+def test_a_listing_that_is_not_whole_is_none(case: str) -> None:
+    body, told = LIES[case]
+    with answering(body) as endpoint:
+        write_env_file(AWS_ENDPOINT_URL_S3=endpoint, AWS_MAX_ATTEMPTS="1")
+        if told == "?":  # what it may be, but no traceback
+            with contextlib.suppress(S3Error):
+                keys_below(connect(), "in/")
+            return
+        with pytest.raises(S3Error) as raised:
+            keys_below(connect(), "in/")
+    message = str(raised.value)
+    assert told in message
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert len(message) < 400
+
+
+def keys_below(client: Any, prefix: str) -> list[str]:
+    return [found["Key"] for page in list_pages(client, "landing", prefix) for found in page]
+
+
+def test_a_listing_without_an_end_is_given_up() -> None:
+    """Each page is empty, and has a token that was not there before."""
+    pages = (listing(MORE, f"<NextContinuationToken>{number}</NextContinuationToken>") for number in itertools.count())
+    with answering(pages) as endpoint:
+        client = connect_s3({"AWS_ENDPOINT_URL_S3": endpoint})
+        with pytest.raises(S3Error, match="again and again"):
+            keys_below(client, "in/")
+
+
+def test_an_empty_page_in_between_is_no_end() -> None:
+    pages = iter([listing(MORE, TOKEN, OBJECT), listing(MORE, TOKEN.replace("next", "then")), listing(item())])
+    with answering(pages) as endpoint:
+        write_env_file(AWS_ENDPOINT_URL_S3=endpoint)
+        assert keys_below(connect(), "in/") == ["in/a.csv", "in/b.csv"]
+
+
+JUNK = [b""]
+
+
+@pytest.fixture(scope="module")
+def junk_server() -> Iterator[str]:
+    """A server that answers with `JUNK`."""
+    with answering(JUNK[0] for _ in itertools.count()) as endpoint:
+        yield endpoint
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.binary(max_size=60)
+    | st.text(st.sampled_from("<>/&;![]ContentsKyizeLM 0-9\x1b\u202e"), max_size=60).map(str.encode)
+)
+def test_no_answer_ends_in_anything_but_objects_or_a_sentence(junk_server: str, junk: bytes) -> None:
+    client = connect_s3({"AWS_ENDPOINT_URL_S3": junk_server})
+    for JUNK[0] in (junk, listing("JUNK").replace(b"JUNK", junk)):
+        with contextlib.suppress(S3Error):
+            keys_below(client, "")
+
+
+def test_passwords_in_addresses_are_in_no_sentence() -> None:
+    for endpoint in (
+        "http://user:p4ss@w0rd@127.0.0.1:9",
+        "http://user:p4ss@w0rd@ho st",
+        "user:p4ss@w0rd",
+        "http://u:p4ss/w0rd@h",
+    ):
+        with pytest.raises(S3Error) as raised:
+            keys_of(connect_s3({"AWS_ENDPOINT_URL_S3": endpoint}))
+        assert "p4" not in str(raised.value)
+        assert "w0rd" not in str(raised.value)
+
+
+def test_a_key_that_ends_with_a_line_break_is_one_without(locked: str) -> None:
+    """As it is in a secret that was made from a file."""
+    variables = {**{name: f"{value}\n" for name, value in GOOD.items()}, "AWS_ENDPOINT_URL_S3": locked}
+    assert keys_of(connect_s3(variables)) == ["orders.csv"]
+
+
+def test_a_key_that_cannot_be_sent_is_one_sentence(locked: str) -> None:
+    variables = {**GOOD, "AWS_SESSION_TOKEN": "ses\nsame", "AWS_ENDPOINT_URL_S3": locked}
+    with pytest.raises(S3Error) as raised:
+        keys_of(connect_s3(variables))
+    assert "ses" not in str(raised.value).replace("address", "")
 
 
 def test_an_open_server_is_reached_whatever_settings_there_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -69,6 +69,13 @@ WRONG = [
     ("S3_BUCKET_ARN", "arn:aws:s3:::", "arn:aws:s3:::<bucket>"),
     ("S3_BUCKET_ARN", "arn:aws:ec2:::landing", "arn:aws:s3:::<bucket>"),
     ("LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR"),
+    ("REQUIRE_TENANT", "yes", "true or false"),
+    ("POSTGRES_CACHE_FILE", "x" * 5000, "too long"),
+    ("SNOWFLAKE_CACHE_FILE", "a\0b", "no file can have this name"),
+    ("LINEAGE_PAGE", "x" * 5000, "too long"),
+    ("OVERRIDES_FILE", "x" * 5000, "too long"),
+    ("S3_BUCKET_NAME", "a\n✅ Done", "a\\n✅ Done"),
+    ("ATLAN_BASE_URL", "https://user:p4ss@acme.atlan.com", "a user or a password in it"),
 ]
 
 
@@ -80,6 +87,7 @@ def test_a_wrong_setting_is_told_in_one_sentence(name: str, value: str, told: st
     assert fault.endswith(".")
     assert "\n" not in fault
     assert TOKEN not in fault
+    assert "p4ss" not in fault
 
 
 @pytest.mark.parametrize("name", example())
@@ -133,6 +141,82 @@ def test_the_token_is_not_shown() -> None:
     assert not [
         fault for fault in faults(ATLAN_BASE_URL=TOKEN, ATLAN_API_TOKEN=GOOD["ATLAN_BASE_URL"]) if TOKEN in fault
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["S3_BUCKET_NAME", "S3_BUCKET_ARN", "S3_PREFIX", "S3_CONNECTION_NAME", "CACHE_EXPIRY_HOURS", "READ_FILE_HEADERS",
+     "ATLAN_MAX_REQUESTS_PER_MINUTE", "LOG_LEVEL", "OVERRIDES_FILE", "LINEAGE_PAGE", "POSTGRES_CONNECTION_NAME",
+     "REQUIRE_TENANT", "ATLAN_BASE_URL"],
+)  # fmt: skip
+def test_a_token_in_the_wrong_line_is_told_and_not_shown(name: str) -> None:
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyb2JvdCJ9.c2lnbmF0dXJl"
+    (fault,) = faults(**{name: token})
+    assert fault.startswith(f"{name} ")
+    assert token[:10] not in fault
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://user:p4ss@w0rd@acme.atlan.com", "http://p4ss.w0rd:80/x@acme.atlan.com", "http://user:p4ss/w0rd@acme.atlan.com",
+     "https://user:p4ss#w0rd@acme.atlan.com", "http://user:1234?p4ss@acme.atlan.com"],
+)  # fmt: skip
+def test_no_part_of_a_password_in_the_address_is_shown(address: str) -> None:
+    (fault,) = faults(ATLAN_BASE_URL=address)
+    assert not [part for part in ("p4ss", "w0rd", "1234", "user:") if part in fault]
+
+
+def test_keys_lose_the_line_break_at_their_end_and_may_have_none_within() -> None:
+    settings = read_settings({**GOOD, "AWS_SECRET_ACCESS_KEY": "key\n", "ATLAN_API_TOKEN": f" {TOKEN}\r\n"})
+    assert (settings.aws["AWS_SECRET_ACCESS_KEY"], settings.api_token) == ("key", TOKEN)
+    (fault,) = faults(AWS_SESSION_TOKEN="half\nhalf")
+    assert fault == ("AWS_SESSION_TOKEN has characters that no key has (spaces, line breaks or quotes): copy it again.")
+
+
+def test_without_a_tenant_a_run_can_be_refused(
+    empty_folder: Path, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUIRE_TENANT", "true")
+    ended = run()
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "❌ REQUIRE_TENANT is set, and there is no tenant: put ATLAN_BASE_URL and ATLAN_API_TOKEN into .env or the "
+        "environment.\n"
+    )
+    assert list(empty_folder.iterdir()) == []
+    assert get_settings(sandbox=True).sandbox  # who names the sandbox wants it
+    monkeypatch.setenv("REQUIRE_TENANT", "false")
+    assert get_settings().sandbox
+    with pytest.raises(SettingsError, match="there is no tenant"):
+        get_settings(require_tenant=True)
+    write_env(**GOOD)
+    assert not get_settings(require_tenant=True).sandbox
+
+
+def test_what_no_program_knows_is_told_once(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_env(**GOOD, S3_PREFFIX="in/", **{f"S3_ODD_{number}": "" for number in range(20)})
+    get_settings()
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "⚠️ S3_PREFFIX in .env is no setting of Delta Arc: did you mean S3_PREFIX?"
+    assert (len(told), told[-1]) == (11, "⚠️ … and 11 more names that are no settings")
+    get_settings()
+    assert capsys.readouterr().out == ""
+
+
+def test_secrets_of_settings_are_masked_also_while_they_are_wrong(empty_folder: Path, run: Callable[..., Run]) -> None:
+    write_env(**{**GOOD, "AWS_SECRET_ACCESS_KEY": "sesame-open", "S3_BUCKET_NAME": "'sesame-open it'"})
+    ended = run()
+    assert ended.code == 2
+    assert "S3_BUCKET_NAME is no name of a bucket (***" in ended.err
+    assert "sesame" not in ended.err
+
+
+def test_the_client_that_is_handed_out_shows_no_token(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_env(**GOOD)
+    client = main.get_atlan_client()
+    for text in (repr(client), str(client), f"{client}", repr(client.search), repr([client]), repr(get_settings())):
+        assert TOKEN not in text
+    assert repr(client) == "AtlanClient(base_url='https://acme.atlan.com')"
 
 
 # .env and the environment

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
 import os
@@ -9,7 +11,8 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -17,7 +20,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.terminal import Progress, configure_logging, logger, mask, say_error
+from runtime.terminal import (
+    MOST_OF_A_LABEL,
+    MOST_OF_A_LINE,
+    Progress,
+    configure_logging,
+    logger,
+    mask,
+    say_error,
+    visible,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "s3cr3t/With+Odd &%ä\"'\\n"
@@ -112,6 +124,99 @@ def test_a_secret_is_masked_before_its_letters_are_replaced(monkeypatch: pytest.
     assert (tmp_path / "out").read_text() == "*** -> ?\n"
 
 
+# What others have written
+
+# Also what decides which way to write, has no width, or is half a character.
+ODD = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+hostile = st.text(st.characters() | st.sampled_from(ODD), max_size=60)
+
+
+def assert_is_plain(line: str) -> None:
+    """Whether a line of an output is one, and nothing in it moves, turns or hides anything."""
+    joined = re.sub(r"(?<=[^\x00-\u203b])\u200d(?=[^\x00-\u203b])", "", line)  # as in the picture of a family
+    assert not [character for character in joined if character in ODD], ascii(line)
+    assert len(line.splitlines()) <= 1
+    line.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain É 日本 🎉 ⚠️ 🏖️ 👍🏽 👨\u200d👩\u200d👧", "plain É 日本 🎉 ⚠️ 🏖️ 👍🏽 👨\u200d👩\u200d👧"),
+        ("\x1b[31mred\x9b", "\\x1b[31mred\\x9b"),
+        ("a\r✅ Done\n❌ no\tx", "a\\r✅ Done\\n❌ no\\tx"),
+        ("\u202egnp.exe\u2066\u200f", "\\u202egnp.exe\\u2066\\u200f"),
+        ("a\u200bb\ufeffc\u00add\u2060", "a\\u200bb\\ufeffc\\xadd\\u2060"),
+        ("a\u200db 👨\u200d\u200d👩 \u200d", "a\\u200db 👨\\u200d\\u200d👩 \\u200d"),
+        ("\ud800x\udfff", "\\ud800x\\udfff"),
+        ("a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x7f\0", "a\\u2028b\\u2029c\\x85d\\x0be\\x0cf\\x1cg\\x7f\\x00"),
+        ("\U000e0041\u3164\u115f", "\\U000e0041\\u3164\\u115f"),
+        (r"C:\name \x1b", r"C:\name \x1b"),
+    ],
+)  # fmt: skip
+def test_what_would_move_turn_or_hide_is_an_escape_and_all_else_stays(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+def test_every_character_that_does_something_is_an_escape() -> None:
+    assert [ascii(character) for character in ODD if not visible(character).startswith("\\")] == []
+
+
+def test_what_is_long_is_shortened_in_the_middle_and_its_length_told() -> None:
+    assert visible("x" * 10, 10) == "x" * 10
+    assert visible("a" * 40 + "b" * 60, 10) == "aaaaa […100 characters…] bbbbb"
+    assert len(visible("x" * 10_000_000)) < MOST_OF_A_LINE + 40
+
+
+@settings(deadline=None, max_examples=100)
+@given(hostile)
+def test_whatever_is_logged_is_one_plain_line(text: str) -> None:
+    out = logged(lambda: logger.info("📊 %s", text))
+    assert_is_plain(out.removesuffix("\n"))
+    assert out.startswith("📊 ")
+    assert out.endswith("\n")
+
+
+@settings(deadline=None, max_examples=100)
+@given(hostile)
+def test_whatever_is_an_error_is_one_plain_line(text: str) -> None:
+    with contextlib.redirect_stderr(io.StringIO()) as err:
+        say_error(text)
+    assert_is_plain(err.getvalue().removesuffix("\n"))
+    assert err.getvalue().startswith("❌ ")
+
+
+def logged(action: Callable[[], object]) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        action()
+    return out.getvalue()
+
+
+def test_no_name_forges_a_line() -> None:
+    configure_logging("DEBUG")
+    forged = "x\n✅ Done: 8 created\u2028❌\x85\r"
+
+    def fail() -> None:
+        try:
+            raise ValueError(forged)
+        except ValueError:
+            logger.debug("it failed with %s", forged, exc_info=True)
+
+    assert len(logged(fail).splitlines()) == 1
+    progress = Progress(forged)
+    assert logged(lambda: progress.advance(500)).splitlines() == [f"📊 {visible(forged)}: 500"]
+    assert len(Progress("x" * 1000).label) < MOST_OF_A_LABEL + 30
+
+
+def test_a_secret_is_masked_before_a_line_is_cut() -> None:
+    configure_logging("INFO", "the-token")
+    text = "x" * (MOST_OF_A_LINE // 2 - 4) + "the-token" + "x" * MOST_OF_A_LINE
+    out = logged(lambda: logger.info("%s", text))
+    assert "the-" not in out
+    assert "-token" not in out
+    assert "the" not in Progress("x" * (MOST_OF_A_LABEL // 2 - 4) + "the-token" + "x" * MOST_OF_A_LABEL).label
+
+
 # The log
 
 
@@ -179,6 +284,37 @@ def test_a_full_disk_under_the_log_is_told_once() -> None:
     assert ended.stderr.splitlines() == [
         "❌ The output ends here, as it cannot be written (No space left on device); the run goes on."
     ]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_full_disks_under_everything_end_nothing() -> None:
+    lines = 'logger.info("line")\nsay_error("error")\nsay_error("again")\nsys.exit(7)'
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(program(lines), cwd=ROOT, stdout=full, stderr=full)
+    assert ended.returncode == 7
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no shell that closes these")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_no_file_and_no_child_gets_the_place_of_an_output_that_was_closed(closed: str, tmp_path: Path) -> None:
+    lines = """
+import os, subprocess
+with open(sys.argv[1], "w") as file:
+    assert file.fileno() > 2
+    subprocess.run([sys.executable, "-c", "import os; os.write(1, b'1'); os.write(2, b'2'); os.read(0, 1)"], check=True)
+    logger.info("line")
+    say_error("error")
+sys.exit(7)"""
+    command = ["bash", "-c", f'"$@" {closed}', "bash", *program(lines), str(tmp_path / "file")]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, stdin=subprocess.DEVNULL, text=True)
+    assert ended.returncode == 7, ended.stderr
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_an_output_that_was_closed_later_ends_nothing() -> None:
+    lines = 'sys.stdout.close()\nlogger.info("line")\nsys.stderr.close()\nsay_error("error")\nsys.exit(7)'
+    ended = subprocess.run(program(lines), cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (7, "", "")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no shell that closes these")

@@ -14,8 +14,8 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 64
 
 
-def parse_json(body: bytes) -> Any:
-    """The value that a body is; None for an empty one.
+def parse_json(body: bytes | str, what: str = "the body") -> Any:
+    """The value that a body, or another JSON text of a request, is; None for an empty one. `what` it is, an error says.
 
     Raises `AtlasError` (400) for what is no JSON, and for lists and objects in more than `MAX_DEPTH` levels.
     """
@@ -24,12 +24,12 @@ def parse_json(body: bytes) -> Any:
     try:
         value = orjson.loads(body)  # which refuses more than 1,024 levels itself
     except orjson.JSONDecodeError as error:
-        raise bad_request(f"the body is no JSON: {error}") from None
+        raise bad_request(f"{what} is no JSON: {error}") from None
     level, depth = _containers([value]), 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise bad_request(f"the body has lists and objects in more than {MAX_DEPTH} levels")
+            raise bad_request(f"{what} has lists and objects in more than {MAX_DEPTH} levels")
         level = [found for outer in level for found in _containers(outer)]
     return value
 

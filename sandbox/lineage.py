@@ -65,7 +65,9 @@ def _read_request(catalog: Catalog, request: JsonObject) -> tuple[Entity, str, i
     guid, direction = request.get("guid"), request.get("direction")
     if not guid:
         raise errors.bad_request("guid is not specified")
-    if direction not in SIDES:
+    if not isinstance(guid, str):
+        raise errors.bad_request("guid is no text")
+    if not isinstance(direction, str) or direction not in SIDES:
         raise errors.bad_request(f"direction must be INPUT or OUTPUT, not {direction}")
     depth, offset, size = request.get("depth", 3), request.get("from", 0), request.get("size", 10)
     for name, value, highest in (("size", size, None), ("from", offset, None), ("depth", depth, MAX_DEPTH)):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import orjson
-
+from sandbox.bodies import parse_json
+from sandbox.errors import bad_request
 from sandbox.messages import Record, RecordPage
 
 CREATED = 1_757_500_000_000
@@ -86,11 +86,13 @@ def list_records(records: list[Record], query: dict[str, str]) -> RecordPage:
     """One page of records, as the services below /api/service answer (observed with pyatlan 11.6).
 
     Of `query`, `filter` (a JSON object of conditions), `sort` (a field, with `-` descending), `offset` and `limit`
-    (default 20) are obeyed; pyatlan asks until a page is empty.
+    (default 20) are obeyed; pyatlan asks until a page is empty. Raises `AtlasError` (400) for a filter that is none.
     """
     found = records
     if query.get("filter"):
-        condition = orjson.loads(query["filter"])
+        condition = parse_json(query["filter"], "the filter")
+        if not isinstance(condition, dict):
+            raise bad_request("the filter must be a JSON object")
         found = [record for record in records if _matches(record, condition)]
     sort = query.get("sort", "")
     if sort.lstrip("-"):

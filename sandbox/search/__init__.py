@@ -7,8 +7,7 @@ next page.
 
 from __future__ import annotations
 
-import orjson
-
+from sandbox.bodies import parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import bad_request, query_rejected
 from sandbox.messages import JsonObject, SearchResponse
@@ -34,7 +33,7 @@ def index_search(catalog: Catalog, request: JsonObject, cache: SearchCache) -> S
     """
     dsl = request.get("dsl")
     if isinstance(dsl, str):
-        dsl = orjson.loads(dsl)
+        dsl = parse_json(dsl, "the dsl")
     if not isinstance(dsl, dict):
         raise bad_request("search needs a dsl object")
     start, size = dsl.get("from") or 0, dsl.get("size", 10)

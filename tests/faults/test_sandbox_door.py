@@ -482,6 +482,41 @@ def test_a_body_that_is_too_deep_is_a_bad_request_everywhere(own: World, shape: 
         assert (answer.status_code, answer.json()["errorCode"]) == (400, "ATLAS-400-00-029")
 
 
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 300, 990, 10_000])
+def test_json_within_a_request_is_bounded_like_the_request(own: World, levels: int) -> None:
+    for opening, closing in SHAPES.values():
+        text = nested(opening, closing, levels).decode()
+        answer = own.http.post("/api/meta/search/indexsearch", json={"dsl": text})
+        assert (answer.status_code, answer.json()["errorCode"]) == (400, "ATLAS-400-00-029")
+        filtered = own.http.get("/api/service/users", params={"filter": text[:15_000]})
+        assert (filtered.status_code, filtered.json()["errorCode"]) == (400, "ATLAS-400-00-029")
+
+
+@pytest.mark.parametrize("guid", [[], ["x"], {"a": 1}, 1, True, None])
+@pytest.mark.parametrize("direction", [[], {}, 1, "INPUT"])
+def test_lineage_of_what_is_no_guid_is_a_bad_request(own: World, guid: Any, direction: Any) -> None:
+    answer = own.http.post("/api/meta/lineage/list", json={"guid": guid, "direction": direction})
+    assert (answer.status_code, answer.json()["errorCode"]) == (400, "ATLAS-400-00-029")
+
+
+def test_values_as_deep_as_allowed_are_kept_and_shown(own: World) -> None:
+    """Deep in a stored value, the answer and the database have more levels than the request."""
+    with_value = {
+        "typeName": "Table",
+        "guid": "-1",
+        "attributes": {"qualifiedName": "default/x/1/deep", "name": "deep"},
+    }
+    for shape in ("lists", "objects"):
+        value = json.loads(nested(*SHAPES[shape], MAX_DEPTH - 5))
+        entity = {**with_value, "attributes": {**with_value["attributes"], "description": value}}
+        saved = own.http.post("/api/meta/entity/bulk", json={"entities": [entity]})
+        assert saved.status_code in (200, 400, 404), saved.text
+    query = {"term": {"qualifiedName": "default/x/1/deep"}}
+    found = own.http.post("/api/meta/search/indexsearch", json={"dsl": {"query": query}, "attributes": ["description"]})
+    assert found.status_code == 200
+    own.http.post("/_sandbox/reset", json={"catalog": True}).raise_for_status()
+
+
 def deep_query(levels: int) -> dict[str, Any]:
     query: dict[str, Any] = {"term": {"__state": "ACTIVE"}}
     for _ in range(levels):

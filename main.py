@@ -900,9 +900,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    settings = get_settings(sandbox=options.sandbox)
-    if settings.sandbox and options.require_tenant:
-        raise SettingsError(["No tenant is set, and --require-tenant asks for one: set ATLAN_BASE_URL and a token."])
+    settings = get_settings(sandbox=options.sandbox, require_tenant=options.require_tenant)
     if options.clear_cache:
         clear_all_cache(settings=settings)
         return 0

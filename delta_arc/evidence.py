@@ -20,7 +20,7 @@ from delta_arc.heads import LARGEST_READ, Head, find_footer, parse_head
 from delta_arc.keys import WRAPPINGS
 from delta_arc.matching import match_columns
 from runtime.parallel import map_in_time
-from runtime.terminal import Progress, logger, visible
+from runtime.terminal import MOST_OF_A_NAME, Progress, logger, visible
 
 FIRST_READ = 64 * 1024
 READERS = 8  # objects read at once
@@ -59,7 +59,7 @@ class Evidence:
     agreed_absent: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        source = f" of {visible(self.key)}" if self.key else ""
+        source = f" of {visible(self.key, MOST_OF_A_NAME)}" if self.key else ""
         return f"{self.ground.value}{source}{f' ({self.reason})' if self.reason else ''}"
 
     @property
@@ -87,7 +87,7 @@ def explain_ground(context: str | None) -> str:
     told = _read_context(context)
     reason = f" ({_line(told['reason'])})" if told.get("reason") else ""
     absent = f"; not in the file: {', '.join(map(visible, told['absent']))}" if told.get("absent") else ""
-    return f"{visible(told.get('ground', ''))}{reason}{absent}"
+    return f"{visible(told.get('ground', ''), MOST_OF_A_NAME)}{reason}{absent}"
 
 
 def _read_context(context: str | None) -> _Context:
@@ -110,7 +110,7 @@ def _read_context(context: str | None) -> _Context:
 
 def _line(text: str) -> str:
     """A sentence of ours, that quotes many names, as one line, whoever may have edited it; parts are not too long."""
-    return " ".join(visible(word) for word in text.split(" "))
+    return " ".join(visible(word, MOST_OF_A_NAME) for word in text.split(" "))
 
 
 # =====================================================================================================================
@@ -331,7 +331,11 @@ def _read_head(client: Any, bucket: str, key: str, size: int) -> Head | bytes:
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         denied = code in ("AccessDenied", "AllAccessDisabled", "Forbidden", "403")
-        return Head(reason="reading it is denied" if denied else f"it cannot be read: S3 answered {visible(code)}")
+        return Head(
+            reason="reading it is denied"
+            if denied
+            else f"it cannot be read: S3 answered {visible(code, MOST_OF_A_NAME)}"
+        )
     except (ConnectTimeoutError, ReadTimeoutError):
         return TOO_SLOW
     except _ShortError:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import IO
 
 from delta_arc.heads import LONGEST_NAME, MOST_COLUMNS, Head
-from runtime.terminal import visible
+from runtime.terminal import MOST_OF_A_NAME, visible
 
 START_SECONDS = 30  # Python and pyarrow take half a second, where nothing else runs
 FOOTER_SECONDS = 3  # the largest footer that is read takes milliseconds
@@ -167,4 +167,4 @@ def _head_of(answer: bytes, is_start: bool = False) -> Head:
         raise _ChildError(too_late=False)
     if not reason and not columns and not is_start:
         return Head(reason="its Parquet footer has no columns")
-    return Head(columns=tuple(columns), nested=nested, reason=visible(reason))
+    return Head(columns=tuple(columns), nested=nested, reason=visible(reason, MOST_OF_A_NAME))

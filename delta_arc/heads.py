@@ -56,7 +56,7 @@ def parse_head(head: bytes, complete: bool) -> Head:
     text = head[:LARGEST_READ].decode("utf-8-sig", "replace")
     beginning = text.lstrip()[:1]
     if not beginning:
-        return Head(reason="it is empty")
+        return Head(reason="it is empty" if complete else "its beginning is blank")
     if beginning in "{[":
         return _parse_json(text)
     if beginning == "<":

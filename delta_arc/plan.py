@@ -82,10 +82,10 @@ class Plan:
     world: Mapping[str, Mapping[str, str]]
     steps: Sequence[Step]
     removals: Sequence[SearchHit]  # the processes that are wanted no more
-    doubted: int  # how many processes stay although one file leaves them out
     coverage: Coverage
     prune: bool
     existing: Mapping[str, SearchHit]  # the processes of the flow that Atlan has
+    doubted: int = 0  # how many of them stay although one file leaves them out
 
     @property
     def counts(self) -> dict[str, int]:
@@ -123,7 +123,7 @@ def make_plan(
     coverage = replace(tables.coverage, unmatched=(*tables.coverage.unmatched, *columns.unmatched))
     stale = find_stale(existing, wanted, tables.doubted | columns.doubted)
     doubted = len(find_stale(existing, wanted)) - len(stale)
-    return Plan(world, steps, stale, doubted, coverage, prune, existing)
+    return Plan(world, steps, stale, coverage, prune, existing, doubted)
 
 
 def check_limits(plan: Plan, max_remove: int | None, max_unmatched: int) -> None:

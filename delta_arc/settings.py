@@ -113,7 +113,7 @@ def get_settings(sandbox: bool = False, require_tenant: bool = False) -> Setting
     # What is told of wrong settings has to be masked, too.
     level, secrets = environment.get("LOG_LEVEL", "").strip().upper(), secrets_in(environment)
     configure_logging(level if level in LOG_LEVELS else "INFO", *secrets)
-    warn_of_unknown_settings()
+    warn_of_unknown_settings(environment)
     if sandbox:
         environment = {name: value for name, value in environment.items() if name not in TENANT_SETTINGS}
     if require_tenant:

@@ -69,9 +69,10 @@ def _read_env_file() -> dict[str, str]:
 _told: set[str] = set()
 
 
-def warn_of_unknown_settings() -> None:
-    """Tell every variable that looks like a setting and is none, once; raises `SettingsError` as reading `.env` does."""
-    found = [sentence for sentence in find_unknown_settings(_read_env_file(), os.environ) if sentence not in _told]
+def warn_of_unknown_settings(variables: Iterable[str]) -> None:
+    """Tell every variable that looks like a setting and is none, once; what the environment has not is of `.env`."""
+    in_file = [name for name in variables if name not in os.environ]
+    found = [sentence for sentence in find_unknown_settings(in_file, os.environ) if sentence not in _told]
     _told.update(found)
     for sentence in found[:MOST_UNKNOWN]:
         logger.warning("⚠️ %s", sentence)

@@ -246,7 +246,7 @@ def test_the_columns_alone_keep_to_the_file(orders: World, run: Callable[..., Ru
 def test_a_file_of_other_columns_gets_no_edge(orders: World, run: Callable[..., Run]) -> None:
     put(orders, "orders.csv", "shade,weight\nred,12\n")
     ended = run()
-    assert ended.code == 0
+    assert ended.code == 4
     assert "the file has shade, weight; the table has ID, NAME, TOTAL" in ended.out
     assert "🔍 0 of 1 tables have a complete chain" in ended.out
     assert (orders.count("Process"), orders.count("ColumnProcess")) == (0, 0)
@@ -264,6 +264,9 @@ def test_the_newest_file_that_tells_decides(orders: World, run: Callable[..., Ru
     put(orders, "orders_3.csv", "1,Ann,2\n", age=1)
     assert "names and header of 2025/csa-tech-challenge-ary/orders_2.csv" in run("--dry-run").out
     put(orders, "orders_4.csv.gz", gzip.compress(b"total,id\n2,1\n"))
+    run("--prune")
+    assert columns_of(orders) == {"ID", "NAME", "TOTAL"}
+    put(orders, "orders_5.csv", "total,id\n3,1\n", age=-1)
     assert "1 processes are stale" in run().out
     assert columns_of(orders) == {"ID", "NAME", "TOTAL"}
     run("--prune")

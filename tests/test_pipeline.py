@@ -137,8 +137,8 @@ def test_a_second_run_finds_all_unchanged(world: World, run: Callable[..., Run])
 def test_one_more_file_changes_one_chain(world: World, run: Callable[..., Run]) -> None:
     run()
     before = world.state()
-    (world.files / "archive").mkdir()
-    (world.files / "archive" / "orders.json").write_text("{}")
+    (world.files / "later").mkdir()
+    (world.files / "later" / "orders.json").write_text("{}")
     (world.files / "notes.md").write_text("no data")
     ended = run()
     assert ended.code == 0

@@ -30,6 +30,7 @@ from delta_arc import evidence
 from delta_arc.evidence import Evidence, Ground, gather_evidence
 from delta_arc.footers import DEAD, SLOW, FooterReader
 from delta_arc.heads import LARGEST_READ, find_footer
+from sandbox import storage
 
 COLUMNS = ["ID", "NAME", "TOTAL"]
 NO_LINE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # what hides, moves or ends text
@@ -90,8 +91,8 @@ HOSTILE = {
     "cells without anything": b",,,\n,,,\n",
     "a quote that is never closed": b'id,"name\n' + b"x," * 100_000,
     "a cell longer than csv takes": b"id,name\n" + b"x" * 200_000 + b",1\n",
-    "small letters, packed": gzip.compress(b"a" * 200_000 + b",b\n" + b"a" * 50_000 + b",1\n", mtime=0),
-    "digits and a line break, packed": gzip.compress(b"a,b\n" + b'"' + b"1" * 120_000 + b'\n",x\n', mtime=0),
+    "small letters, packed": gzip.compress(b"a_b,c_d\n" + b"a" * 130_000 + b",x\n", mtime=0),
+    "digits and a line break, packed": gzip.compress(b'a_b,c_d\n"' + b"1" * 130_000 + b'\nx",x\n', mtime=0),
     "points": b"a,b\n" + b"." * 120_000 + b",x\n",
     "marks that are put in order": b"a,b\n" + ("\u0301\u0316" * 60_000).encode() + b",1\n",
     "a bomb": gzip.compress(b"\n" * 50_000_000, mtime=0),
@@ -154,7 +155,7 @@ def test_a_head_as_wide_as_a_table_may_be_is_read() -> None:
         records = json.dumps(dict.fromkeys(names, 1))
         for content in (text.encode(), records.encode()):
             assert evidence_of(content)[0].ground == ground
-    assert evidence_of(parquet({f"c{number}": [1] for number in range(1500)}))[0].ground == Ground.CONTRADICTION
+    assert evidence_of(parquet({f"c{number}": [1] for number in range(800)}))[0].ground == Ground.CONTRADICTION
 
 
 def test_json_of_the_usual_depth_is_read() -> None:
@@ -198,45 +199,20 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(content)
 
 
-PIECES = st.sampled_from(
-    [
-        b"a",
-        b"1",
-        b".",
-        b",",
-        b";",
-        b'"',
-        b"\\",
-        b"\n",
-        b"\r",
-        b" ",
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b'{"',
-        b'":',
-        b"_",
-        b"aA",
-        b"\xef\xbb\xbf",
-        b"\xcc\x81",
-        b"\xff",
-        b"\0",
-        b"\x1b[",
-        b"\xe2\x80\xae",
-        b"<",
-        b"-",
-        b"#",
-        b"null",
-        b"\\u0000",
-    ]
-)
+PIECES = (
+    b"a", b"1", b".", b",", b";", b'"', b"\\", b"\n", b"\r", b" ", b"{", b"}", b"[", b"]", b'{"', b'":', b"_", b"aA",
+    b"\xef\xbb\xbf", b"\xcc\x81", b"\xff", b"\0", b"\x1b[", b"\xe2\x80\xae", b"<", b"-", b"#", b"null", b"\\u0000",
+)  # fmt: skip
 
 
 @st.composite
 def repeated(draw: st.DrawFn) -> bytes:
     """Few pieces, said very often: what slow searches are slow with; sometimes packed."""
-    parts = draw(st.lists(st.tuples(PIECES, st.sampled_from([1, 2, 100, 60_000, 200_000])), min_size=1, max_size=6))
+    parts = draw(
+        st.lists(
+            st.tuples(st.sampled_from(PIECES), st.sampled_from([1, 2, 100, 60_000, 200_000])), min_size=1, max_size=6
+        )
+    )
     content = b"".join(piece * count for piece, count in parts)[:LARGEST_READ]
     return zlib_packed(content) if draw(st.booleans()) else content
 
@@ -368,7 +344,7 @@ def test_a_process_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) 
 
 
 def children() -> set[int]:
-    told = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
     return {int(line.split()[0]) for line in told.splitlines() if "parquet_child.py" in line}
 
 
@@ -538,7 +514,10 @@ def test_whatever_a_server_does_the_run_goes_on(
     answer: Callable[[Any, bytes], None], world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evidence, "OBJECT_SECONDS", 2.0)
-    with lying_s3(world.tenant.s3_endpoint_url, answer) as server:
+    # Behind it an S3 server that asks for no key: what it relays is signed for another address.
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with storage.serve_buckets(world.tenant.buckets) as true, lying_s3(true, answer) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
         begun = time.monotonic()
         ended = run("--dry-run")

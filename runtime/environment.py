@@ -59,7 +59,35 @@ def _read_env_file() -> dict[str, str]:
     from dotenv import dotenv_values
 
     logging.getLogger("dotenv").setLevel(logging.CRITICAL)
-    return {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
+    return _with_values_put_in(dotenv_values(stream=io.StringIO(text), interpolate=False))
+
+
+# `${NAME}` or `${NAME:-default}`, as dotenv has it, but without its looking ahead to the end for each.
+_REFERENCE = re.compile(r"\$\{([^}:${]*)(?::-((?:[^}$]|\$(?!\{))*))?\}")
+
+
+def _with_values_put_in(written: Mapping[str, str | None]) -> dict[str, str]:
+    """The variables with the values of others in the place of `${NAME}`, those of the file first, as dotenv does it.
+
+    A few lines that name each other twice make any number of bytes, which dotenv does not bound.
+    """
+    found: dict[str, str] = {}
+    size = 0
+
+    def put_in(reference: re.Match[str]) -> str:
+        nonlocal size
+        name, default = reference.groups(default="")
+        value = found.get(name, os.environ.get(name, default))
+        size += len(value)
+        if size > MOST_BYTES:
+            raise SettingsError(
+                [f".env cannot be read (its values are larger than {MOST_BYTES:,} bytes): shorten them."]
+            )
+        return value
+
+    for name, value in written.items():
+        found[name] = _REFERENCE.sub(put_in, value or "")
+    return found
 
 
 # =====================================================================================================================

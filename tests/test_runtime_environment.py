@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,37 @@ def test_a_huge_file_is_not_read() -> None:
     Path(".env").write_bytes(b"")
     os.truncate(".env", 1 << 40)
     assert "it is larger than 1,000,000 bytes" in fault()
+
+
+def test_values_may_name_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTER", "o")
+    monkeypatch.setenv("BOTH", "outer")
+    Path(".env").write_text("BOTH=b\nA=${BOTH}/${OUTER}/${NONE}/${NONE:-d}\nB='${A}'\nC=$A\n")
+    found = read_environment()
+    assert (found["BOTH"], found["A"], found["B"], found["C"]) == ("outer", "b/o//d", "b/o//d", "$A")
+
+
+@pytest.mark.parametrize("lines", [60, 2])
+def test_values_that_grow_without_end_are_told(lines: int) -> None:
+    """Each twice the one before, or one many times."""
+    text = "A0=0123456789\n" + "".join(f"A{n}=${{A{n - 1}}}${{A{n - 1}}}\n" for n in range(1, lines))
+    Path(".env").write_text(text if lines > 2 else f"A={'x' * 10_000}\nB={'${A}' * 100_000}\n")
+    assert "its values are larger than 1,000,000 bytes" in fault()
+
+
+def test_a_large_file_of_nonsense_takes_no_time() -> None:
+    began = time.monotonic()
+    for content in (
+        "x" * 200_000,
+        "a='" * 60_000,
+        "\\\n" * 400_000,
+        "${" * 90_000,
+        "A=" + "${" * 90_000,
+        "\n" * 200_000,
+    ):
+        Path(".env").write_text(content)
+        read_environment()
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever runs this may read every file")

@@ -151,7 +151,8 @@ def publish_in_sandbox() -> None:
     from urllib.request import ProxyHandler, Request, build_opener
 
     tenant = start_sandbox()
-    request = Request(f"{tenant.base_url}/_sandbox/publish", method="POST")
+    headers = {"Authorization": f"Bearer {tenant.api_token}"}
+    request = Request(f"{tenant.base_url}/_sandbox/publish", headers=headers, method="POST")
     with build_opener(ProxyHandler({})).open(request, timeout=600) as answer:
         published = json.load(answer)
     for refusal in published["refused"]:

@@ -491,7 +491,7 @@ def test_the_sandbox_shows_its_tenant_and_the_lineage_of_any_asset(
     page.set_default_timeout(10_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{world.tenant.base_url}/")
+    page.goto(world.tenant.page_url)
     assert "Connections: delta-arc-s3, postgres-ary, snowflake-ary" in page.inner_text("#about")
     assert shown(page) == sorted(shown(page))
     assert page.locator(".chain").count() == 8
@@ -515,7 +515,7 @@ def test_the_sandbox_shows_its_tenant_and_the_lineage_of_any_asset(
     assert errors == []
 
 
-def test_the_sandboxs_page_needs_no_token_and_tells_what_it_does_not_have(world: World) -> None:
+def test_the_sandboxs_page_has_no_token_and_tells_what_it_does_not_have(world: World) -> None:
     assert world.http.get("/").headers["content-type"].startswith("text/html")
     assert world.http.get("/_sandbox/assets?name=ORDERS").json()["total"] > 0
     assert world.http.get("/_sandbox/lineage/no-such-guid").status_code == 404

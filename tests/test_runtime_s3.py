@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from runtime import s3
 from runtime.environment import read_environment
-from runtime.s3 import S3Error, connect_open_s3, connect_s3, list_pages
+from runtime.s3 import S3Error, connect_keyed_s3, connect_s3, list_pages
 from sandbox import storage
 
 KEY_ID, SECRET = "landingreader", "Xk9secretsecretsecret"
@@ -396,7 +396,9 @@ def test_a_key_that_cannot_be_sent_is_one_sentence(locked: str) -> None:
     assert "ses" not in str(raised.value).replace("address", "")
 
 
-def test_an_open_server_is_reached_whatever_settings_there_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_server_with_a_key_of_its_own_is_reached_whatever_settings_there_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "config").write_text("no configuration")
     for name, value in {
@@ -406,8 +408,8 @@ def test_an_open_server_is_reached_whatever_settings_there_are(monkeypatch: pyte
         monkeypatch.setenv(name, value)
     asked: list[http.server.BaseHTTPRequestHandler] = []
     with answering(bound=asked) as endpoint, untouched():
-        assert keys_of(connect_open_s3(endpoint)) == []
-    assert "Authorization" not in asked[0].headers
+        assert keys_of(connect_keyed_s3(endpoint, ("its-own", "its-secret"))) == []
+    assert "Credential=its-own/" in asked[0].headers["Authorization"]
 
 
 def test_the_same_variables_share_a_client() -> None:

@@ -9,7 +9,7 @@ import orjson
 from sandbox.errors import bad_request
 
 # Far above what a program sends: pyatlan's bulks have some kilobytes for each asset, its queries a dozen levels.
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 # Each level costs a query half a dozen Python calls (the interpreter allows 1,000), and orjson writes 254 levels.
 MAX_DEPTH = 64
 

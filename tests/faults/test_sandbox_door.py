@@ -470,7 +470,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 300, 990, 100_000, 1_000_000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 300, 990, 100_000, 500_000])
 def test_a_body_that_is_too_deep_is_a_bad_request_everywhere(own: World, shape: str, levels: int) -> None:
     body = nested(*SHAPES[shape], levels)
     controls = [path for method, path in CONTROLS if method != "GET" and "publish" not in path]

@@ -19,10 +19,10 @@ from metadata_extraction.progress import UNHEARD, StepProgress
 from metadata_extraction.rows import SourceRow
 from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
 from metadata_extraction.sources import Source, SourceError, open_source
-from metadata_extraction.stores import Store, StoreError
+from metadata_extraction.stores import ENDING, Store, StoreError
 from metadata_extraction.upload import migrate_from_objectstore_to_atlan
 from runtime.errors import PipelineError
-from runtime.terminal import logger
+from runtime.terminal import logger, mask
 
 MOST_FAILURES = 100  # how many are passed on; all of them are in the log
 
@@ -35,7 +35,7 @@ def preflight_check(
     try:
         source = _open_source(settings)
     except PipelineError as error:
-        return Preflight("the source", [str(error)])
+        return _masked(Preflight("the source", [str(error)]), settings)
     faults = source.preflight()
     try:
         store = _open_deployment_store(settings)
@@ -43,7 +43,7 @@ def preflight_check(
         store.delete(f"{run.output_path}/.preflight")
     except PipelineError as error:
         faults.append(f"The deployment's object store {settings.deployment_store} cannot be written: {error}")
-    return Preflight(source.address, [settings.without_secrets(fault) for fault in faults])
+    return _masked(Preflight(source.address, faults), settings)
 
 
 def fetch_databases(run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD) -> Written:
@@ -116,7 +116,9 @@ def upload_to_atlan(
     settings = settings or get_extraction_settings()
     try:
         summary = migrate_from_objectstore_to_atlan(run.output_path, settings, progress)
-    except Exception as error:
+    except ENDING:
+        raise
+    except BaseException as error:
         # Whatever it is: the extraction itself has succeeded, and its files are safe.
         logger.debug("the upload broke off", exc_info=True)
         reason = f"it broke off ({type(error).__name__}: {error})"
@@ -128,8 +130,20 @@ def upload_to_atlan(
 
 def _without_secrets(summary: MigrationSummary, settings: ExtractionSettings) -> MigrationSummary:
     """What a store or a library says may hold anything, and Temporal keeps it."""
-    failures = [Failure(failure.file, settings.without_secrets(failure.error)) for failure in summary.failures]
-    return replace(summary, failures=failures, reason=settings.without_secrets(summary.reason))
+    settings.apply_to_log()
+    failures = [Failure(mask(failure.file), mask(failure.error)) for failure in summary.failures]
+    return replace(
+        summary,
+        failures=failures,
+        reason=mask(summary.reason),
+        source=mask(summary.source),
+        destination=mask(summary.destination),
+    )
+
+
+def _masked(preflight: Preflight, settings: ExtractionSettings) -> Preflight:
+    settings.apply_to_log()
+    return Preflight(mask(preflight.source), [mask(fault) for fault in preflight.faults])
 
 
 def _open_source(settings: ExtractionSettings) -> Source:

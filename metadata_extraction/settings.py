@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from metadata_extraction.components import secrets_in_components
 from metadata_extraction.models import Filters
 from metadata_extraction.sources import secrets_in
 from runtime.environment import check_log_level, read_environment
@@ -16,6 +18,11 @@ from runtime.terminal import configure_logging
 # The connection in Atlan that the sample's assets belong to.
 SAMPLE_CONNECTION_NAME = "postgres-sample"
 SAMPLE_CONNECTION = "default/postgres/1763700000"
+SECRET_SETTINGS = (
+    "ATLAN_AUTH_CLIENT_SECRET", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "TEMPORAL_API_KEY", "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN", "PGPASSWORD",
+)  # fmt: skip
+TEMPORAL_TLS_FILES = ("TEMPORAL_TLS_CA", "TEMPORAL_TLS_CERT", "TEMPORAL_TLS_KEY")
 TRUE, FALSE = ("true", "1", "yes", "on"), ("", "false", "0", "no", "off")
 
 
@@ -40,6 +47,9 @@ class ExtractionSettings:
     temporal_address: str
     temporal_namespace: str
     temporal_task_queue: str
+    temporal_tls: bool
+    temporal_api_key: str = field(repr=False)
+    temporal_tls_files: Mapping[str, Path]  # by setting
     log_level: str
     environment: Mapping[str, str] = field(repr=False)
 
@@ -55,19 +65,13 @@ class ExtractionSettings:
 
     @property
     def secrets(self) -> list[str]:
-        """What no log, error or history may show; longer ones first, as a short one may be a part of a long one."""
-        found = {*secrets_in(self.source_url), self.environment.get("ATLAN_AUTH_CLIENT_SECRET", "")}
-        return sorted(found - {""}, key=lambda secret: (-len(secret), secret))
-
-    def without_secrets(self, text: str) -> str:
-        """The text with `***` in place of each secret; ones of under 4 characters are in every other word."""
-        for secret in self.secrets:
-            if len(secret) >= 4:
-                text = text.replace(secret, "***")
-        return text
+        """What no log, error or history may show: passwords, keys, and every value that a component refers to."""
+        named = {self.environment.get(name, "") for name in SECRET_SETTINGS}
+        found = {*secrets_in(self.source_url), *named, *secrets_in_components(self.components, self.environment)}
+        return sorted(found - {""})
 
     def apply_to_log(self) -> None:
-        """Let the log show what the level asks for, and none of the secrets."""
+        """Let the log show what the level asks for, and let it and `mask` show none of the secrets."""
         configure_logging(self.log_level, *self.secrets)
 
 
@@ -87,13 +91,14 @@ def check_extraction_settings(environment: Mapping[str, str]) -> ExtractionSetti
     faults: list[str] = []
     source_url = values.get("SOURCE_URL", "")
     connection_name, connection = _check_connection(values, faults)
+    tls_files = _check_tls_files(values, faults)
     settings = ExtractionSettings(
         source_url=source_url,
         connection_name=connection_name,
         connection_qualified_name=connection,
         filters=_check_filters(values, faults),
         every_database="INCLUDE_DATABASES" in values,
-        enable_atlan_upload=_check_upload(values, faults),
+        enable_atlan_upload=_check_switch("ENABLE_ATLAN_UPLOAD", values, faults),
         statement_timeout_seconds=_check_timeout(values, faults),
         components=_check_components(values, faults),
         deployment_store=values.get("DEPLOYMENT_OBJECT_STORE_NAME", "objectstore"),
@@ -101,6 +106,9 @@ def check_extraction_settings(environment: Mapping[str, str]) -> ExtractionSetti
         temporal_address=values.get("TEMPORAL_ADDRESS", "127.0.0.1:7233"),
         temporal_namespace=values.get("TEMPORAL_NAMESPACE", "default"),
         temporal_task_queue=values.get("TEMPORAL_TASK_QUEUE", "delta-arc-extraction"),
+        temporal_tls=_check_temporal_tls(values, tls_files, faults),
+        temporal_api_key=values.get("TEMPORAL_API_KEY", ""),
+        temporal_tls_files=tls_files,
         log_level=check_log_level(values.get("LOG_LEVEL", "INFO"), faults),
         environment=values,
     )
@@ -138,11 +146,34 @@ def _check_filters(values: Mapping[str, str], faults: list[str]) -> Filters:
     return Filters(**patterns)
 
 
-def _check_upload(values: Mapping[str, str], faults: list[str]) -> bool:
-    upload = values.get("ENABLE_ATLAN_UPLOAD", "")
-    if upload.lower() not in TRUE + FALSE:
-        faults.append(f"ENABLE_ATLAN_UPLOAD is {upload}: use true or false.")
-    return upload.lower() in TRUE
+def _check_switch(name: str, values: Mapping[str, str], faults: list[str]) -> bool:
+    given = values.get(name, "")
+    if given.lower() not in TRUE + FALSE:
+        faults.append(f"{name} is {given}: use true or false.")
+    return given.lower() in TRUE
+
+
+def _check_tls_files(values: Mapping[str, str], faults: list[str]) -> dict[str, Path]:
+    files = {name: Path(values[name]) for name in TEMPORAL_TLS_FILES if name in values}
+    for name, path in files.items():
+        if not os.path.isfile(path):
+            faults.append(f"{name} is no file ({path}): name a file in PEM.")
+    if ("TEMPORAL_TLS_CERT" in files) != ("TEMPORAL_TLS_KEY" in files):
+        faults.append("TEMPORAL_TLS_CERT and TEMPORAL_TLS_KEY belong together: set both, or none.")
+    return files
+
+
+def _check_temporal_tls(values: Mapping[str, str], files: Mapping[str, Path], faults: list[str]) -> bool:
+    """Whether Temporal is spoken to over TLS: where it is asked for, and where there is a key or a certificate."""
+    needed = "TEMPORAL_API_KEY" in values or bool(files)
+    if "TEMPORAL_TLS" not in values:
+        return needed
+    wanted = _check_switch("TEMPORAL_TLS", values, faults)
+    if needed and not wanted:
+        faults.append(
+            "TEMPORAL_TLS is off, but there is a TEMPORAL_API_KEY or a certificate, which needs it: set TEMPORAL_TLS=true."
+        )
+    return wanted
 
 
 def _check_timeout(values: Mapping[str, str], faults: list[str]) -> int:
@@ -155,6 +186,6 @@ def _check_timeout(values: Mapping[str, str], faults: list[str]) -> int:
 
 def _check_components(values: Mapping[str, str], faults: list[str]) -> Path:
     components = Path(values.get("COMPONENTS_PATH", "components"))
-    if not components.is_dir():
+    if not os.path.isdir(components):
         faults.append(f"COMPONENTS_PATH is no folder ({components}): name the folder with the Dapr component files.")
     return components

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import re
+import secrets
 import stat
 import threading
 import time
@@ -25,6 +25,7 @@ PART_BYTES = 8 << 20  # what is read and sent at a time; a bigger file goes up i
 PARTS_IN_FLIGHT = 2  # of one file; more of them did not make it faster, near or far
 MAX_PARTS = 10_000  # of a multipart upload, says "Amazon S3 multipart upload limits" in S3's user guide
 LEFTOVER_SECONDS = 24 * 3600
+ENDING = (KeyboardInterrupt, SystemExit, GeneratorExit)  # what ends more than a store; everything else is told
 
 
 class StoreError(PipelineError):
@@ -108,7 +109,6 @@ class LocalFolder:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.address = f"local folder {root}"
-        self._numbers = itertools.count()
         self._inside: set[str] = set()  # folders that are known to be below the root
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
@@ -161,11 +161,12 @@ class LocalFolder:
     def write(self, key: str, parts: Iterable[bytes], size: int) -> str:
         """Write beside the store's files, flush to the disk, and rename. The tag has the time of change."""
         path = self._path(key)
-        staging = self.root / self.STAGING / f"{os.getpid()}-{threading.get_ident()}-{next(self._numbers)}"
+        # Its name cannot be foretold, so that nobody can plant a link there.
+        staging = self.root / self.STAGING / secrets.token_hex(16)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             staging.parent.mkdir(parents=True, exist_ok=True)
-            with staging.open("wb") as stream:
+            with staging.open("xb") as stream:
                 for part in parts:
                     stream.write(part)
                 stream.flush()
@@ -195,19 +196,23 @@ class LocalFolder:
 
     def _path(self, key: str) -> Path:
         """Where a key is; refused where it would lead out of the root, also through a linked folder."""
-        folder, _, _ = key.rpartition("/")
+        folder, _, name = key.rpartition("/")
+        if name in ("..", ".") or "\0" in key:
+            raise StoreError("its key leads out of the store's folder")
         if folder not in self._inside:
             root, parent = os.path.realpath(self.root), os.path.realpath(self.root / folder)
             if key.startswith("/") or os.path.commonpath([root, parent]) != root:
                 raise StoreError("its key leads out of the store's folder")
             self._inside.add(folder)
-        if key.rpartition("/")[2] in ("..", ".") or "\0" in key:
-            raise StoreError("its key leads out of the store's folder")
         return self.root / key
 
     def _listed(self, entry: os.DirEntry[str]) -> StoredFile:
-        found = entry.stat(follow_symlinks=False)
-        return StoredFile(os.path.relpath(entry.path, self.root).replace(os.sep, "/"), found.st_size, _tag(found))
+        key = os.path.relpath(entry.path, self.root).replace(os.sep, "/")
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except PermissionError:
+            return StoredFile(key, 0, "")  # `read` tells why
+        return StoredFile(key, found.st_size, _tag(found))
 
 
 def _tag(found: os.stat_result) -> str:
@@ -281,13 +286,22 @@ class RemoteStore:
 
 @contextlib.contextmanager
 def _telling_errors() -> Iterator[None]:
-    """Turn obstore's errors, which span many lines, into one sentence. Some of them are Python's own, like ValueError."""
+    """Turn obstore's errors, which span many lines, into one sentence. Some of them are Python's own, like ValueError.
+
+    A panic of its Rust code is no `Exception` ("PanicException" in PyO3's documentation).
+    """
     from obstore import exceptions
 
     try:
         yield
-    except (exceptions.BaseError, OSError, ValueError) as error:
+    except (*ENDING, StoreError):
+        raise
+    except BaseException as error:
+        if isinstance(error, Exception) and not isinstance(error, (exceptions.BaseError, *PYTHONS_OWN)):
+            raise
         refusal = _read_refusal(error)
+        if not isinstance(error, Exception):
+            raise StoreError(f"the store's library broke off ({refusal.text})") from None
         if refusal.code in KEY_REFUSED:
             raise StoreError(f"the store refuses the access key or its secret ({refusal.code})") from None
         if refusal.status == 403 or isinstance(
@@ -298,9 +312,13 @@ def _telling_errors() -> Iterator[None]:
             raise StoreError("the bucket does not exist: check the component's bucket") from None
         if isinstance(error, FileNotFoundError | exceptions.NotFoundError):
             raise StoreError("it is gone") from None
-        if isinstance(error, ValueError | exceptions.InvalidPathError):
+        if isinstance(error, ValueError | TypeError | OverflowError | exceptions.InvalidPathError):
             raise StoreError(f"its key cannot be used ({refusal.text})") from None
         raise StoreError(refusal.text, passing=True) from None
+
+
+# Of what Rust hands over, and of a value that it does not take.
+PYTHONS_OWN = (OSError, ValueError, TypeError, OverflowError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -316,7 +334,7 @@ class _Refusal:
 KEY_REFUSED = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken")
 
 
-def _read_refusal(error: Exception) -> _Refusal:
+def _read_refusal(error: BaseException) -> _Refusal:
     """The one place that reads obstore's wording: its errors have no fields, the answer is in their text only.
 
     It is that of object_store's `RequestError::Status`, `… - Server returned non-2xx status code: 403 Forbidden: ` and

@@ -1,7 +1,8 @@
 """The same steps on Temporal: durable, and taken over by another worker where one is lost.
 
-A worker's own settings say where the source and the stores are; a run brings none of them. What Temporal keeps of an
-activity that fails is its sentence, without secrets, chained errors and tracebacks.
+A worker's own settings say where the source and the stores are, and what may be read and uploaded; a run brings none
+of the first, and one that differs in the second is refused. What Temporal keeps of an activity that fails is its
+sentence, without secrets, chained errors and tracebacks.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, TLSConfig
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
     from metadata_extraction.activities import preflight_check, transform_data, upload_to_atlan
-    from metadata_extraction.models import MigrationSummary, Preflight, Result, Run, Transformed, Written
+    from metadata_extraction.models import MigrationSummary, Preflight, Result, Run, Transformed, Written, check_id
     from metadata_extraction.settings import ExtractionSettings
+    from metadata_extraction.stores import ENDING
     from metadata_extraction.workflow import FETCHES, UPLOAD_SKIPPED
     from runtime.errors import PipelineError
-    from runtime.terminal import logger
+    from runtime.terminal import logger, mask
 
 ACTIVITIES = (preflight_check, *FETCHES.values(), transform_data, upload_to_atlan)
 AT_ONCE = 4  # activities in a worker
@@ -44,8 +46,12 @@ ACTIVITY_RETRY = RetryPolicy(
     backoff_coefficient=2.0,
     maximum_interval=timedelta(minutes=1),
     maximum_attempts=5,
-    non_retryable_error_types=["SettingsError", "ComponentError"],
+    non_retryable_error_types=["SettingsError", "ComponentError", "RefusedRunError"],
 )
+
+
+class RefusedRunError(PipelineError):
+    """A run that is not what this worker's settings are for."""
 
 
 @workflow.defn(name="MetadataExtraction")
@@ -85,18 +91,40 @@ def as_activity(function: Callable[..., Any], settings: ExtractionSettings) -> C
 
     def execute(run: Run) -> Any:
         try:
+            settings.apply_to_log()  # a secret may be another one than when the worker began
             with _heartbeats() as heartbeat:
-                return function(run, settings, heartbeat)
-        except CancelledError:
+                return function(take_run(run, settings), settings, heartbeat)
+        except (CancelledError, *ENDING):
             raise
-        except Exception as error:
+        except BaseException as error:
             logger.debug("%s failed", function.__name__, exc_info=True)
             said = str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
             # By its type Temporal knows what not to try again. Its traceback and causes stay in this worker's log.
-            raise ApplicationError(settings.without_secrets(said), type=type(error).__name__) from None
+            raise ApplicationError(mask(said), type=type(error).__name__) from None
 
     execute.__annotations__ = {"run": Run, "return": get_type_hints(function)["return"]}
     return activity.defn(name=function.__name__)(execute)
+
+
+def take_run(run: Run, settings: ExtractionSettings) -> Run:
+    """The run as this worker does it. Raises `RefusedRunError` where it asks for what its settings do not say.
+
+    Anybody who reaches the task queue can start one.
+    """
+    if not (check_id(run.workflow_id) and check_id(run.run_id)):
+        raise RefusedRunError("The run is refused, as its ids cannot be parts of a key.")
+    asked = {
+        "ATLAN_CONNECTION_QUALIFIED_NAME": run.connection_qualified_name == settings.connection_qualified_name,
+        "INCLUDE_ and EXCLUDE_…": run.filters == settings.filters,
+        "ENABLE_ATLAN_UPLOAD": settings.enable_atlan_upload or not run.upload,
+    }
+    different = [name for name, same in asked.items() if not same]
+    if different:
+        raise RefusedRunError(
+            f"The run is refused, as the worker that took it has another {' and another '.join(different)}: give the "
+            "starter and the workers of a task queue the same settings."
+        )
+    return replace(run, connection_name=settings.connection_name)
 
 
 class _Heartbeat:
@@ -130,14 +158,34 @@ def _heartbeats() -> Iterator[_Heartbeat]:
         thread.join()
 
 
+def _tls_of(settings: ExtractionSettings) -> TLSConfig:
+    """What the client needs for TLS; without a CA's file, the system's CAs count."""
+    contents: dict[str, bytes] = {}
+    for name, path in settings.temporal_tls_files.items():
+        try:
+            contents[name] = path.read_bytes()
+        except OSError as error:
+            raise PipelineError(f"{name} cannot be read ({path}): {error.strerror}.") from None
+    return TLSConfig(
+        server_root_ca_cert=contents.get("TEMPORAL_TLS_CA"),
+        client_cert=contents.get("TEMPORAL_TLS_CERT"),
+        client_private_key=contents.get("TEMPORAL_TLS_KEY"),
+    )
+
+
 async def connect_temporal(settings: ExtractionSettings) -> Client:
     """A client of the server and namespace that the settings name. Raises `PipelineError` where it does not answer."""
     try:
-        return await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
-    except (RuntimeError, RPCError):
+        return await Client.connect(
+            settings.temporal_address,
+            namespace=settings.temporal_namespace,
+            tls=_tls_of(settings) if settings.temporal_tls else False,
+            api_key=settings.temporal_api_key or None,
+        )
+    except (RuntimeError, ValueError, RPCError):
         raise PipelineError(
-            f"Temporal does not answer at {settings.temporal_address}: start one with `temporal server start-dev`, or set "
-            "TEMPORAL_ADDRESS."
+            f"Temporal does not answer at {settings.temporal_address}: start one with `temporal server start-dev`, or check "
+            "TEMPORAL_ADDRESS and TEMPORAL_TLS."
         ) from None
 
 

@@ -10,14 +10,15 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from metadata_extraction.components import open_store
 from metadata_extraction.models import Failure, MigrationSummary
 from metadata_extraction.progress import UNHEARD, StepProgress
 from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
-from metadata_extraction.stores import PART_BYTES, PARTS_IN_FLIGHT, Store, StoredFile, StoreError, part_bytes
+from metadata_extraction.stores import ENDING, PART_BYTES, PARTS_IN_FLIGHT, Store, StoredFile, StoreError, part_bytes
 from runtime.errors import PipelineError
 from runtime.parallel import map_unordered
 from runtime.terminal import logger
@@ -28,6 +29,9 @@ LONGEST_PAUSE_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0  # without any success, before the files that are left are tried only once
 MOST_IN_FLIGHT = 128
 BYTES_IN_FLIGHT = 96 << 20
+MOST_MANIFEST_BYTES = 256 << 20  # that of a million files
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -94,14 +98,16 @@ def migrate(source: Store, destination: Store, prefix: str, progress: StepProgre
         return _stopped(names, f"there are no files below {prefix} in {source.address}")
     try:
         present = {file.key: file for file in destination.list(prefix)}
-        recorded = _read_manifest(destination, present.pop(manifest, None))
+        old_manifest = present.pop(manifest, None)
+        recorded = _try_again(lambda: _read_manifest(destination, old_manifest))
     except StoreError as error:
         return _all_failed(names, files, f"{destination.address} cannot be listed: {error}")
     mover = _Mover(source, destination, prefix, present, recorded)
     unchanged = all(mover.record_of(file) for file in files)
     try:
-        if not unchanged:
-            destination.delete(manifest)  # it says that everything is there, which is not so until the end
+        if old_manifest and not unchanged:
+            # It says that everything is there, which is not so until the end.
+            _try_again(lambda: destination.delete(manifest))
     except StoreError as error:
         return _all_failed(names, files, f"the old manifest cannot be deleted: {error}")
     moved = list(_move_all(mover, files, progress))
@@ -117,7 +123,7 @@ def migrate(source: Store, destination: Store, prefix: str, progress: StepProgre
     # The manifest that was read stays, where it says the same of the same files.
     if not failures and not (unchanged and {item.file: item for item in delivered} == recorded):
         try:
-            _write_manifest(destination, manifest, delivered)
+            _try_again(lambda: _write_manifest(destination, manifest, delivered))
         except StoreError as error:
             reason = f"the manifest cannot be written: {error}"
     sent = [item for item in moved if item.sent]
@@ -231,6 +237,8 @@ class _Mover:
         raise AssertionError("the last try returns")
 
     def _move_once(self, file: StoredFile) -> Moved:
+        if not _is_text(file.key):
+            raise StoreError("its name is no text in UTF-8, so that no manifest can have it")
         record = self.record_of(file)
         if record:
             return Moved(file, record)
@@ -269,6 +277,15 @@ class _Mover:
         return file.key.removeprefix(f"{self._prefix}/")
 
 
+def _is_text(key: str) -> bool:
+    """Whether a key can be written; a file's name may be any bytes, which Python shows as halves of surrogate pairs."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 # All files
 
 
@@ -303,7 +320,9 @@ def _move_all(mover: _Mover, files: Iterable[StoredFile], progress: StepProgress
         budget.take(held)
         try:
             return mover.move(file)
-        except Exception as error:
+        except ENDING:
+            raise
+        except BaseException as error:
             logger.debug("moving %s failed", file.key, exc_info=True)
             return Moved(file, None, error=f"{type(error).__name__}: {error}")
         finally:
@@ -351,6 +370,18 @@ class _ThreadGrowth:
 # The manifest
 
 
+def _try_again(call: Callable[[], T]) -> T:
+    """What a call gives that may be made again and again, as often as a file is tried; raises `StoreError`."""
+    for attempt in range(TRIES - 1):
+        try:
+            return call()
+        except StoreError as error:
+            if not error.passing:
+                raise
+            time.sleep(min(0.25 * 2**attempt, LONGEST_PAUSE_SECONDS))
+    return call()
+
+
 def _write_manifest(destination: Store, key: str, delivered: list[Delivered]) -> None:
     """Write the manifest as the last file, and read it back. Where it stands, everything is there."""
     document = {
@@ -369,10 +400,10 @@ def _write_manifest(destination: Store, key: str, delivered: list[Delivered]) ->
 
 def _read_manifest(destination: Store, file: StoredFile | None) -> dict[str, Delivered]:
     """What an earlier migration delivered, by file; nothing where there is no manifest that can be used."""
-    if file is None:
+    if file is None or file.size > MOST_MANIFEST_BYTES:
         return {}
     try:
         document = json.loads(b"".join(destination.read(file)))
         return {item["file"]: Delivered(**item) for item in document["files"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}

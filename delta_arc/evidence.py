@@ -24,10 +24,12 @@ from runtime.terminal import MOST_OF_A_NAME, Progress, logger, visible
 
 FIRST_READ = 64 * 1024
 READERS = 8  # objects read at once
-OBJECT_SECONDS = 20.0  # for one object; with a network that works, a tenth of a second
+OBJECT_SECONDS = 15.0  # for one object; with a network that works, a tenth of a second
 # For all objects, whatever the server does: a network that works takes a tenth of it.
 SECONDS, SECONDS_A_TABLE = 60.0, 0.25
-SLOW_IN_A_ROW = READERS  # so many objects too slow, one after the other, and the rest is not tried
+# So many objects too slow, one after the other, and the rest is not tried. More than are read at once, as those that are
+# slow hold up the readers until all of them are, however many others are quick.
+SLOW_IN_A_ROW = READERS + 4
 # Formats of objects that are not read; any other object tells what it is by its first bytes.
 UNREAD_EXTENSIONS = {"avro", "orc", "xml", "xlsx", "arrow", "feather", *WRAPPINGS} - {"gz", "gzip"}
 

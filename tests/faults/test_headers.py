@@ -168,6 +168,40 @@ def test_json_of_the_usual_depth_is_read() -> None:
         assert evidence_of(text.encode())[0].ground == Ground.HEADER
 
 
+def test_deep_json_is_not_parsed() -> None:
+    for opening in (b'{"x": ', b"["):
+        (found,) = evidence_of(opening * 900 + b"1")
+        assert found.reason == "its JSON is nested too deeply"
+    (found,) = evidence_of(b'{"id": 1, "name": 2, "total": 3}\n{"other": ' + b"[" * 900)
+    assert (found.ground, found.columns) == (Ground.HEADER, ("id", "name", "total"))
+
+
+def test_an_object_of_another_size_is_not_judged() -> None:
+    """A row that was cut off is no row, whatever the listing says."""
+
+    class Body(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert size is not None
+            assert 0 < size <= LARGEST_READ, "a server may go on for ever"
+            return super().read(size)
+
+    class Short(Bucket):
+        def get_object(self, Bucket: str, Key: str, Range: str) -> dict[str, Any]:
+            return {"Body": Body(self.contents[Key])}
+
+    for content, size, ground in (
+        (b"id,name,to", 22, Ground.NAMES),
+        (b"id,name,total\n1,2,3\n" * 10, 20, Ground.HEADER),
+        (b"id,name,total\n1,2,3\n" * 100_000, 10**7, Ground.HEADER),
+    ):
+        objects = {"t": [{"key": "k", "size": size, "last_modified": 1}]}
+        found = gather_evidence(Short({"k": content}), "bucket", objects, {"t": COLUMNS})["t"]
+        assert found.ground == ground
+    for size in (-5, None, "9", 2.5):
+        objects = {"t": [{"key": "k", "size": size, "last_modified": 1}]}
+        assert gather_evidence(Short({"k": b"id\n"}), "bucket", objects, {"t": COLUMNS})["t"].ground == Ground.NAMES
+
+
 # =====================================================================================================================
 # Any bytes
 # =====================================================================================================================
@@ -377,6 +411,25 @@ def test_no_process_is_left_behind(number: int) -> None:
     program.stdout.close()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits")
+def test_a_process_that_is_busy_ends_without_its_parent(bad_library: Callable[[str], None], tmp_path: Path) -> None:
+    bad_library("17.0.0")
+    program = PROGRAM.replace("FooterReader()", "FooterReader(footer_seconds=1)")
+    program = program.replace('b"x" * 20', 'b"good "').replace("time.sleep(60)", 'footers.read(b"burn ")')
+    paths = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=paths, stdout=subprocess.PIPE)
+    assert parent.stdout
+    child = int(parent.stdout.readline())
+    time.sleep(0.3)
+    parent.kill()
+    parent.wait(10)
+    until = time.monotonic() + 20
+    while child in children():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    parent.stdout.close()
+
+
 def test_many_footers_need_one_process() -> None:
     started = time.monotonic()
     with FooterReader() as footers:
@@ -554,7 +607,28 @@ def test_a_budget_holds_whatever_the_server_does(monkeypatch: pytest.MonkeyPatch
     found = gather_evidence(Slow(dict.fromkeys(names, good)), "b", objects, dict.fromkeys(names, COLUMNS))
     assert time.monotonic() - begun < 4
     assert {one.ground for one in found.values()} == {Ground.HEADER, Ground.NAMES}
-    assert {one.reason for one in found.values()} == {"", evidence.TOO_SLOW.reason, evidence.NOT_TRIED.reason}
+    reasons = [one.reason for one in found.values()]
+    assert {*reasons} == {"", evidence.TOO_SLOW.reason, evidence.NOT_TRIED.reason}
+    assert reasons.count(evidence.TOO_SLOW.reason) > evidence.SLOW_IN_A_ROW, "they are not in a row"
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "OBJECT_SECONDS", 0.5)
+    asked: list[str] = []
+
+    class Silent(Bucket):
+        def get_object(self, Bucket: str, Key: str, Range: str) -> dict[str, Any]:
+            asked.append(Key)
+            time.sleep(5)
+            return super().get_object(Bucket, Key, Range)
+
+    names = [f"{number:04}" for number in range(1000)]
+    objects = {name: [{"key": name, "size": 9, "last_modified": number} for number in (1, 2)] for name in names}
+    begun = time.monotonic()
+    found = gather_evidence(Silent({}), "b", objects, dict.fromkeys(names, COLUMNS))
+    assert time.monotonic() - begun < 3
+    assert len(asked) <= 2 * evidence.READERS
+    assert {one.ground for one in found.values()} == {Ground.NAMES}
 
 
 def test_the_worst_files_in_one_run(world: World, run: Callable[..., Run]) -> None:

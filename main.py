@@ -87,7 +87,7 @@ from runtime.atlan import (
 )
 from runtime.embedded import SANDBOX_FOLDER
 from runtime.errors import PipelineError, SettingsError
-from runtime.files import replace_file
+from runtime.files import read_small_file, replace_file
 from runtime.parallel import side_by_side
 from runtime.s3 import S3Error, list_pages
 from runtime.terminal import Progress, logger, say_error
@@ -114,6 +114,7 @@ __all__ = [
     "save_cache_to_file",
 ]
 
+LARGEST_CACHE = 1 << 30  # bytes of a cache file: some millions of assets
 MAX_UNMATCHED = 1000  # how many new objects that are in no chain a run registers at the most, unless told otherwise
 
 # =====================================================================================================================
@@ -128,7 +129,7 @@ def load_cache_from_file(filename: str | Path) -> dict[str, Any] | None:
     """
     path = Path(filename)
     try:
-        cache = json.loads(path.read_text(encoding="utf-8-sig"))
+        cache = json.loads(read_small_file(path, LARGEST_CACHE).decode("utf-8-sig"))
         if not isinstance(cache["data"], list) or not all(_is_row(row) for row in cache["data"]):
             raise ValueError("its data is no list of [qualified_name, name, type]")
         if not isinstance(cache.get("source") or {}, dict):

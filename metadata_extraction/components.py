@@ -91,14 +91,14 @@ def open_store(name: str, folder: Path, environment: Mapping[str, str] | None = 
     components = read_components(folder)
     component = components.get(name)
     if component is None:
-        known = ", ".join(sorted(components)) or "none"
+        known = ", ".join(_shown(known) for known in sorted(components)) or "none"
         raise ComponentError(
             f"The object store {name} is not registered: no file in {folder}/ has this name (found: {known})."
         )
     opener = OPENERS.get(component.type)
     if opener is None:
         raise ComponentError(
-            f"{component.path}: {component.type} is no object store: use one of {', '.join(sorted(OPENERS))}."
+            f"{component.path}: {_shown(component.type)} is no object store: use one of {', '.join(sorted(OPENERS))}."
         )
     secrets = _Secrets(components, read_environment() if environment is None else environment)
     values = _fill_in(component, secrets)
@@ -145,7 +145,7 @@ def read_components(folder: Path) -> dict[str, Component]:
                 component = _make_component(document, path)
                 if component.name in found:
                     raise ComponentError(
-                        f"{path}: there is a component {component.name} in {found[component.name].path} already: give "
+                        f"{path}: there is a component {_shown(component.name)} in {found[component.name].path} already: give "
                         "each a name of its own."
                     )
                 found[component.name] = component
@@ -210,7 +210,9 @@ def _make_item(path: Path, name: str, item: Mapping[str, Any]) -> MetadataItem:
         else:
             made["value"] = _text_of(item.get("value"))
     except (AttributeError, TypeError, ValueError):
-        raise ComponentError(f"{path}: {name} has a value of another shape: write a text, or a reference.") from None
+        raise ComponentError(
+            f"{path}: {_shown(name)} has a value of another shape: write a text, or a reference."
+        ) from None
     return made
 
 
@@ -245,7 +247,7 @@ class _Secrets:
             return self.in_environment(f"{prefix}{name}")
         if store.type != "secretstores.local.file":
             raise ComponentError(
-                f"{store.path}: {store.type} cannot be read here: use secretstores.local.env or local.file."
+                f"{store.path}: {_shown(store.type)} cannot be read here: use secretstores.local.env or local.file."
             )
         path = Path(store.metadata.get("secretsFile", {}).get("value", ""))
         try:
@@ -256,7 +258,7 @@ class _Secrets:
             return _text_of(value)
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise ComponentError(
-                f"{store.path}: the secrets file {path} cannot be read ({type(error).__name__})."
+                f"{store.path}: the secrets file {_shown(str(path))} cannot be read ({type(error).__name__})."
             ) from None
 
 
@@ -266,8 +268,8 @@ def _fill_in(component: Component, secrets: _Secrets) -> dict[str, str]:
     for name, item in component.metadata.items():
         value = _value_of(component, name, item, secrets)
         if "}}" in value.partition("{{")[2] or re.search("^<.*>$|^your-", value):
-            shown = value if "value" in item and name not in SECRET_FIELDS else "a placeholder"
-            raise ComponentError(f"{component.path}: {name} still has {shown}: put the real value there.")
+            shown = _shown(value) if "value" in item and name not in SECRET_FIELDS else "a placeholder"
+            raise ComponentError(f"{component.path}: {_shown(name)} still has {shown}: put the real value there.")
         values[name] = value
     return values
 
@@ -278,21 +280,27 @@ def _value_of(component: Component, name: str, item: MetadataItem, secrets: _Sec
         reference = item["secretKeyRef"]
         value = secrets.in_store(component.secret_store, reference.get("name", ""), reference.get("key", "")).strip()
         if not value:
+            wanted = _shown(reference.get("name", ""))
             raise ComponentError(
-                f"{component.path}: the secret {reference.get('name')} for {name} is not set: "
-                f"put it into the environment variable {reference.get('name')}."
+                f"{component.path}: the secret {wanted} for {_shown(name)} is not set: put it into the environment "
+                f"variable {wanted}."
             )
         return value
     if "envRef" in item:
         value = secrets.in_environment(item["envRef"]).strip()
         if not value:
-            raise ComponentError(f"{component.path}: the environment variable {item['envRef']} for {name} is not set.")
+            raise ComponentError(
+                f"{component.path}: the environment variable {_shown(item['envRef'])} for {_shown(name)} is not set."
+            )
         return value
     return item.get("value", "").strip()
 
 
 def _open_local(component: Component, values: Values) -> Store:
-    return LocalFolder(Path(_need(component, values, "rootPath")))
+    path = _need(component, values, "rootPath")
+    if "\0" in path:
+        raise ComponentError(f"{component.path}: rootPath is no path ({_shown(path)}): check it.")
+    return LocalFolder(Path(path))
 
 
 def _open_s3(component: Component, values: Values) -> Store:
@@ -413,7 +421,7 @@ def _need_name(component: Component, values: Values, name: str) -> str:
     """A name of a bucket, container or account: letters, digits and `-_.$`, as all of them allow no others."""
     given = _need(component, values, name)
     if not re.fullmatch(r"[A-Za-z0-9$][A-Za-z0-9._$-]{0,254}", given):
-        raise ComponentError(f"{component.path}: {name} is no name of one ({given}): check it.")
+        raise ComponentError(f"{component.path}: {name} is no name of one ({_shown(given)}): check it.")
     return given
 
 
@@ -435,7 +443,7 @@ def _check_endpoint(component: Component, values: Values) -> str:
     except ValueError:
         pass
     raise ComponentError(
-        f"{component.path}: endpoint is no web address ({given}): write it like https://storage.acme.com:9000."
+        f"{component.path}: endpoint is no web address ({_shown(given)}): write it like https://storage.acme.com:9000."
     )
 
 
@@ -445,6 +453,12 @@ def _is_ip_address(endpoint: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _shown(text: str) -> str:
+    """A value within a sentence: on one line, and not all of a long one."""
+    line = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+    return line if len(line) <= 200 else f"{line[:200]}…"
 
 
 def _summary_of(error: BaseException) -> str:

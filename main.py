@@ -866,9 +866,9 @@ def build_parser() -> argparse.ArgumentParser:
     flag("--yes", help="do not ask before --remove-lineage")
     flag("--cache-status", help="show both caches and end")
     flag("--clear-cache", help="delete both caches and end")
-    flag(
-        "--require-tenant", help="refuse to run in the sandbox where no tenant is set, as in a job that nobody watches"
-    )
+    places = parser.add_mutually_exclusive_group()
+    flag = partial(places.add_argument, action="store_true")
+    flag("--require-tenant", help="refuse to run in the sandbox where no tenant is set, as where nobody watches")
     flag("--sandbox", help="use the embedded sandbox and its sample, whatever tenant is set")
     return parser
 

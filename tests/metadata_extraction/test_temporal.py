@@ -8,14 +8,22 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from postgres_world import postgres_server
 from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client
@@ -27,8 +35,8 @@ from upload_world import LOCAL
 from metadata_extraction.models import Filters, Run, Written
 from metadata_extraction.progress import StepProgress
 from metadata_extraction.settings import ExtractionSettings, check_extraction_settings
-from metadata_extraction.temporal import as_activity
-from runtime.errors import PipelineError
+from metadata_extraction.temporal import RefusedRunError, as_activity, connect_temporal, take_run
+from runtime.errors import PipelineError, SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES, COLUMNS = 400, 60
@@ -237,3 +245,189 @@ def test_no_secret_of_an_error_gets_into_temporals_history(kind: type[Exception]
     assert failure.application_failure_info.type == kind.__name__
     assert "pass-word" not in str(failure)
     assert "hush-hush" not in str(failure)
+
+
+class Panic(BaseException):
+    """As a panic of a library's Rust code, which is no Exception."""
+
+
+def test_a_panic_fails_the_activity_and_not_the_worker() -> None:
+    settings = check_extraction_settings({**OWN, "ATLAN_AUTH_CLIENT_SECRET": "hush-hush"})
+
+    def fetch(run: Run, settings: ExtractionSettings, progress: StepProgress) -> Written:
+        raise Panic("hush-hush")
+
+    with pytest.raises(ApplicationError, match=r"Panic: \*\*\*"):
+        ActivityEnvironment().run(as_activity(fetch, settings), ASKED)
+
+
+# What a worker takes
+
+OWN = {
+    "SOURCE_URL": "postgresql://u:p@h/d",
+    "ATLAN_CONNECTION_NAME": "shop",
+    "ATLAN_CONNECTION_QUALIFIED_NAME": "default/postgres/1",
+    "EXCLUDE_SCHEMAS": "hr",
+    "COMPONENTS_PATH": ".",
+}
+ASKED = Run("w", "r", "another name", "default/postgres/1", Filters(exclude_schemas="hr"), False)
+
+
+def test_a_worker_takes_its_own_name_of_the_connection() -> None:
+    settings = check_extraction_settings(OWN)
+    assert take_run(ASKED, settings) == replace(ASKED, connection_name="shop")
+    assert take_run(ASKED, replace(settings, enable_atlan_upload=True)).upload is False
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (replace(ASKED, connection_qualified_name="default/postgres/2"), "has another ATLAN_CONNECTION_QUALIFIED_NAME: give"),
+        (replace(ASKED, filters=Filters()), "has another INCLUDE_ and EXCLUDE_…: give the starter"),
+        (replace(ASKED, filters=Filters(exclude_schemas="(a+)+$")), "has another INCLUDE_ and EXCLUDE_…"),
+        (replace(ASKED, upload=True), "has another ENABLE_ATLAN_UPLOAD: give"),
+        (replace(ASKED, upload=True, filters=Filters()), "has another INCLUDE_ and EXCLUDE_… and another ENABLE_ATLAN_UPLOAD"),
+        (replace(ASKED, workflow_id="../../x"), "its ids cannot be parts of a key"),
+        (replace(ASKED, run_id="a/b"), "its ids cannot be parts of a key"),
+    ],
+    ids=["connection", "no filters", "slow filters", "upload", "two", "workflow id", "run id"],
+)  # fmt: skip
+def test_a_worker_refuses_what_its_own_settings_do_not_say(asked: Run, said: str) -> None:
+    settings, called = check_extraction_settings(OWN), []
+
+    def fetch(run: Run, settings: ExtractionSettings, progress: StepProgress) -> Written:
+        called.append(run)
+        raise AssertionError
+
+    with pytest.raises(ApplicationError, match=said) as caught:
+        ActivityEnvironment().run(as_activity(fetch, settings), asked)
+    assert caught.value.type == RefusedRunError.__name__
+    assert called == []
+
+
+def test_a_run_that_a_worker_refuses_ends_with_its_sentence(tmp_path: Path, environment: dict[str, str]) -> None:
+    worker = start("worker", tmp_path, environment)
+    try:
+        environment["ATLAN_CONNECTION_QUALIFIED_NAME"] = "default/postgres/1763700002"
+        starter = start("start", tmp_path, environment, "--workflow-id", "foreign")
+        said, _ = starter.communicate(timeout=300)
+    finally:
+        worker.terminate()
+        worker.communicate()
+    assert starter.returncode == 1, said
+    assert "The run is refused, as the worker that took it has another ATLAN_CONNECTION_QUALIFIED_NAME" in said
+    assert not (tmp_path / "objectstore").exists()
+
+
+# TLS
+
+
+def write_certificates(folder: Path) -> None:
+    """`ca.pem`, and with `cert.pem` and `key.pem` who is `localhost` by that CA."""
+    now = datetime.now(timezone.utc)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("ca", "localhost")]
+    for file, subject, key, is_ca in (("ca.pem", names[0], keys[0], True), ("cert.pem", names[1], keys[1], False)):
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(names[0])
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            .sign(keys[0], hashes.SHA256())
+        )
+        (folder / file).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    encryption = serialization.NoEncryption()
+    text = keys[1].private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    (folder / "key.pem").write_bytes(text)
+
+
+@contextlib.contextmanager
+def tls_before(address: str, folder: Path) -> Iterator[str]:
+    """TLS before a server without it, which asks for a certificate of the CA in the folder; yields its address."""
+    write_certificates(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    context.load_verify_locations(folder / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.set_alpn_protocols(["h2"])
+    host, _, port = address.rpartition(":")
+
+    async def serve() -> None:
+        async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                while data := await reader.read(65536):
+                    writer.write(data)
+                    await writer.drain()
+            writer.close()
+
+        async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            there = await asyncio.open_connection(host, int(port))
+            await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+
+        server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context)
+        ports.append(server.sockets[0].getsockname()[1])
+        started.set()
+        await asyncio.to_thread(ended.wait)
+        server.close()
+
+    ports: list[int] = []
+    started, ended = threading.Event(), threading.Event()
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
+    thread.start()
+    started.wait()
+    try:
+        yield f"localhost:{ports[0]}"
+    finally:
+        ended.set()
+        thread.join(10)
+
+
+def test_temporal_over_tls_with_a_certificate(temporal: str, tmp_path: Path) -> None:
+    async def connect(**given: str) -> str:
+        settings = check_extraction_settings({**OWN, **given})
+        return (await connect_temporal(settings)).namespace
+
+    with tls_before(temporal, tmp_path) as address:
+        files = {
+            "TEMPORAL_ADDRESS": address,
+            "TEMPORAL_TLS_CA": str(tmp_path / "ca.pem"),
+            "TEMPORAL_TLS_CERT": str(tmp_path / "cert.pem"),
+            "TEMPORAL_TLS_KEY": str(tmp_path / "key.pem"),
+            "TEMPORAL_API_KEY": "hush-hush",
+        }
+        assert asyncio.run(connect(**files)) == "default"
+        with pytest.raises(PipelineError, match="check TEMPORAL_ADDRESS and TEMPORAL_TLS"):
+            asyncio.run(connect(TEMPORAL_ADDRESS=address, TEMPORAL_TLS="true"))
+        with pytest.raises(PipelineError, match="Temporal does not answer at"):
+            asyncio.run(connect(TEMPORAL_ADDRESS=address))
+        (tmp_path / "key.pem").write_text("no key")
+        with pytest.raises(PipelineError, match="Temporal does not answer at"):
+            asyncio.run(connect(**files))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"TEMPORAL_TLS": "perhaps"}, "TEMPORAL_TLS is perhaps: use true or false"),
+        (
+            {"TEMPORAL_TLS": "false", "TEMPORAL_API_KEY": "hush-hush"},
+            "TEMPORAL_TLS is off, but there is a TEMPORAL_API_KEY",
+        ),
+        ({"TEMPORAL_TLS_CA": "nowhere"}, r"TEMPORAL_TLS_CA is no file \(nowhere\): name a file in PEM"),
+        ({"TEMPORAL_TLS_CERT": __file__}, "TEMPORAL_TLS_CERT and TEMPORAL_TLS_KEY belong together"),
+    ],
+)
+def test_wrong_settings_for_temporal_are_told(given: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        check_extraction_settings({**OWN, **given})
+    assert "hush-hush" not in str(caught.value)
+
+
+def test_an_api_key_goes_over_tls_only() -> None:
+    assert check_extraction_settings({**OWN, "TEMPORAL_API_KEY": "hush-hush"}).temporal_tls is True
+    assert check_extraction_settings(OWN).temporal_tls is False

@@ -18,10 +18,10 @@ from runtime.terminal import configure_logging
 # The connection in Atlan that the sample's assets belong to.
 SAMPLE_CONNECTION_NAME = "postgres-sample"
 SAMPLE_CONNECTION = "default/postgres/1763700000"
-SECRET_SETTINGS = (
-    "ATLAN_AUTH_CLIENT_SECRET", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "TEMPORAL_API_KEY", "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN", "PGPASSWORD",
-)  # fmt: skip
+# Variables that are secret, of ours and of the libraries.
+SECRET_VARIABLES = re.compile(
+    r"(?:ATLAN|AWS|TEMPORAL|SNOWFLAKE|AZURE|PG)\w*(?:TOKEN|SECRET|PASSWORD|API_KEY|ACCESS_KEY)"
+)
 TEMPORAL_TLS_FILES = ("TEMPORAL_TLS_CA", "TEMPORAL_TLS_CERT", "TEMPORAL_TLS_KEY")
 TRUE, FALSE = ("true", "1", "yes", "on"), ("", "false", "0", "no", "off")
 
@@ -66,7 +66,7 @@ class ExtractionSettings:
     @property
     def secrets(self) -> list[str]:
         """What no log, error or history may show: passwords, keys, and every value that a component refers to."""
-        named = {self.environment.get(name, "") for name in SECRET_SETTINGS}
+        named = {value for name, value in self.environment.items() if SECRET_VARIABLES.fullmatch(name)}
         found = {*secrets_in(self.source_url), *named, *secrets_in_components(self.components, self.environment)}
         return sorted(found - {""})
 

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from functools import partial
 
 from metadata_extraction.components import open_store
-from metadata_extraction.models import MigrationSummary, Result, Run, check_id
+from metadata_extraction.models import MigrationSummary, PreflightError, Result, Run, check_id
 from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
 from runtime.embedded import start_sandbox
 from runtime.errors import PipelineError, SettingsError
@@ -62,9 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         for fault in error.faults:
             say_error(fault)
         return WRONG_SETTING
+    except PreflightError as error:
+        for fault in error.faults:
+            say_error(fault)
+        return FAILED
     except PipelineError as error:
-        for line in str(error).splitlines():
-            say_error(line)
+        say_error(str(error))
         return FAILED
     except ImportError as error:
         say_error(f"{error.name} is missing: pip install -r metadata_extraction/requirements.txt")

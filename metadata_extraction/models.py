@@ -6,6 +6,8 @@ import posixpath
 import re
 from dataclasses import dataclass, field, replace
 
+from runtime.errors import PipelineError
+
 TYPENAMES = ("database", "schema", "table", "column", "procedure")
 ROOT = "artifacts/apps/delta-arc/workflows"
 
@@ -65,6 +67,14 @@ class Preflight:
 
     source: str
     faults: list[str]
+
+
+class PreflightError(PipelineError):
+    """The source or the store cannot be used; one sentence for each fault."""
+
+    def __init__(self, preflight: Preflight) -> None:
+        super().__init__("\n".join(preflight.faults))
+        self.faults = tuple(preflight.faults)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from metadata_extraction.components import secrets_in_components
 from metadata_extraction.models import Filters
 from metadata_extraction.sources import secrets_in
-from runtime.environment import check_log_level, read_environment
+from runtime.environment import check_log_level, read_environment, warn_of_unknown_settings
 from runtime.errors import SettingsError
 from runtime.terminal import configure_logging
 
@@ -80,8 +80,10 @@ def get_extraction_settings() -> ExtractionSettings:
 
     A command reads them once and passes them on; what is called by hand reads them for itself.
     """
-    settings = check_extraction_settings(read_environment())
+    environment = read_environment()
+    settings = check_extraction_settings(environment)
     settings.apply_to_log()
+    warn_of_unknown_settings(environment)
     return settings
 
 

@@ -12,9 +12,8 @@ from metadata_extraction.activities import (
     transform_data,
     upload_to_atlan,
 )
-from metadata_extraction.models import MigrationSummary, Preflight, Result, Run
+from metadata_extraction.models import MigrationSummary, PreflightError, Result, Run
 from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
-from runtime.errors import PipelineError
 from runtime.terminal import Progress, logger
 
 FETCHES = {
@@ -26,14 +25,6 @@ FETCHES = {
 }
 
 UPLOAD_SKIPPED = "Atlan upload skipped for workflow (disabled)"
-
-
-class PreflightError(PipelineError):
-    """The source or the store cannot be used; one sentence for each fault."""
-
-    def __init__(self, preflight: Preflight) -> None:
-        super().__init__("\n".join(preflight.faults))
-        self.faults = tuple(preflight.faults)
 
 
 def run_in_process(run: Run, settings: ExtractionSettings | None = None) -> Result:

@@ -84,9 +84,7 @@ JSON = st.recursive(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=JSON, path=st.sampled_from([SEARCH, USER, ROLES, BULK, ENTITY, LINEAGE]), skip=st.integers(0, 5))
-def test_no_answer_ends_in_a_traceback(
-    body: Any, path: str, skip: int, world: World, run: Callable[..., Run]
-) -> None:
+def test_no_answer_ends_in_a_traceback(body: Any, path: str, skip: int, world: World, run: Callable[..., Run]) -> None:
     json.dumps(body, allow_nan=False)
     world.renew()
     if path == ENTITY:

@@ -13,7 +13,7 @@ import sandbox
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code, which is 2 if the tenant cannot start."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "--folder", type=Path, default=Path(".sandbox"), help="where its state lives (default: .sandbox)"
     )

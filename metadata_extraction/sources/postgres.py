@@ -335,7 +335,9 @@ class PostgresSource:
         """Connect with everything in `SESSION` fixed, where a pooler does not refuse to be told (PgBouncer's `options`)."""
         own = {"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8", **self._parameters, "dbname": database}
         given = str(self._parameters.get("options") or os.environ.get("PGOPTIONS", ""))
-        options = " ".join([given, *(f"-c {name}={value}" for name, value in SESSION.items())]).strip()
+        timeouts = {"statement_timeout": f"{self._timeout_seconds}s", "lock_timeout": LOCK_MILLISECONDS}
+        fixed = {**SESSION, **timeouts}  # the time-outs too, or the first statements could run into the owner's
+        options = " ".join([given, *(f"-c {name}={value}" for name, value in fixed.items())]).strip()
         try:
             return psycopg.connect(**{**own, "options": options}, application_name="delta-arc")
         except psycopg.OperationalError as error:

@@ -761,13 +761,13 @@ def remove_lineage(
     flow = None if all_flows else Flow(postgres, bucket, settings.s3_prefix, snowflake)
     own = find_own_lineage(client, postgres, snowflake, flow)
     s3, kept = find_own_s3(client, derived, settings.s3_prefix, own) if with_s3 else ([], [])
-    place = f"between {settings.postgres_connection} and {settings.snowflake_connection}"
+    place = f"between {settings.postgres_connection} and {settings.snowflake_connection} in {settings.place}"
     place += "" if all_flows else f", through s3://{settings.s3_bucket}/{settings.s3_prefix}"
     told = f"{len(own)} processes {place}" + (f", and {len(s3)} S3 assets" if with_s3 else "")
     if not dry_run and len(own) + len(s3) > max_remove:
         raise PipelineError(f"{told} would be archived, more than --max-remove {max_remove}: nothing is removed.")
     if not dry_run and (own or s3) and not ask(f"Archive {told}?"):
-        raise PipelineError("Nothing is removed: --remove-lineage needs a yes, or --yes where no one can be asked.")
+        raise PipelineError(f"{told} stay: --remove-lineage needs a yes, or --yes where no one can be asked.")
     outcomes = remove_assets(client, "Lineage", find_stale(own, ()), dry_run)
     report = Report(outcomes, existing=own, changes=bool(own or s3))
     log_lines(f"⚠️ {sentence}" for sentence in kept)
@@ -857,9 +857,9 @@ def build_parser() -> argparse.ArgumentParser:
     flag("--force-refresh", help="read the assets from Atlan even if the cache is valid")
     flag("--prune", help="archive processes made earlier that are wanted no more")
     most = f"never archive more than N (default: {MAX_REMOVE}, and with --prune no more than half of the lineage)"
-    parser.add_argument("--max-remove", type=int, metavar="N", help=most)
+    parser.add_argument("--max-remove", type=_number, metavar="N", help=most)
     most = f"never register more than N new objects that are in no chain (default: {MAX_UNMATCHED})"
-    parser.add_argument("--max-unmatched", type=int, default=MAX_UNMATCHED, metavar="N", help=most)
+    parser.add_argument("--max-unmatched", type=_number, default=MAX_UNMATCHED, metavar="N", help=most)
     flag("--remove-lineage", help="archive all processes made for these connections, bucket and prefix, and end")
     flag("--all-flows", help="with --remove-lineage: of any bucket and prefix between the two connections")
     flag("--with-s3", help="with --remove-lineage: also the S3 objects and bucket made here")
@@ -873,9 +873,21 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _number(text: str) -> int:
+    """A whole number from 0 on; argparse tells what is none."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 on")
+    return int(text)
+
+
 def _ask(question: str) -> bool:
     """Whether the person at the terminal says yes; nobody there is a no."""
-    return sys.stdin.isatty() and input(f"{question} Type yes: ").strip() == "yes"
+    if sys.stdin is None or not sys.stdin.isatty():
+        return False
+    try:
+        return input(f"{question} Type yes: ").strip() == "yes"
+    except EOFError:
+        return False
 
 
 def main(argv: Sequence[str] | None = None) -> int:

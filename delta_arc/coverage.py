@@ -41,7 +41,7 @@ def explain_tables(
         parts = tuple(part for part, words in gaps.items() if words)
         incomplete[pair.source] = Gap(parts, " and ".join(filter(None, gaps.values())))
         if not (overridden and not pair.target):
-            unmatched += _explain_pair(pair, found, pair.source in counts, overrides)
+            unmatched += _explain_pair(pair, found, counts, overrides)
     unmatched += [_explain_object(match, overrides) for match in matches if _is_open(match)]
     reached = {pair.target for pair in pairs} | {line.value for line in overrides.of("table") if not line.subject}
     unmatched += [
@@ -53,7 +53,9 @@ def explain_tables(
     return Coverage(complete, incomplete, tuple(unmatched), targets_of)
 
 
-def _explain_pair(pair: TablePair, found: Evidence | None, has_objects: bool, overrides: Overrides) -> list[Unmatched]:
+def _explain_pair(
+    pair: TablePair, found: Evidence | None, counts: Mapping[str, int], overrides: Overrides
+) -> list[Unmatched]:
     told = []
     if not pair.target:
         candidates = f": {', '.join(pair.candidates)}" if pair.candidates else ""
@@ -64,8 +66,9 @@ def _explain_pair(pair: TablePair, found: Evidence | None, has_objects: bool, ov
                 "table", f"PostgreSQL table {pair.source} has no Snowflake table ({pair.rule}{candidates})", lines
             )
         )
-    if not has_objects:
-        lines = (overrides.table_line(pair.source, None),) if pair.target else ()
+    if pair.source not in counts:
+        # Where no table has an object, the prefix is wrong, and no line of the overrides would mend that.
+        lines = (overrides.table_line(pair.source, None),) if pair.target and counts else ()
         told.append(Unmatched("table", f"PostgreSQL table {pair.source} has no S3 object", lines))
     if found and pair.target:
         lines = (overrides.object_line(found.key, None), overrides.object_line(found.key, pair.source))

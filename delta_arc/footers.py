@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from delta_arc.heads import LONGEST_NAME, MOST_COLUMNS, Head
 from runtime.terminal import MOST_OF_A_NAME, visible
+
+if TYPE_CHECKING:
+    import subprocess
 
 START_SECONDS = 30  # Python and pyarrow take half a second, where nothing else runs
 FOOTER_SECONDS = 3  # the largest footer that is read takes milliseconds
@@ -92,6 +94,8 @@ class FooterReader:
         # The system's allocator keeps to the limit of memory; the others set a lot of it aside.
         environment = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "ARROW_IO_THREADS": "1"}
         environment |= {name: os.environ[name] for name in VARIABLES if name in os.environ}
+        import subprocess  # which `--help` does not need
+
         pipe = subprocess.PIPE
         try:
             self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import itertools
 import logging
@@ -58,8 +57,19 @@ def _read_env_file() -> dict[str, str]:
     if "\0" in text:
         raise SettingsError([".env cannot be read (it has NUL characters): save it as UTF-8 text."])
     from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
     logging.getLogger("dotenv").setLevel(logging.CRITICAL)
+    # dotenv itself leaves such lines out, and goes on as if they had never been there.
+    wrong = [
+        str(line.original.line + line.original.string[: -len(line.original.string.lstrip())].count("\n"))
+        for line in parse_stream(io.StringIO(text))
+        if line.error or (line.key is not None and line.value is None)
+    ]
+    if wrong:
+        raise SettingsError(
+            [f".env cannot be read (line {', '.join(wrong[:5])}): write each as NAME=value, and close its quotes."]
+        )
     return _with_values_put_in(dotenv_values(stream=io.StringIO(text), interpolate=False))
 
 
@@ -127,6 +137,8 @@ def _nearest(name: str) -> str:
     """The setting that a name is nearly spelled like, or an empty text."""
     if len(name) > 2 * max(map(len, SETTINGS)):
         return ""
+    import difflib  # which `--help` does not need
+
     return next(iter(difflib.get_close_matches(name.upper(), sorted(SETTINGS), 1, cutoff=0.85)), "")
 
 

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 
@@ -42,6 +41,8 @@ def replace_file(path: Path, text: str) -> None:
     A file that is there keeps its mode. A new one is for its owner only, as it may hold a tenant's inventory. A link is
     replaced, and what it points to stays as it is.
     """
+    import tempfile  # which `--help` does not need
+
     # Its name cannot be foretold, so that nobody can plant a link there.
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".tmp", dir=path.parent)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -187,10 +188,10 @@ def test_lineage_of_other_prefixes_is_removed_only_on_request(
 def test_what_would_be_removed_is_counted_before_it_is_asked(world: World, run: Callable[..., Run]) -> None:
     run()
     asked: list[str] = []
-    with pytest.raises(PipelineError, match="Nothing is removed"):
+    with pytest.raises(PipelineError, match=r"57 processes .* stay: --remove-lineage needs a yes"):
         main.remove_lineage(with_s3=True, ask=lambda question: bool(asked.append(question)))
     assert asked == [
-        "Archive 57 processes between postgres-ary and snowflake-ary, "
+        f"Archive 57 processes between postgres-ary and snowflake-ary in {world.tenant.base_url}, "
         f"through s3://atlan-tech-challenge/{PREFIX}, and 9 S3 assets?"
     ]
     assert lineage(world) == 57
@@ -270,3 +271,25 @@ def test_a_bucket_of_another_connection_stays(world: World, run: Callable[..., R
     ended, left = taken_back(world, run)
     assert len(left) == 9
     assert "is not in Atlan as one that Delta Arc made" in ended.out
+
+
+@pytest.mark.parametrize("stdin", [None, "", "no\n"], ids=["closed", "ended", "no"])
+def test_whoever_cannot_be_asked_says_no(
+    stdin: str | None, world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    answers = None if stdin is None else io.StringIO(stdin)
+    if answers is not None:
+        monkeypatch.setattr(answers, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", answers)
+    ended = run("--remove-lineage")
+    assert ended.code == 1
+    assert f"57 processes between postgres-ary and snowflake-ary in {world.tenant.base_url}" in ended.err
+    assert lineage(world) == 57
+
+
+@pytest.mark.parametrize("number", ["-1", "1.5", "²", "many"])
+def test_a_limit_is_a_whole_number(number: str, run: Callable[..., Run]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("--prune", f"--max-remove={number}")
+    assert ended.value.code == 2

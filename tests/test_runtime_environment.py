@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import re
 import subprocess
@@ -56,14 +57,12 @@ def test_without_a_file_it_is_the_environment() -> None:
 
 
 def test_the_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path(".env").write_text(
-        "# a comment\nS3_PREFIX=in/\nexport AWS_REGION='eu'\nEMPTY=\nNAME_ONLY\nODD=é日🎉\n", "utf-8"
-    )
+    Path(".env").write_text("# a comment\nS3_PREFIX=in/\nexport AWS_REGION='eu'\nEMPTY=\nODD=é日🎉\n", "utf-8")
     before = dict(os.environ)
     found = read_environment()
     assert dict(os.environ) == before
-    assert {name: found[name] for name in ("S3_PREFIX", "AWS_REGION", "EMPTY", "NAME_ONLY", "ODD")} == {
-        "S3_PREFIX": "in/", "AWS_REGION": "eu", "EMPTY": "", "NAME_ONLY": "", "ODD": "é日🎉",
+    assert {name: found[name] for name in ("S3_PREFIX", "AWS_REGION", "EMPTY", "ODD")} == {
+        "S3_PREFIX": "in/", "AWS_REGION": "eu", "EMPTY": "", "ODD": "é日🎉",
     }  # fmt: skip
     monkeypatch.setenv("S3_PREFIX", "")
     assert read_environment()["S3_PREFIX"] == ""
@@ -131,7 +130,8 @@ def test_a_large_file_of_nonsense_takes_no_time() -> None:
         "\n" * 200_000,
     ):
         Path(".env").write_text(content)
-        read_environment()
+        with contextlib.suppress(SettingsError):
+            read_environment()
     assert time.monotonic() - began < 30
 
 
@@ -153,13 +153,15 @@ def test_no_file_ends_in_anything_but_variables_or_a_sentence(content: bytes) ->
     assert all(isinstance(name, str) and isinstance(value, str) for name, value in found.items())
 
 
-def test_a_line_that_is_no_setting_is_left_out_in_silence() -> None:
+def test_a_line_that_is_no_setting_is_told_by_its_number_alone() -> None:
     Path(".env").write_text("this is no setting\nS3_PREFIX=in/\n")
     program = "from runtime.environment import read_environment\nprint(read_environment()['S3_PREFIX'])"
     ended = subprocess.run(
         [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
-    assert (ended.stdout, ended.stderr) == ("in/\n", "")
+    assert ended.stdout == ""
+    assert ".env cannot be read (line 1): write each as NAME=value, and close its quotes." in ended.stderr
+    assert "this is no setting" not in ended.stderr
 
 
 @pytest.mark.parametrize(("text", "level"), [("INFO", "INFO"), ("debug", "DEBUG"), ("Warning", "WARNING")])

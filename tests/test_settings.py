@@ -360,3 +360,19 @@ def test_faults_are_plain_where_the_terminal_has_no_emoji(empty_folder: Path) ->
 def test_the_page_and_the_limit(environment: dict[str, str], page: Path | None, limit: int) -> None:
     settings = read_settings(environment)
     assert (settings.lineage_page, settings.max_requests_per_minute) == (page, limit)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('ATLAN_BASE_URL=https://a.atlan.com\nS3_PREFIX="2025/x/\n', "line 2"),
+        ("# mine\n\nS3_PREFIX: 2025/x/\n", "line 3"),
+        ("S3_PREFIX\n", "line 1"),
+        ("A=1\n='x'\nexport B\n", "line 2, 3"),
+    ],
+)
+def test_a_line_of_the_file_that_says_nothing_is_told(text: str, told: str, empty_folder: Path) -> None:
+    Path(".env").write_text(text)
+    with pytest.raises(SettingsError) as raised:
+        get_settings()
+    assert raised.value.faults == (f".env cannot be read ({told}): write each as NAME=value, and close its quotes.",)

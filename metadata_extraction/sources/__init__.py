@@ -3,54 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from metadata_extraction.rows import SourceRow
-from runtime.errors import PipelineError
+from metadata_extraction.sources.source import Source, SourceError
+
+__all__ = ["Source", "SourceError", "open_source", "secrets_in"]
 
 SNOWFLAKE = "snowflake://"
 # The parameters of Snowflake's connector that are secrets (Snowflake's reference of its Python connector).
 SNOWFLAKE_SECRETS = ("password", "token", "passcode", "private_key_file_pwd", "oauth_client_secret", "private_key")
-
-
-class SourceError(PipelineError):
-    """The source cannot be read; told in one sentence, without its password."""
-
-
-class Source(Protocol):
-    """A source, opened. Rows come sorted by name, with the fields of the classes in `rows`; `schemas` are names.
-
-    Rows are read as they are asked for, so a million columns need no more memory than a thousand. Every method but
-    `preflight` raises `SourceError`.
-    """
-
-    address: str  # for people: no password
-
-    def preflight(self) -> list[str]:
-        """What keeps the source from being read, one sentence for each fault."""
-        ...
-
-    def databases(self) -> Iterable[SourceRow]:
-        """The databases that may be read: the address's own, or every one."""
-        ...
-
-    def schemas(self, database: str) -> Iterable[SourceRow]:
-        """The schemas of a database, without those of the system."""
-        ...
-
-    def tables(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
-        """The tables, views and their like in the schemas."""
-        ...
-
-    def columns(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
-        """The columns of all that `tables` gives, those of a table together and in its order."""
-        ...
-
-    def procedures(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
-        """The procedures and functions in the schemas."""
-        ...
 
 
 def open_source(url: str, every_database: bool, timeout_seconds: int) -> Source:

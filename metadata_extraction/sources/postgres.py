@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from metadata_extraction.rows import SourceRow
-from metadata_extraction.sources import SourceError
+from metadata_extraction.sources.source import SourceError
 from runtime.terminal import logger
 
 ROWS_IN_FETCH = 2000  # rows that the server-side cursor fetches at a time

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from metadata_extraction.rows import SourceRow
-from metadata_extraction.sources import SourceError
+from metadata_extraction.sources.source import SourceError
 from runtime.terminal import logger
 
 DOES_NOT_EXIST = 2003  # Snowflake's error number for an object that is not there, or not granted

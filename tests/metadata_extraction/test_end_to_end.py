@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from postgres_world import outside_folder
-from snowflake_world import connect, snowflake_server
+from snowflake_world import connect, needs_fakesnow, snowflake_server
 from world import Run, World
 
 import main
@@ -183,6 +183,7 @@ def test_a_wrong_secret_completes_the_run_and_lists_what_failed(world: World, ex
     assert "10 of 10 files moved" in again.out
 
 
+@needs_fakesnow
 def test_both_sides_come_out_of_databases_and_end_in_one_lineage(
     world: World, extract: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:

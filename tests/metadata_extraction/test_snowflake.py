@@ -13,12 +13,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from snowflake.connector.errors import ProgrammingError
-from snowflake_world import connect, snowflake_server
+from snowflake_world import connect, needs_fakesnow, snowflake_server
 
 from metadata_extraction.outputs import PARQUET_SCHEMAS
 from metadata_extraction.rows import SourceRow
 from metadata_extraction.sources import Source, SourceError, open_source
 from metadata_extraction.sources.snowflake import SnowflakeSource
+
+pytestmark = needs_fakesnow
 
 STATEMENTS = [
     "create database SHOP",

@@ -111,7 +111,8 @@ def migrate(source: Store, destination: Store, prefix: str, progress: StepProgre
     except StoreError as error:
         return _all_failed(names, files, f"the old manifest cannot be deleted: {error}")
     moved = list(_move_all(mover, files, progress))
-    if any(item.sent and item.file.size > part_bytes(item.file.size) for item in moved):
+    # Also where it failed: older versions of obstore (0.11) do not abort what they have begun.
+    if any((item.sent or not item.delivered) and item.file.size > part_bytes(item.file.size) for item in moved):
         try:
             destination.clear_leftovers(prefix)
         except StoreError as error:

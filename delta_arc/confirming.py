@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from delta_arc.plan import Change, compared_value
 from delta_arc.report import Outcome, Status
 from runtime.atlan import read_entity
-from runtime.parallel import interleave
+from runtime.parallel import map_unordered
 from runtime.transport import AtlanRequestError
 
 if TYPE_CHECKING:
@@ -35,14 +35,9 @@ def confirm(client: AtlanClient, changes: Iterable[Change], outcomes: Sequence[O
 
 def _read_back(client: AtlanClient, changes: Sequence[Change]) -> dict[str, str]:
     """What is wrong with each asset, by qualified name; empty where nothing is."""
-    left = iter(changes)  # next() on it is one step for all threads
-
-    def read() -> Iterator[tuple[Change, str]]:
-        for change in left:
-            yield change, _fault_of(client, change)
-
     faults: dict[str, str] = {}
-    for change, fault in interleave([read() for _ in range(min(READING_AT_ONCE, len(changes)))]):
+    found = map_unordered(lambda change: (change, _fault_of(client, change)), changes, lambda: READING_AT_ONCE)
+    for change, fault in found:
         faults[change.qualified_name] = fault
         if len(faults) >= MOST_ABSENT and all(faults.values()):
             break

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +15,9 @@ from enum import Enum
 from typing import Any, TypedDict
 
 from delta_arc.footers import FooterReader
+from delta_arc.headers import find_columns, shared_columns
 from delta_arc.heads import LARGEST_READ, Head, find_footer, parse_head
 from delta_arc.keys import WRAPPINGS
-from delta_arc.matching import match_columns
 from runtime.parallel import map_in_time
 from runtime.terminal import MOST_OF_A_NAME, Progress, logger, visible
 
@@ -33,8 +32,8 @@ SLOW_IN_A_ROW = READERS + 4
 # Formats of objects that are not read; any other object tells what it is by its first bytes.
 UNREAD_EXTENSIONS = {"avro", "orc", "xml", "xlsx", "arrow", "feather", *WRAPPINGS} - {"gz", "gzip"}
 
-TOO_SLOW = Head(reason="it was not read: S3 takes too long")
-NOT_TRIED = Head(reason="it was not read: reading the files before it took too long")
+TOO_SLOW = Head(reason="it was not read: S3 takes too long", unread=True)
+NOT_TRIED = Head(reason="it was not read: reading the files before it took too long", unread=True)
 
 ABSENT = "columns not in the file"
 
@@ -116,66 +115,26 @@ def _line(text: str) -> str:
 
 
 # =====================================================================================================================
-# Is the first row a header, and does it fit the table?
+# Does it fit the table?
 # =====================================================================================================================
-
-NAME = r"#?\s*[^\W\d][\w $#.-]{0,127}"
-NO_NAMES = r"(?i)true|false|yes|no|null|none|nan|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-# Each takes time in proportion to the cell: no part can give back what another one could take.
-VALUE = r"[-+$€£]?[.,]*\d.*"  # what starts like a number or a date
-JOINT = r"[^\W_]_[^\W_]|[a-z][A-Z]"  # customer_id, customerId
 
 
 def judge(head: Head, table_columns: Sequence[str]) -> Evidence:
     """What the head of one object says about its table.
 
-    JSON and Parquet name their columns. The first row of a text is a header where most of its cells are columns of the
-    table, or where all of its cells look like names, and it stands out from the rows below. Only such a header that
-    shares no column with the table is a contradiction; a row that may be data decides nothing.
+    Only columns that are told for sure, and of which the table has none, are a contradiction.
     """
     if not table_columns:
         return Evidence(Ground.NAMES, reason="the table has no known columns")
-    if head.reason:
-        return Evidence(Ground.NAMES, reason=head.reason)
-    columns = head.columns or next(iter(head.rows), ())
-    if not columns:
-        return Evidence(Ground.NAMES, reason="it has no columns")
-    shared = _shared(columns, table_columns)
-    wrapped = head.nested or any(cell.startswith(("{", "[")) for row in head.rows[1:] for cell in row)
-    if not shared and wrapped:
-        return Evidence(Ground.NAMES, reason="its records are wrapped in JSON")
-    if head.rows and 2 * len(shared) <= len(columns):
-        if not all(_looks_like_a_name(cell) for cell in columns) or len(set(columns)) < len(columns):
-            return Evidence(Ground.NAMES, reason="it has no header")
-        if not _stands_out(columns, head.rows[1:]):
-            return Evidence(Ground.NAMES, reason="its first row may be data")
+    found = find_columns(head, table_columns)
+    if found.reason:
+        return Evidence(Ground.NAMES, reason=found.reason)
+    columns, shared = found.names, shared_columns(found.names, table_columns)
     if not shared:
         reason = f"the file has {_shortened(columns)}; the table has {_shortened(table_columns)}"
         return Evidence(Ground.CONTRADICTION, reason=reason, columns=tuple(map(visible, columns)))
     absent = tuple(name for name in table_columns if name not in shared)
     return Evidence(Ground.HEADER, absent=absent, columns=tuple(map(visible, columns)))
-
-
-def _shared(columns: Sequence[str], table_columns: Sequence[str]) -> set[str]:
-    """The table's columns that are among these, by the rules by which columns match."""
-    found = match_columns([[name, name, "Column"] for name in table_columns], [[name, name, ""] for name in columns])
-    return {left[1] for left, _ in found}
-
-
-def _looks_like_a_name(cell: str) -> bool:
-    return bool(re.fullmatch(NAME, cell)) and not re.fullmatch(NO_NAMES, cell)
-
-
-def _stands_out(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a column holds numbers or dates all the way below the first row, or half the cells are joined words
-    (`customer_id`) and none below them is."""
-    below = [row for row in rows if len(row) == len(first)]
-    if not below:
-        return False
-    joined = [at for at, cell in enumerate(first) if re.search(JOINT, cell)]
-    if any(all(re.fullmatch(VALUE, row[at]) for row in below) for at in range(len(first))):
-        return True
-    return 2 * len(joined) >= len(first) and not any(re.search(JOINT, row[at]) for row in below for at in joined)
 
 
 def _shortened(names: Sequence[str]) -> str:

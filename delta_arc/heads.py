@@ -31,7 +31,7 @@ class Head:
     """The beginning of an object: its first rows, or the names of its columns, or why there are neither.
 
     `nested` means that the columns may stand inside a JSON value, as Airbyte and Debezium write them; `cut_off`, that
-    the first line or record goes on beyond what was read.
+    the first line or record goes on beyond what was read; `unread`, that it is empty, damaged or not handed out.
     """
 
     rows: tuple[tuple[str, ...], ...] = ()
@@ -39,6 +39,7 @@ class Head:
     nested: bool = False
     reason: str = ""
     cut_off: bool = False
+    unread: bool = False
 
 
 def parse_head(head: bytes, complete: bool) -> Head:

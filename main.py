@@ -60,7 +60,6 @@ from delta_arc.matching import (
     ObjectMatch,
     columns_by_parent,
     match_s3_objects,
-    match_tables,
     tables_in,
 )
 from delta_arc.overrides import (
@@ -71,6 +70,7 @@ from delta_arc.overrides import (
     read_overrides,
 )
 from delta_arc.page import write_page
+from delta_arc.pairing import match_tables
 from delta_arc.plan import MAX_REMOVE, Plan, Step, check_limits, compare, make_plan, planned_outcomes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan

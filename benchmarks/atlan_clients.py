@@ -21,8 +21,9 @@ import main
 from delta_arc.chains import column_processes, group_datasets, table_processes
 from delta_arc.entities import Flow, make_bucket, make_s3_object
 from delta_arc.evidence import Evidence, Ground
-from delta_arc.matching import match_s3_objects, match_tables
+from delta_arc.matching import match_s3_objects
 from delta_arc.overrides import parse_overrides
+from delta_arc.pairing import match_tables
 from delta_arc.plan import Step, compare
 from delta_arc.report import Status
 from delta_arc.settings import get_settings

@@ -22,8 +22,9 @@ from delta_arc.coverage import explain_tables
 from delta_arc.entities import Flow, RegisteredObject, make_bucket, make_s3_object
 from delta_arc.evidence import judge, parse_head
 from delta_arc.keys import read_folder, read_name
-from delta_arc.matching import match_s3_objects, match_tables, tables_in
+from delta_arc.matching import match_s3_objects, tables_in
 from delta_arc.overrides import parse_overrides
+from delta_arc.pairing import match_tables
 from delta_arc.plan import Plan, Step, compare, make_plan
 from delta_arc.report import Report, S3Integration, TableLineage
 from delta_arc.saved_plan import describe_world, to_document

@@ -18,8 +18,9 @@ from delta_arc.entities import (
     make_load,
 )
 from delta_arc.evidence import Evidence, Ground
-from delta_arc.matching import AssetRow, ObjectMatch, TablePair, columns_by_parent, match_columns, places_of
+from delta_arc.matching import AssetRow, ObjectMatch, columns_by_parent, places_of
 from delta_arc.overrides import Overrides, override_columns
+from delta_arc.pairing import TablePair, match_columns
 from delta_arc.report import Unmatched
 
 

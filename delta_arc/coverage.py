@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from delta_arc.evidence import Evidence, Ground
-from delta_arc.matching import AssetRow, MatchOutcome, ObjectMatch, TablePair
+from delta_arc.matching import AssetRow, MatchOutcome, ObjectMatch
 from delta_arc.overrides import Overrides
+from delta_arc.pairing import TablePair
 from delta_arc.report import Coverage, Gap, Unmatched
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from delta_arc.fit import pair_names
 from delta_arc.heads import Head
-from delta_arc.matching import match_columns
 
 NAME = r"#?\s*[^\W\d][\w $#.-]{0,127}"
 NO_NAMES = r"(?i)true|false|yes|no|null|none|nan|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -53,8 +53,7 @@ def find_columns(head: Head, table_columns: Sequence[str]) -> FileColumns:
 
 def shared_columns(columns: Sequence[str], table_columns: Sequence[str]) -> set[str]:
     """The table's columns that are among these, by the rules by which columns match."""
-    found = match_columns([[name, name, "Column"] for name in table_columns], [[name, name, ""] for name in columns])
-    return {left[1] for left, _ in found}
+    return {left for left, _ in pair_names(table_columns, columns)}
 
 
 def _looks_like_a_name(cell: str) -> bool:

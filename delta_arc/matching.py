@@ -1,4 +1,4 @@
-"""Which S3 object carries which table, which table lands in which, and which columns are the same: pure functions.
+"""Which S3 object carries which table: pure functions.
 
 A key is read in its parts. The file's name names the table, or the nearest folder that is no partition does; dates,
 counters and other marks that jobs add to a name are taken off where the whole name is no table. The schema decides
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -59,22 +59,6 @@ class ObjectMatch:
     rule: str
     outcome: MatchOutcome
     candidates: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class TablePair:
-    """A source table and the target table that it lands in, as qualified names; `target` is None where none fits.
-
-    Where several fit (`outcome` is AMBIGUOUS), `candidates` are these targets; or, where other sources claim the same
-    target, they are these sources, and `contested_target` is the target.
-    """
-
-    source: str
-    target: str | None
-    rule: str
-    outcome: MatchOutcome
-    candidates: tuple[str, ...] = ()
-    contested_target: str | None = None
 
 
 NOT_DATA = "not data"
@@ -432,87 +416,3 @@ def _other_schema_told(table: _Table, told: Sequence[str], index: TableIndex) ->
 
 def _ambiguous(key: str, tables: Iterable[_Table]) -> ObjectMatch:
     return ObjectMatch(key, None, AMBIGUOUS, MatchOutcome.AMBIGUOUS, tuple(sorted({table.row[0] for table in tables})))
-
-
-# =====================================================================================================================
-# Tables and tables, columns and columns
-# =====================================================================================================================
-
-
-def match_tables(
-    sources: Iterable[AssetRow], targets: Iterable[AssetRow], forbidden: Container[tuple[str, str]] = ()
-) -> list[TablePair]:
-    """Pair each source table with the target of its name; the same schema decides between several.
-
-    Rows that are no tables may be among both; views are sources only. `forbidden` are pairs that can never be.
-    """
-    source_rows, target_rows = list(sources), list(targets)
-    places = {**places_of(source_rows), **places_of(target_rows)}
-    schemas = {table: fold(schema) for table, (_, schema) in places.items()}
-    by_name: dict[str, list[AssetRow]] = defaultdict(list)
-    for row in tables_in(target_rows, TARGET_TYPES):
-        by_name[fold(row[1])].append(row)
-    pairs = []
-    for row in tables_in(source_rows):
-        allowed = [target for target in by_name.get(fold(row[1]), []) if (row[0], target[0]) not in forbidden]
-        pairs.append(_match_table(row, allowed, schemas))
-    claims: dict[str, list[str]] = defaultdict(list)
-    for pair in pairs:
-        if pair.target:
-            claims[pair.target].append(pair.source)
-    return [_resolve_claim(pair, claims, schemas) for pair in pairs]
-
-
-def _match_table(source: AssetRow, candidates: list[AssetRow], schemas: dict[str, str]) -> TablePair:
-    rule = "same name"
-    if len(candidates) > 1:
-        same_schema = [row for row in candidates if schemas[row[0]] == schemas[source[0]]]
-        candidates, rule = same_schema or candidates, "same name and schema" if same_schema else rule
-    if len(candidates) > 1:
-        same_case = [row for row in candidates if row[1] == source[1]]
-        one_schema = len({parent_of(row[0], row[1]) for row in candidates}) == 1
-        candidates = same_case if one_schema and same_case else candidates
-    if not candidates:
-        return TablePair(source[0], None, "no table of that name", MatchOutcome.NO_TABLE)
-    if len(candidates) > 1:
-        return TablePair(
-            source[0], None, AMBIGUOUS, MatchOutcome.AMBIGUOUS, tuple(sorted(row[0] for row in candidates))
-        )
-    return TablePair(source[0], candidates[0][0], rule, MatchOutcome.MATCHED)
-
-
-def _resolve_claim(pair: TablePair, claims: dict[str, list[str]], schemas: dict[str, str]) -> TablePair:
-    """A target that several sources claim goes to the one in the schema of the same name, else to none."""
-    claimants = claims.get(pair.target or "", [])
-    if len(claimants) < 2 or not pair.target:
-        return pair
-    if [source for source in claimants if schemas[source] == schemas[pair.target]] == [pair.source]:
-        return TablePair(pair.source, pair.target, "same name and schema", MatchOutcome.MATCHED)
-    return TablePair(
-        pair.source, None, AMBIGUOUS, MatchOutcome.AMBIGUOUS, tuple(sorted(set(claimants) - {pair.source})), pair.target
-    )
-
-
-def match_columns(sources: Iterable[AssetRow], targets: Iterable[AssetRow]) -> list[tuple[AssetRow, AssetRow]]:
-    """Pairs of columns: the same name, then the same name in any case, then the same letters and digits.
-
-    Each rule takes only pairs that are unambiguous under it; one column is in at most one pair.
-    """
-    left, right = list(sources), list(targets)
-    pairs: list[tuple[AssetRow, AssetRow]] = []
-    for form in (str, fold, letters_and_digits):
-        by_form: dict[str, list[list[AssetRow]]] = defaultdict(lambda: [[], []])
-        for side, rows in enumerate((left, right)):
-            for row in rows:
-                by_form[form(row[1])][side].append(row)
-        found = [(own[0], other[0]) for own, other in by_form.values() if len(own) == 1 and len(other) == 1]
-        pairs += found
-        taken = {row[0] for pair in found for row in pair}
-        left = [row for row in left if row[0] not in taken]
-        right = [row for row in right if row[0] not in taken]
-    return sorted(pairs, key=lambda pair: pair[0][0])
-
-
-def letters_and_digits(name: str) -> str:
-    """`CUSTOMER_ID` and `CustomerId` alike; a name without any letter or digit stays as it is."""
-    return "".join(character for character in fold(name) if character.isalnum()) or name

@@ -22,7 +22,8 @@ from functools import cached_property
 from pathlib import Path
 
 from delta_arc.keys import fold
-from delta_arc.matching import TARGET_TYPES, AssetRow, MatchOutcome, ObjectMatch, TablePair, tables_in
+from delta_arc.matching import TARGET_TYPES, AssetRow, MatchOutcome, ObjectMatch, tables_in
+from delta_arc.pairing import TablePair
 from runtime.errors import SettingsError
 from runtime.files import read_small_file
 from runtime.terminal import HIDDEN

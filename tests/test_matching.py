@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from delta_arc import keys as reading
-from delta_arc.matching import MatchOutcome, ObjectMatch, match_columns, match_s3_objects, match_tables
+from delta_arc.matching import MatchOutcome, ObjectMatch, match_s3_objects
+from delta_arc.pairing import match_columns, match_tables
 
 LANDING_ZONES = [
     case

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from world import POSTGRES, SNOWFLAKE, Run, World, downstream, write_inventory
 
-from delta_arc.matching import match_tables
+from delta_arc.pairing import match_tables
 
 
 def test_odd_names_are_connected(tmp_path: Path, fresh_world: Callable[..., World], run: Callable[..., Run]) -> None:

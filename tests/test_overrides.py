@@ -12,8 +12,9 @@ from world import POSTGRES, SCHEMA, SNOWFLAKE, Run, World
 
 from delta_arc.coverage import explain_columns, explain_tables
 from delta_arc.evidence import Evidence, Ground
-from delta_arc.matching import TARGET_TYPES, match_columns, match_s3_objects, match_tables, tables_in
+from delta_arc.matching import TARGET_TYPES, match_s3_objects, tables_in
 from delta_arc.overrides import Overrides, override_columns, override_objects, override_tables, parse_overrides
+from delta_arc.pairing import match_columns, match_tables
 from runtime.errors import SettingsError
 
 

@@ -1,0 +1,223 @@
+"""How well the columns of two tables, or of a table and a file, fit each other. Pure functions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from delta_arc.keys import fold
+
+
+class Fit(Enum):
+    """What two lists of columns say of each other."""
+
+    SAME = "the same columns"
+    """Half of the shorter list, at least, not counting what any table has; or every one of both."""
+    FEW = "few columns"
+    OTHER = "other columns"
+    """Nothing but what any table has, where both have more than that."""
+    UNKNOWN = "unknown columns"
+    """One side has none, or keeps its rows in one."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How columns fit others: the names `shared`, and those that the others lack, both as the first list has them;
+    `foreign` are the names that only the others have."""
+
+    fit: Fit
+    shared: frozenset[str]
+    foreign: tuple[str, ...]
+
+
+# What most tables have, so that two that share it need not be the same: keys, times and marks of rows, and labels.
+# Written as `letters_and_digits` writes them.
+GENERIC = frozenset(
+    [
+        "id",
+        "uuid",
+        "guid",
+        "pk",
+        "key",
+        "rowid",
+        "rowkey",
+        "rownumber",
+        "seq",
+        "sequence",
+        "index",
+        "name",
+        "title",
+        "label",
+        "description",
+        "comment",
+        "comments",
+        "note",
+        "notes",
+        "code",
+        "type",
+        "kind",
+        "status",
+        "state",
+        "value",
+        "date",
+        "time",
+        "datetime",
+        "day",
+        "month",
+        "year",
+        "timestamp",
+        "ts",
+        "created",
+        "createdat",
+        "createdon",
+        "createdby",
+        "createddate",
+        "createdtime",
+        "createtime",
+        "creationdate",
+        "dateadded",
+        "datecreated",
+        "updated",
+        "updatedat",
+        "updatedon",
+        "updatedby",
+        "updateddate",
+        "updatedtime",
+        "updatetime",
+        "lastupdated",
+        "lastupdate",
+        "dateupdated",
+        "modified",
+        "modifiedat",
+        "modifiedon",
+        "modifiedby",
+        "modifieddate",
+        "modifiedtime",
+        "lastmodified",
+        "datemodified",
+        "changedat",
+        "deleted",
+        "deletedat",
+        "deletedby",
+        "isdeleted",
+        "insertedat",
+        "insertdate",
+        "insertedon",
+        "loadedat",
+        "loaddate",
+        "loadtime",
+        "loadts",
+        "ingestedat",
+        "extractedat",
+        "syncedat",
+        "version",
+        "active",
+        "isactive",
+        "enabled",
+        "hash",
+        "checksum",
+        "source",
+        "sourcefile",
+        "filename",
+        "file",
+    ]
+)
+
+# The one column, or the few, in which a landing keeps whole records: Snowflake's examples of VARIANT tables (user guide,
+# "Querying Semi-structured Data": `src`, `v`), and its Kafka connector (RECORD_CONTENT, RECORD_METADATA).
+RECORDS = frozenset(
+    [
+        "v",
+        "src",
+        "raw",
+        "rawdata",
+        "data",
+        "json",
+        "rawjson",
+        "jsondata",
+        "payload",
+        "variant",
+        "record",
+        "recordcontent",
+        "recordmetadata",
+        "content",
+        "body",
+        "doc",
+        "document",
+        "message",
+        "event",
+        "value",
+        "line",
+        "row",
+    ]
+)
+
+
+def is_loaders_own(name: str) -> bool:
+    """Whether a column was added by what loaded the rows: `_FILE`, `_LOADED_AT`, `_FIVETRAN_SYNCED`, `_dlt_id`."""
+    return name.startswith("_")
+
+
+def keeps_records(columns: Iterable[str]) -> bool:
+    """Whether a table keeps whole records in one column, so that its columns say nothing about what they hold."""
+    own = {letters_and_digits(name) for name in columns if not is_loaders_own(name)}
+    return len(own) < 2 or (bool(own & RECORDS) and own <= RECORDS | GENERIC)
+
+
+def compare_columns(columns: Sequence[str], others: Sequence[str]) -> Comparison:
+    """How the columns of a table fit those of a file, or of another table."""
+    pairs = pair_names(columns, others)
+    shared, reached = {left for left, _ in pairs}, {right for _, right in pairs}
+    foreign = tuple(name for name in others if name not in reached and not is_loaders_own(name))
+    return Comparison(_fit(columns, others, shared, foreign), frozenset(shared), foreign)
+
+
+def _fit(columns: Sequence[str], others: Sequence[str], shared: set[str], foreign: Sequence[str]) -> Fit:
+    own = [name for name in columns if not is_loaders_own(name) or name in shared]
+    if not columns or not others:
+        return Fit.UNKNOWN
+    if not foreign and len(shared) == len(own):
+        return Fit.SAME
+    telling = sum(not is_generic(name) for name in shared)
+    rest = telling + sum(not is_generic(name) for name in foreign)
+    smaller = min(sum(not is_generic(name) for name in own), rest)
+    if telling and 2 * telling >= smaller:
+        return Fit.SAME
+    if telling or (shared and not smaller):
+        return Fit.FEW
+    return Fit.OTHER
+
+
+def is_generic(name: str) -> bool:
+    """Whether most tables have a column of this name."""
+    return letters_and_digits(name) in GENERIC
+
+
+def pair_names(left: Iterable[str], right: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of names of columns: the same, then the same in any case, then the same letters and digits.
+
+    Each rule takes only pairs that are unambiguous under it; one name is in at most one pair. The last rule takes no
+    `_MODIFIED` for `modified`: on the right, which is loaded, that is the loader's own.
+    """
+    lefts, rights = list(left), list(right)
+    pairs: list[tuple[str, str]] = []
+    for form in (str, fold, letters_and_digits):
+        if form is letters_and_digits:
+            rights = [name for name in rights if not is_loaders_own(name)]
+        by_form: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+        for side, names in enumerate((lefts, rights)):
+            for name in names:
+                by_form[form(name)][side].append(name)
+        found = [(own[0], other[0]) for own, other in by_form.values() if len(own) == 1 and len(other) == 1]
+        pairs += found
+        taken_left, taken_right = {pair[0] for pair in found}, {pair[1] for pair in found}
+        lefts = [name for name in lefts if name not in taken_left]
+        rights = [name for name in rights if name not in taken_right]
+    return pairs
+
+
+def letters_and_digits(name: str) -> str:
+    """`CUSTOMER_ID` and `CustomerId` alike; a name without any letter or digit stays as it is."""
+    return "".join(character for character in fold(name) if character.isalnum()) or name

@@ -30,7 +30,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delta_arc.chains import column_processes, doubted_processes, group_datasets, table_processes
+from delta_arc.chains import column_processes, table_processes
 from delta_arc.cleanup import find_own_lineage, find_own_s3
 from delta_arc.clients import get_atlan_client, get_s3_client
 from delta_arc.coverage import explain_tables
@@ -53,6 +53,8 @@ from delta_arc.entities import (
     make_s3_object,
 )
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
+from delta_arc.fit import keeps_records
+from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, match_rest
 from delta_arc.matching import (
     TARGET_TYPES,
     AssetRow,
@@ -70,7 +72,7 @@ from delta_arc.overrides import (
     read_overrides,
 )
 from delta_arc.page import write_page
-from delta_arc.pairing import match_tables
+from delta_arc.pairing import TablePair, match_tables
 from delta_arc.plan import MAX_REMOVE, Plan, Step, check_limits, compare, make_plan, planned_outcomes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
@@ -547,32 +549,35 @@ def create_table_lineage(
     sources, targets = tables_in(postgres_assets), tables_in(snowflake_assets, TARGET_TYPES)
     by_key, prefix = {item["key"]: item for item in objects}, objects[0]["prefix"] if objects else ""
     pairs, lines = override_tables(overrides, match_tables(postgres_assets, snowflake_assets, overrides.forbidden))
-    matches, more_lines = override_objects(overrides, match_s3_objects(by_key, postgres_assets, prefix))
+    matches = match_s3_objects(by_key, postgres_assets, prefix)
+    matches = match_rest(matches, pairs, snowflake_assets, overrides, prefix)
+    matches, more_lines = override_objects(overrides, matches)
     log_lines(f"⚠️ {sentence}" for sentence in overrides.unused(lines | more_lines, "object", "never"))
-    datasets = group_datasets(pairs, matches, by_key)
-    evidence = _read_evidence(datasets, postgres_assets, matches, settings)
-    coverage = explain_tables(pairs, matches, targets, evidence, overrides)
-    report = TableLineage(unmatched=[*coverage.unmatched], coverage=coverage, evidence=evidence, overrides=overrides)
+    datasets = group_datasets(matches, by_key)
+    evidence = _read_evidence(datasets, pairs, [*postgres_assets, *snowflake_assets], matches, settings)
+    report = TableLineage(evidence=evidence, overrides=overrides)
+    hops: list[Hop] = []
     # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
     if sources and targets and objects:
         report.flow = flow = Flow(
             connection_of(sources[0][0]), objects[0]["bucket"], prefix, connection_of(targets[0][0])
         )
-        chains = table_processes(flow, pairs, datasets, evidence, [*postgres_assets, *snowflake_assets])
         prefixes = [
             f"{flow.postgres_connection}/{flow.marker}/extract/",
             f"{flow.snowflake_connection}/{flow.marker}/load/",
         ]
-        client = get_atlan_client(settings=settings)
-        report.existing = read_assets(client, "Process", prefixes, PROCESS_ATTRIBUTES)
+        report.existing = read_assets(get_atlan_client(settings=settings), "Process", prefixes, PROCESS_ATTRIBUTES)
+        hops = find_hops(flow, pairs, datasets, evidence, report.existing)
+        extracts, loads, ends = table_processes(flow, hops, [*postgres_assets, *snowflake_assets])
         steps = [
-            Step("Extract processes", compare([extract for extract, _, _ in chains], report.existing)),
-            Step("Load processes", compare([load for _, load, _ in chains], report.existing)),
+            Step("Extract processes", compare(extracts, report.existing)),
+            Step("Load processes", compare(loads, report.existing)),
         ]
         report.outcomes = _carry_out(steps, into, dry_run, settings)
         report.doubted = doubted_processes(flow, pairs, evidence)
-        loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
-        report.loads = {name: ends for name, ends in loads.items() if name not in report.absent}
+        report.loads = {name: load for name, load in ends.items() if name not in report.absent}
+    report.coverage = explain_tables(pairs, matches, targets, evidence, hops, overrides)
+    report.unmatched = [*report.coverage.unmatched]
     return report
 
 
@@ -620,16 +625,21 @@ def _read_overrides(
 
 def _read_evidence(
     datasets: Mapping[str, Sequence[RegisteredObject]],
-    postgres_assets: Sequence[AssetRow],
+    pairs: Iterable[TablePair],
+    assets: Sequence[AssetRow],
     matches: Iterable[ObjectMatch],
     settings: Settings,
 ) -> dict[str, Evidence]:
-    """What the newest objects tell, by source table. What an override says of an object, its header cannot contradict."""
+    """What the objects of each dataset tell. What an override says of an object, its header cannot contradict."""
     if not settings.read_file_headers:
-        return dict.fromkeys(datasets, Evidence(Ground.NAMES, reason="READ_FILE_HEADERS is false"))
+        return {table: Evidence(Ground.NAMES, reason="READ_FILE_HEADERS is false") for table in datasets}
     if not datasets:
         return {}
-    columns = {table: [row[1] for row in rows] for table, rows in columns_by_parent(postgres_assets).items()}
+    columns = {table: [row[1] for row in rows] for table, rows in columns_by_parent(assets).items()}
+    for pair in pairs:  # a source whose columns are not known has those of its target, as far as they say something
+        own = columns.get(pair.target or "", [])
+        if pair.source not in columns and own and not keeps_records(own):
+            columns[pair.source] = own
     bucket = next(iter(datasets.values()))[0]["bucket_name"]
     forced = {match.key for match in matches if match.outcome is MatchOutcome.OVERRIDDEN}
     return gather_evidence(get_s3_client(settings), bucket, datasets, columns, forced)

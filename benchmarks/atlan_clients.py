@@ -18,9 +18,10 @@ import httpx
 from shape import ARN, BUCKET, POSTGRES, S3, SNOWFLAKE, column_names, inventory_of, table_names
 
 import main
-from delta_arc.chains import column_processes, group_datasets, table_processes
+from delta_arc.chains import column_processes, table_processes
 from delta_arc.entities import Flow, make_bucket, make_s3_object
 from delta_arc.evidence import Evidence, Ground
+from delta_arc.hops import find_hops, group_datasets
 from delta_arc.matching import match_s3_objects
 from delta_arc.overrides import parse_overrides
 from delta_arc.pairing import match_tables
@@ -46,16 +47,16 @@ def write_ours(tables: int, columns: int) -> int:
     ]  # fmt: skip
     by_key = {item["key"]: item for item in items}
     pairs = match_tables(sources, targets)
-    datasets = group_datasets(pairs, match_s3_objects(by_key, sources), by_key)
+    datasets = group_datasets(match_s3_objects(by_key, sources), by_key)
     evidence = dict.fromkeys(datasets, Evidence(Ground.NAMES))
     flow = Flow(POSTGRES, f"{S3}/{ARN}", "", SNOWFLAKE)
-    chains = table_processes(flow, pairs, datasets, evidence, [*sources, *targets])
-    loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
-    wanted, _, _, _ = column_processes(loads, sources, targets, parse_overrides("", "", sources, targets))
+    hops = find_hops(flow, pairs, datasets, evidence, ())
+    extracts, loads, ends = table_processes(flow, hops, [*sources, *targets])
+    wanted, _, _, _ = column_processes(ends, sources, targets, parse_overrides("", "", sources, targets))
     steps = [
         Step("S3 objects", compare([make_s3_object(bucket, item) for item in items], {})),
-        Step("Extract processes", compare([extract for extract, _, _ in chains], {})),
-        Step("Load processes", compare([load for _, load, _ in chains], {})),
+        Step("Extract processes", compare(extracts, {})),
+        Step("Load processes", compare(loads, {})),
         Step("Column processes", compare(wanted, {})),
     ]
     outcomes = apply_steps(main.get_atlan_client(), steps)

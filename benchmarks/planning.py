@@ -17,10 +17,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from delta_arc.chains import column_processes, group_datasets, table_processes
+from delta_arc.chains import column_processes, table_processes
 from delta_arc.coverage import explain_tables
 from delta_arc.entities import Flow, RegisteredObject, make_bucket, make_s3_object
-from delta_arc.evidence import judge, parse_head
+from delta_arc.evidence import conclude, judge, objects_to_ask, parse_head
+from delta_arc.hops import find_hops, group_datasets, match_rest
 from delta_arc.keys import read_folder, read_name
 from delta_arc.matching import match_s3_objects, tables_in
 from delta_arc.overrides import parse_overrides
@@ -113,18 +114,22 @@ def plan_run(keys: list[str], sources: list[list[str]], targets: list[list[str]]
     overrides = parse_overrides("overrides.txt", "", sources, targets)
     pairs = match_tables(sources, targets)
     matches = match_s3_objects(keys, sources)
-    datasets = group_datasets(pairs, matches, objects)
-    head = (",".join(COLUMNS) + "\n1,2,3,2025-09-21\n").encode()
-    evidence = {table: judge(parse_head(head, True), COLUMNS) for table in datasets}
-    coverage = explain_tables(pairs, matches, tables_in(targets), evidence, overrides)
+    matches = match_rest(matches, pairs, targets, overrides)
+    datasets = group_datasets(matches, objects)
+    head = parse_head((",".join(COLUMNS) + "\n1,2,3,2025-09-21\n").encode(), True)
+    evidence = {}
+    for table, items in datasets.items():
+        told = {item["key"]: judge(item["key"], head, COLUMNS) for item in objects_to_ask(items)}
+        evidence[table] = conclude(items, told, COLUMNS)
     flow = Flow("default/postgres/1", bucket_name, "in/", "default/snowflake/1")
-    chains = table_processes(flow, pairs, datasets, evidence, [*sources, *targets])
-    loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
-    columns, unmatched, _, _ = column_processes(loads, sources, targets, overrides)
+    hops = find_hops(flow, pairs, datasets, evidence, ())
+    coverage = explain_tables(pairs, matches, tables_in(targets), evidence, hops, overrides)
+    extracts, loads, ends = table_processes(flow, hops, [*sources, *targets])
+    columns, unmatched, _, _ = column_processes(ends, sources, targets, overrides)
     wanted = {
         "S3 objects": [make_s3_object(bucket, item) for item in objects.values()],
-        "Extract processes": [extract for extract, _, _ in chains],
-        "Load processes": [load for _, load, _ in chains],
+        "Extract processes": extracts,
+        "Load processes": loads,
         "Column processes": columns,
     }
     held = {item["attributes"]["qualifiedName"]: item for items in wanted.values() for item in items} if again else {}

@@ -9,68 +9,40 @@ from delta_arc.entities import (
     Entity,
     Flow,
     Load,
-    RegisteredObject,
     column_name,
-    extract_name,
-    load_name,
     make_column_process,
     make_extract,
     make_load,
 )
-from delta_arc.evidence import Evidence, Ground
-from delta_arc.matching import AssetRow, ObjectMatch, columns_by_parent, places_of
+from delta_arc.hops import Hop
+from delta_arc.matching import AssetRow, columns_by_parent, places_of
 from delta_arc.overrides import Overrides, override_columns
-from delta_arc.pairing import TablePair, match_columns
+from delta_arc.pairing import match_columns
 from delta_arc.report import Unmatched
 
 
-def group_datasets(
-    pairs: Iterable[TablePair], matches: Iterable[ObjectMatch], s3_objects: Mapping[str, RegisteredObject]
-) -> dict[str, list[RegisteredObject]]:
-    """The objects of each source table that has a target and at least one object; `s3_objects` are those by key."""
-    found: dict[str, list[RegisteredObject]] = {}
-    for match in matches:
-        if match.table_qualified_name:
-            found.setdefault(match.table_qualified_name, []).append(s3_objects[match.key])
-    return {pair.source: found[pair.source] for pair in pairs if pair.target and pair.source in found}
-
-
 def table_processes(
-    flow: Flow,
-    pairs: Iterable[TablePair],
-    datasets: Mapping[str, Sequence[RegisteredObject]],
-    evidence: Mapping[str, Evidence],
-    assets: Sequence[AssetRow],
-) -> list[tuple[Entity, Entity, Load]]:
-    """The wanted extract process (table → objects) and load process (the same objects → table) of each chain.
-
-    `assets` are the rows of both sides. What a file contradicts is no chain.
+    flow: Flow, hops: Iterable[Hop], assets: Sequence[AssetRow]
+) -> tuple[list[Entity], list[Entity], dict[str, Load]]:
+    """The wanted extract processes (table → objects) and load processes (objects → table), and the tables at both ends
+    of the load processes that complete a chain, by their qualified names. `assets` are the rows of both sides.
     """
     tables, places = {row[0]: row for row in assets}, places_of(assets)
-    chains = []
-    for pair in pairs:
-        if pair.target and pair.source in datasets and evidence[pair.source].ground is not Ground.CONTRADICTION:
-            objects = sorted(datasets[pair.source], key=lambda item: item["qualified_name"])
-            source, target, found = tables[pair.source], tables[pair.target], evidence[pair.source]
-            extract = make_extract(flow, source, places[source[0]], objects, found.on_process)
-            load = make_load(flow, source, objects, target, places[target[0]], found.on_process)
-            absent = frozenset(found.absent)
-            chains.append((extract, load, Load(pair.source, pair.target, absent, absent - {*found.agreed_absent})))
-    return chains
-
-
-def doubted_processes(flow: Flow, pairs: Iterable[TablePair], evidence: Mapping[str, Evidence]) -> frozenset[str]:
-    """The qualified names of the processes that one file alone contradicts: they are not wanted, and not removed."""
-    doubted = [
-        (pair.source, pair.target)
-        for pair in pairs
-        if pair.target
-        and pair.source in evidence
-        and evidence[pair.source].ground is Ground.CONTRADICTION
-        and not evidence[pair.source].is_agreed
-    ]
-    extracts = {extract_name(flow, source) for source, _ in doubted}
-    return frozenset(extracts | {load_name(flow, source, target) for source, target in doubted})
+    extracts: dict[str, Entity] = {}
+    loads: list[Entity] = []
+    ends: dict[str, Load] = {}
+    for hop in hops:
+        ground = hop.evidence.on_process
+        if hop.source:  # several targets of one table have its extract process in common
+            extracts[hop.source] = make_extract(flow, tables[hop.source], places[hop.source], hop.objects, ground)
+        if hop.target:
+            load = make_load(flow, hop.source or "", hop.objects, tables[hop.target], places[hop.target], ground)
+            loads.append(load)
+            if hop.source:
+                absent = frozenset(hop.evidence.absent)
+                doubted = absent - {*hop.evidence.agreed_absent}
+                ends[load["attributes"]["qualifiedName"]] = Load(hop.source, hop.target, absent, doubted)
+    return list(extracts.values()), loads, ends
 
 
 def column_processes(

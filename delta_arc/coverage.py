@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
+from delta_arc.entities import last_name
 from delta_arc.evidence import Evidence, Ground
+from delta_arc.hops import Hop
 from delta_arc.matching import AssetRow, MatchOutcome, ObjectMatch
 from delta_arc.overrides import Overrides
 from delta_arc.pairing import TablePair
@@ -16,47 +18,58 @@ def explain_tables(
     matches: Sequence[ObjectMatch],
     targets: Iterable[AssetRow],
     evidence: Mapping[str, Evidence],
+    hops: Sequence[Hop],
     overrides: Overrides,
 ) -> Coverage:
-    """The coverage of the chains; `evidence` is that of the datasets that have tables on both sides."""
-    counts: dict[str, int] = {}
-    for match in matches:
-        if match.table_qualified_name:
-            counts[match.table_qualified_name] = counts.get(match.table_qualified_name, 0) + 1
-    complete, incomplete, unmatched = {}, {}, []
+    """The coverage of the lineage: its chains, the hops that stand alone, and what is in neither, with the reason."""
+    complete: dict[str, str] = {}
+    extracts: dict[str, str] = {}
+    loads: dict[str, str] = {}
+    for hop in hops:
+        number = f"{len(hop.objects)} object{'s' if len(hop.objects) > 1 else ''}"
+        if hop.source and hop.target:
+            words = f"{number} → {overrides.snowflake.shortest(hop.target)}: {hop.evidence}"
+            complete[hop.source] = f"{complete[hop.source]}; {words}" if hop.source in complete else words
+        elif hop.source:
+            extracts[hop.source] = f"{number}: {hop.evidence}"
+        elif hop.target:
+            loads[hop.target] = f"{number}: {hop.evidence}"
+    carried = {match.table_qualified_name for match in matches}
+    incomplete, unmatched = {}, []
     for pair in pairs:
-        found = evidence.get(pair.source)
-        if pair.target and found and found.ground is not Ground.CONTRADICTION:
-            number = counts[pair.source]
-            complete[pair.source] = (
-                f"{number} object{'s' if number > 1 else ''} → {overrides.snowflake.shortest(pair.target)}: {found}"
-            )
+        if pair.source in complete:
             continue
-        # A line of the file that says so is the reason, and no fault.
-        overridden = pair.outcome is MatchOutcome.OVERRIDDEN
-        no_target = "" if pair.target else f"Snowflake table ({'override' if overridden else pair.rule})"
-        no_object = "" if pair.source in counts else "S3 object"
-        gaps = {"target": no_target, "object": no_object}
-        if not (no_target or no_object):
-            gaps = {"columns": "columns that fit"}
-        parts = tuple(part for part, words in gaps.items() if words)
-        incomplete[pair.source] = Gap(parts, " and ".join(filter(None, gaps.values())))
-        if not (overridden and not pair.target):
-            unmatched += _explain_pair(pair, found, counts, overrides)
+        found = evidence.get(pair.source)
+        incomplete[pair.source] = _find_gap(pair, found)
+        if pair.target or pair.outcome is not MatchOutcome.OVERRIDDEN:
+            unmatched += _explain_pair(pair, found, any(carried), overrides)
+    unmatched += _explain_left_out(evidence, {pair.source for pair in pairs}, overrides)
     unmatched += [_explain_object(match, overrides) for match in matches if _is_open(match)]
     reached = {pair.target for pair in pairs} | {line.value for line in overrides.of("table") if not line.subject}
     unmatched += [
         Unmatched("table", f"Snowflake table {row[0]} has no PostgreSQL table", (overrides.table_line(None, row[0]),))
         for row in targets
-        if row[0] not in reached
+        if row[0] not in reached and row[0] not in loads
     ]
-    targets_of = {pair.source: pair.target for pair in pairs if pair.target and pair.source in incomplete}
-    return Coverage(complete, incomplete, tuple(unmatched), targets_of)
+    ends = {pair.source: pair.target for pair in pairs if pair.target and pair.source in incomplete}
+    return Coverage(complete, incomplete, tuple(unmatched), ends, extracts, loads)
 
 
-def _explain_pair(
-    pair: TablePair, found: Evidence | None, counts: Mapping[str, int], overrides: Overrides
-) -> list[Unmatched]:
+def _find_gap(pair: TablePair, found: Evidence | None) -> Gap:
+    """What a chain is missing. A line of the overrides that says so is the reason, and no fault."""
+    overridden = pair.outcome is MatchOutcome.OVERRIDDEN
+    gaps = {
+        "target": "" if pair.target else f"Snowflake table ({'override' if overridden else pair.rule})",
+        "object": "" if found else "S3 object",
+    }
+    if not any(gaps.values()):
+        unread = found and found.ground is Ground.UNREAD
+        gaps = {"columns": "files that can be read" if unread else "columns that fit"}
+    parts = tuple(part for part, words in gaps.items() if words)
+    return Gap(parts, " and ".join(filter(None, gaps.values())))
+
+
+def _explain_pair(pair: TablePair, found: Evidence | None, any_object: bool, overrides: Overrides) -> list[Unmatched]:
     told = []
     if not pair.target:
         candidates = f": {', '.join(pair.candidates)}" if pair.candidates else ""
@@ -67,17 +80,27 @@ def _explain_pair(
                 "table", f"PostgreSQL table {pair.source} has no Snowflake table ({pair.rule}{candidates})", lines
             )
         )
-    if pair.source not in counts:
+    if not found:
         # Where no table has an object, the prefix is wrong, and no line of the overrides would mend that.
-        lines = (overrides.table_line(pair.source, None),) if pair.target and counts else ()
+        lines = (overrides.table_line(pair.source, None),) if pair.target and any_object else ()
         told.append(Unmatched("table", f"PostgreSQL table {pair.source} has no S3 object", lines))
-    if found and pair.target:
-        lines = (overrides.object_line(found.key, None), overrides.object_line(found.key, pair.source))
-        told.append(
-            Unmatched(
-                "object", f"S3 object {found.key} contradicts PostgreSQL table {pair.source}: {found.reason}", lines
-            )
-        )
+    elif found.ground is Ground.UNREAD:
+        lines = (overrides.object_line(found.key, pair.source),)
+        sentence = f"PostgreSQL table {pair.source} has no file that can be read, which founds nothing new: {found}"
+        told.append(Unmatched("object", sentence, lines))
+    return told
+
+
+def _explain_left_out(
+    evidence: Mapping[str, Evidence], sources: Container[str], overrides: Overrides
+) -> list[Unmatched]:
+    """The objects whose names say one table and whose columns another."""
+    told = []
+    for table, found in evidence.items():
+        for key, reason in found.left_out.items():
+            lines = [overrides.object_line(key, None)]
+            lines += [overrides.object_line(key, table)] if table in sources else []
+            told.append(Unmatched("object", f"S3 object {key} contradicts {last_name(table)}: {reason}", (*lines,)))
     return told
 
 

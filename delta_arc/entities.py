@@ -130,7 +130,10 @@ class Load:
 
 
 def load_suffix(source: str, target: str) -> str:
-    """How the id of the load process between two tables ends in every flow, after `/load/`."""
+    """How the id of the load process between two tables ends in every flow, after `/load/`.
+
+    The source is empty where the objects come from no table that is known.
+    """
     return f"{target.removeprefix(connection_of(target) + '/')}/{_short_digest(source, target)}"
 
 
@@ -168,16 +171,19 @@ def make_extract(
 
 def make_load(
     flow: Flow,
-    source: AssetRow,
+    source: str,
     objects: Sequence[RegisteredObject],
     target: AssetRow,
     place: Sequence[str],
     ground: str,
 ) -> Entity:
-    """The process that loads a table's objects into its Snowflake table; the target's connection runs it."""
+    """The process that loads a table's objects into a Snowflake table; the target's connection runs it.
+
+    `source` is that table's qualified name, or empty; see `load_suffix`.
+    """
     files = _name_objects(objects)
     return _process(
-        load_name(flow, source[0], target[0]),
+        load_name(flow, source, target[0]),
         name=f"{files} → {target[1]}",
         description=f"Loads {files} into {target[1]}. Recorded by Delta Arc from the names of the objects and the table.",
         sql=f"-- Not from a query log: what the names of the objects tell\nCOPY INTO {_sql_name(target, place)} FROM {_sql_text(files)}",

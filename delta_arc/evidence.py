@@ -7,17 +7,19 @@ a header, and never kept. A file, or a server, that does not behave costs its ow
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import re
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypedDict
 
+from delta_arc.fit import Fit, compare_columns
 from delta_arc.footers import FooterReader
-from delta_arc.headers import find_columns, shared_columns
+from delta_arc.headers import find_columns
 from delta_arc.heads import LARGEST_READ, Head, find_footer, parse_head
-from delta_arc.keys import WRAPPINGS
 from runtime.parallel import map_in_time
 from runtime.terminal import MOST_OF_A_NAME, Progress, logger, visible
 
@@ -25,12 +27,10 @@ FIRST_READ = 64 * 1024
 READERS = 8  # objects read at once
 OBJECT_SECONDS = 15.0  # for one object; with a network that works, a tenth of a second
 # For all objects, whatever the server does: a network that works takes a tenth of it.
-SECONDS, SECONDS_A_TABLE = 60.0, 0.25
+SECONDS, SECONDS_AN_OBJECT = 60.0, 0.05
 # So many objects too slow, one after the other, and the rest is not tried. More than are read at once, as those that are
 # slow hold up the readers until all of them are, however many others are quick.
 SLOW_IN_A_ROW = READERS + 4
-# Formats of objects that are not read; any other object tells what it is by its first bytes.
-UNREAD_EXTENSIONS = {"avro", "orc", "xml", "xlsx", "arrow", "feather", *WRAPPINGS} - {"gz", "gzip"}
 
 TOO_SLOW = Head(reason="it was not read: S3 takes too long", unread=True)
 NOT_TRIED = Head(reason="it was not read: reading the files before it took too long", unread=True)
@@ -39,29 +39,55 @@ ABSENT = "columns not in the file"
 
 
 class Ground(str, Enum):
-    """What a chain is founded on: the names of its tables and objects, or also the columns that a file has."""
+    """What a hop is founded on: the names of its tables and objects, or also the columns that files have."""
 
-    NAMES = "names only"
     HEADER = "names and header"
-    CONTRADICTION = "contradiction"  # the file has other columns, so there is no chain
+    FEW = "names and few columns"  # or only such as any table has
+    NAMES = "names only"
+    UNREAD = "names of files not read"  # they are empty, damaged or not handed out: that founds nothing new
+    CONTRADICTION = "contradiction"  # every file that was asked has other columns
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one object tells of its table: the ground that it gives, and which of the table's columns it has.
+
+    `columns` are the names in the file, and `foreign` whether some of them say something else than the table.
+    """
+
+    key: str
+    ground: Ground
+    reason: str = ""
+    shared: frozenset[str] = frozenset()
+    columns: tuple[str, ...] = ()
+    foreign: bool = False
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the objects of a dataset tell: the ground for its lineage, and which columns of the table they lack."""
+    """What the objects of a dataset tell together.
+
+    `key` is the newest object that gives the ground, `absent` are the columns of the table that no file has, and
+    `left_out` has the reason why by the key of each object that is none of the table's.
+    """
 
     ground: Ground
     key: str = ""
     reason: str = ""
     absent: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    # What the object before it says as well: one file alone is no reason to remove anything.
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    # Whether two files say so, and not just copies of one: one file alone is no reason to remove anything.
     is_agreed: bool = False
-    agreed_absent: tuple[str, ...] = ()
+    told: tuple[Told, ...] = ()
 
     def __str__(self) -> str:
         source = f" of {visible(self.key, MOST_OF_A_NAME)}" if self.key else ""
         return f"{self.ground.value}{source}{f' ({self.reason})' if self.reason else ''}"
+
+    @property
+    def agreed_absent(self) -> tuple[str, ...]:
+        """The columns that are absent by more than one file."""
+        return self.absent if self.is_agreed else ()
 
     @property
     def on_process(self) -> str:
@@ -115,30 +141,98 @@ def _line(text: str) -> str:
 
 
 # =====================================================================================================================
-# Does it fit the table?
+# What objects tell
 # =====================================================================================================================
 
 
-def judge(head: Head, table_columns: Sequence[str]) -> Evidence:
+def judge(key: str, head: Head, table_columns: Sequence[str]) -> Told:
     """What the head of one object says about its table.
 
-    Only columns that are told for sure, and of which the table has none, are a contradiction.
+    Only columns that are told for sure, and none of which is the table's but for what any table has, contradict it.
     """
     if not table_columns:
-        return Evidence(Ground.NAMES, reason="the table has no known columns")
+        return Told(key, Ground.NAMES, "the table has no known columns")
     found = find_columns(head, table_columns)
     if found.reason:
-        return Evidence(Ground.NAMES, reason=found.reason)
-    columns, shared = found.names, shared_columns(found.names, table_columns)
-    if not shared:
-        reason = f"the file has {_shortened(columns)}; the table has {_shortened(table_columns)}"
-        return Evidence(Ground.CONTRADICTION, reason=reason, columns=tuple(map(visible, columns)))
-    absent = tuple(name for name in table_columns if name not in shared)
-    return Evidence(Ground.HEADER, absent=absent, columns=tuple(map(visible, columns)))
+        return Told(key, Ground.UNREAD if found.unread else Ground.NAMES, found.reason)
+    compared = compare_columns(table_columns, found.names)
+    told = Told(key, Ground.HEADER, "", compared.shared, tuple(map(visible, found.names)), bool(compared.foreign))
+    if compared.fit is Fit.OTHER:
+        reason = f"the file has {_shortened(found.names)}; the table has {_shortened(table_columns)}"
+        return replace(told, ground=Ground.CONTRADICTION, reason=reason)
+    if compared.fit is Fit.FEW:
+        return replace(told, ground=Ground.FEW, reason=f"it shares only {_shortened(sorted(compared.shared))}")
+    return told
 
 
 def _shortened(names: Sequence[str]) -> str:
     return ", ".join(map(visible, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def conclude(
+    objects: Sequence[Mapping[str, Any]], told: Mapping[str, Told], columns: Sequence[str], forced: Container[str] = ()
+) -> Evidence:
+    """What the objects of a dataset tell together; `told` is what those that were asked say, by key.
+
+    Each object is judged for itself. One with other columns is left out, and so is one that has few, and others of its
+    own, where another object proves what the table's files look like. What was not asked is as its kind is: the objects
+    whose keys differ in digits only. A column is absent where no object that stays has it. `forced` are the keys that an
+    override gives to the table: their columns cannot contradict it.
+    """
+    told = {key: _unforced(one) if key in forced else one for key, one in told.items()}
+    proven = any(one.ground is Ground.HEADER for one in told.values())
+    against = {
+        key: one.reason
+        for key, one in told.items()
+        if one.ground is Ground.CONTRADICTION or (proven and one.ground is Ground.FEW and one.foreign)
+    }
+    for kind in _kinds(objects):
+        asked = [item["key"] for item in kind if item["key"] in told]
+        if asked and all(key in against for key in asked):
+            reason = f"as {visible(asked[0], MOST_OF_A_NAME)}: {against[asked[0]]}"
+            against |= {item["key"]: reason for item in kind if item["key"] not in told and item["key"] not in forced}
+    newest_first = [told[item["key"]] for item in _newest_first(objects) if item["key"] in told]
+    staying = [one for one in newest_first if one.key not in against]
+    etags = {item["key"]: item.get("etag") or item["key"] for item in objects}
+    if told and not staying:
+        first = newest_first[0]
+        is_agreed = len({etags[one.key] for one in newest_first}) > 1
+        against |= {item["key"]: first.reason for item in objects if item["key"] not in against}
+        return Evidence(Ground.CONTRADICTION, first.key, first.reason, (), against, is_agreed, (*newest_first,))
+    telling = [one for one in staying if one.ground is Ground.HEADER]
+    if not any(one.ground is Ground.NAMES for one in staying):  # which may have the others
+        telling = telling or [one for one in staying if one.ground is Ground.FEW]
+    shared = frozenset[str]().union(*(one.shared for one in telling))
+    absent = tuple(name for name in columns if name not in shared) if telling else ()
+    is_agreed = len({etags[one.key] for one in telling}) > 1
+    ground = min((one.ground for one in staying), key=[*Ground].index, default=Ground.NAMES)
+    first = next((one for one in staying if one.ground is ground), Told("", ground, "none of its objects was asked"))
+    return Evidence(ground, first.key, first.reason, absent, against, is_agreed, (*newest_first,))
+
+
+def _unforced(told: Told) -> Told:
+    """What an object tells whose table a line of the overrides names."""
+    if told.ground is Ground.CONTRADICTION:
+        return Told(told.key, Ground.NAMES, f"an override against its columns: {told.reason}", columns=told.columns)
+    if told.ground is Ground.UNREAD:
+        return replace(told, ground=Ground.NAMES, reason=f"an override; {told.reason}")
+    return told
+
+
+_VARYING = re.compile(r"[0-9a-f]{8,}|\d+", re.IGNORECASE)
+
+
+def _kinds(objects: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """The objects by what their keys have in common besides dates, numbers and ids; the newest of each first."""
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for item in _newest_first(objects):
+        kinds.setdefault(_VARYING.sub("0", item["key"]), []).append(item)
+    return list(kinds.values())
+
+
+def _newest_first(objects: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of the same moment, the one with the last name first."""
+    return sorted(objects, key=lambda item: (item["last_modified"], item["key"]), reverse=True)
 
 
 # =====================================================================================================================
@@ -153,85 +247,76 @@ def gather_evidence(
     columns: Mapping[str, Sequence[str]],
     forced: Container[str] = (),
 ) -> dict[str, Evidence]:
-    """The evidence for each table, from the newest object of its dataset; `columns` are the names in the tables, and
-    `forced` the keys that an override gives to a table: their headers cannot contradict it.
+    """The evidence for each table, from the objects of its dataset; `columns` are the names in the tables, and `forced`
+    the keys that an override gives to a table.
 
-    Where the newest object tells nothing, the one before it is asked. The first that tells something decides alone, as
-    lineage is about what flows now: a column that the newest file lacks gets no edge, and one that only it has does.
-
-    Whatever one object holds, or S3 answers for it, is that object's reason. The time is bounded, for one object and for
-    all; what was not read in it is told, and contradicts nothing.
+    All objects of a small dataset are asked, and of a large one the newest few of each kind; see `conclude`. Whatever one
+    object holds, or S3 answers for it, is that object's reason. The time is bounded, for one object and for all; what
+    was not read in it is told, and contradicts nothing.
     """
-    found: dict[str, Evidence] = {}
-    asked = {table: _newest(objects) for table, objects in datasets.items()}
-    with Progress("File headers", len(datasets)) as progress, FooterReader() as footers:
-        reading = _Reading(client, bucket, footers, progress, len(datasets))
-        for number in range(2):
-            wanted = {
-                table: objects[number]
-                for table, objects in asked.items()
-                if len(objects) > number
-                and columns.get(table)
-                and (table not in found or found[table].ground is Ground.NAMES)
-            }
-            heads = reading.read_heads(list(wanted.values()))
-            for (table, item), head in zip(wanted.items(), heads, strict=True):
-                judged = _judge_anything(head, columns[table])
-                if table not in found or judged.ground is not Ground.NAMES:
-                    found[table] = replace(judged, key=item["key"])
-        asked_again = {
-            table: objects[1]
-            for table, objects in asked.items()
-            if len(objects) > 1 and table in found and found[table].key == objects[0]["key"] and _removes(found[table])
-            if objects[0].get("etag", "") != objects[1].get("etag", None)  # a copy is no second voice
-        }
-        heads = reading.read_heads(list(asked_again.values()))
-        for table, head in zip(asked_again, heads, strict=True):
-            found[table] = _with_second(found[table], _judge_anything(head, columns[table]))
+    told: dict[str, dict[str, Told]] = {table: {} for table in datasets}
+    asked = {table: objects_to_ask(objects) for table, objects in datasets.items() if columns.get(table)}
+    # The newest of each first, in case that there is no time for all.
+    rounds = itertools.zip_longest(*([(table, item) for item in items] for table, items in asked.items()))
+    wanted = [one for rank in rounds for one in rank if one]
+    with Progress("File headers", len(wanted)) as progress, FooterReader() as footers:
+        reading = _Reading(client, bucket, footers, progress, len(wanted))
+        while wanted:
+            heads = reading.read_heads([item for _, item in wanted])
+            for (table, item), head in zip(wanted, heads, strict=True):
+                told[table][item["key"]] = _judge_anything(item["key"], head, columns[table])
+            wanted = [
+                (table, item)
+                for table in {table: None for table, _ in wanted}
+                for item in _objects_to_ask_next(datasets[table], told[table])
+            ]
     if reading.missed:
         logger.warning(
-            "⚠️ %d file headers were not read, as S3 takes too long: names alone decide there", reading.missed
+            "⚠️ %d file headers were not read, as S3 takes too long: they found no new lineage", reading.missed
         )
-    for table, judged in found.items():
-        if judged.ground is Ground.CONTRADICTION and judged.key in forced:
-            found[table] = Evidence(Ground.NAMES, judged.key, f"an override against its columns: {judged.reason}")
-    for table in datasets:
-        reason = "its objects are of no format that is read" if columns.get(table) else "the table has no known columns"
-        found.setdefault(table, Evidence(Ground.NAMES, reason=reason))
-    return found
+    return {
+        table: conclude(objects, told[table], columns.get(table, ()), forced)
+        if columns.get(table)
+        else Evidence(Ground.NAMES, reason="the table has no known columns")
+        for table, objects in datasets.items()
+    }
 
 
-def _removes(evidence: Evidence) -> bool:
-    """Whether evidence leaves out what may be in Atlan."""
-    return evidence.ground is Ground.CONTRADICTION or bool(evidence.absent)
+ALL_ASKED = 8  # a dataset of so many objects is asked whole
+ASKED_OF_A_KIND, MOST_OF_A_KIND = 3, 9  # of a larger one; the second, where the first ones contradict
+MOST_KINDS = 8
 
 
-def _with_second(evidence: Evidence, second: Evidence) -> Evidence:
-    """The evidence of the newest object, with what the one before it says as well."""
-    agrees = evidence.ground is second.ground
-    both = tuple(name for name in evidence.absent if agrees and name in second.absent)
-    return replace(evidence, is_agreed=agrees, agreed_absent=both)
+def objects_to_ask(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The objects of a dataset that are read: all, or the newest few of each of the kinds that came last."""
+    if len(objects) <= ALL_ASKED:
+        return _newest_first(objects)
+    return [item for kind in _kinds(objects)[:MOST_KINDS] for item in kind[:ASKED_OF_A_KIND]]
 
 
-def _newest(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The newest two objects of a format that is read; of the same moment, the one with the last name."""
-    readable = [item for item in objects if item["key"].rpartition(".")[2].lower() not in UNREAD_EXTENSIONS]
-    return sorted(readable, key=lambda item: (item["last_modified"], item["key"]), reverse=True)[:2]
+def _objects_to_ask_next(objects: Sequence[Mapping[str, Any]], told: Mapping[str, Told]) -> list[Mapping[str, Any]]:
+    """The next ones of each kind of which no object that was asked speaks for the table."""
+    wanted: list[Mapping[str, Any]] = []
+    for kind in _kinds(objects):
+        asked = [told[item["key"]].ground for item in kind if item["key"] in told]
+        if len(asked) < MOST_OF_A_KIND and asked and set(asked) <= {Ground.CONTRADICTION, Ground.UNREAD}:
+            wanted += [item for item in kind if item["key"] not in told][:ASKED_OF_A_KIND]
+    return wanted
 
 
-def _judge_anything(head: Head, table_columns: Sequence[str]) -> Evidence:
+def _judge_anything(key: str, head: Head, table_columns: Sequence[str]) -> Told:
     try:
-        return judge(head, table_columns)
+        return judge(key, head, table_columns)
     except Exception as error:  # no file may end a run
-        return Evidence(Ground.NAMES, reason=f"its columns cannot be compared: {type(error).__name__}")
+        return Told(key, Ground.UNREAD, f"its columns cannot be compared: {type(error).__name__}")
 
 
 class _Reading:
     """One go at the heads of many objects, in bounded time."""
 
-    def __init__(self, client: Any, bucket: str, footers: FooterReader, progress: Progress, tables: int) -> None:
+    def __init__(self, client: Any, bucket: str, footers: FooterReader, progress: Progress, objects: int) -> None:
         self.client, self.bucket, self.footers, self.progress = client, bucket, footers, progress
-        self.deadline = time.monotonic() + SECONDS + SECONDS_A_TABLE * tables
+        self.deadline = time.monotonic() + SECONDS + SECONDS_AN_OBJECT * objects
         self.slow_in_a_row = self.missed = 0
 
     def read_heads(self, objects: Sequence[Mapping[str, Any]]) -> list[Head]:
@@ -279,7 +364,7 @@ def _read_head(client: Any, bucket: str, key: str, size: int) -> Head | bytes:
 
     try:
         if not size:
-            return Head(reason="it is empty")
+            return Head(reason="it is empty", unread=True)
         found = Head()
         for length in (FIRST_READ, LARGEST_READ):
             head = read(0, min(length, size))
@@ -295,14 +380,15 @@ def _read_head(client: Any, bucket: str, key: str, size: int) -> Head | bytes:
         return Head(
             reason="reading it is denied"
             if denied
-            else f"it cannot be read: S3 answered {visible(code, MOST_OF_A_NAME)}"
+            else f"it cannot be read: S3 answered {visible(code, MOST_OF_A_NAME)}",
+            unread=True,
         )
     except (ConnectTimeoutError, ReadTimeoutError):
         return TOO_SLOW
     except _ShortError:
-        return Head(reason="it cannot be read: it has another size than the listing says")
+        return Head(reason="it cannot be read: it has another size than the listing says", unread=True)
     except Exception as error:  # whatever a strange answer or file does in a library is this object's reason
-        return Head(reason=f"it cannot be read: {type(error).__name__}")
+        return Head(reason=f"it cannot be read: {type(error).__name__}", unread=True)
 
 
 def _read_footer(read: Callable[[int, int], bytes], size: int) -> Head | bytes:
@@ -311,5 +397,5 @@ def _read_footer(read: Callable[[int, int], bytes], size: int) -> Head | bytes:
     if isinstance(found, int) and found <= min(LARGEST_READ, size):
         found = find_footer(read(size - found, size))
     if found is None:
-        return Head(reason="it is no Parquet file")
+        return Head(reason="it is no Parquet file", unread=True)
     return found if isinstance(found, bytes) else Head(reason="its Parquet footer is too large to be read")

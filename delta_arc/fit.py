@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ class Fit(Enum):
     """What two lists of columns say of each other."""
 
     SAME = "the same columns"
-    """Half of the shorter list, at least, not counting what any table has; or every one of both."""
+    """Half of the shorter list, at least, with and without what any table has; or every one of both."""
     FEW = "few columns"
     OTHER = "other columns"
     """Nothing but what any table has, where both have more than that."""
@@ -168,6 +169,11 @@ def keeps_records(columns: Iterable[str]) -> bool:
 
 def compare_columns(columns: Sequence[str], others: Sequence[str]) -> Comparison:
     """How the columns of a table fit those of a file, or of another table."""
+    return _compare(tuple(columns), tuple(others))
+
+
+@functools.lru_cache(maxsize=256)  # the files of one table mostly have the same columns
+def _compare(columns: tuple[str, ...], others: tuple[str, ...]) -> Comparison:
     pairs = pair_names(columns, others)
     shared, reached = {left for left, _ in pairs}, {right for _, right in pairs}
     foreign = tuple(name for name in others if name not in reached and not is_loaders_own(name))
@@ -181,13 +187,11 @@ def _fit(columns: Sequence[str], others: Sequence[str], shared: set[str], foreig
     if not foreign and len(shared) == len(own):
         return Fit.SAME
     telling = sum(not is_generic(name) for name in shared)
-    rest = telling + sum(not is_generic(name) for name in foreign)
-    smaller = min(sum(not is_generic(name) for name in own), rest)
-    if telling and 2 * telling >= smaller:
+    rest = sum(not is_generic(name) for name in foreign)
+    smaller = min(sum(not is_generic(name) for name in own), telling + rest)
+    if telling and 2 * telling >= smaller and 2 * len(shared) >= min(len(own), len(shared) + len(foreign)):
         return Fit.SAME
-    if telling or (shared and not smaller):
-        return Fit.FEW
-    return Fit.OTHER
+    return Fit.FEW if telling or (shared and not smaller) else Fit.OTHER
 
 
 def is_generic(name: str) -> bool:

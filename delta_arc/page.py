@@ -27,7 +27,11 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool) -> dict[str, Any]
         # What could not be registered breaks the chain that it is part of.
         lost = [outcomes[name_of(ref)] for ref in chain.objects if name_of(ref) in outcomes]
         chain.links += [_link(outcome, {}) for outcome in lost if outcome.status is Status.FAILED]
+    alone = {name_of(ref): chain for chain in chains for ref in chain.sources}
     for source, gap in plan.coverage.incomplete.items():
+        if source in plan.coverage.extracts and source in alone:
+            alone[source].missing, alone[source].gaps = gap.words, gap.parts
+            continue
         ends = [plan.coverage.targets[source]] if source in plan.coverage.targets else []
         chains.append(
             Chain(
@@ -37,7 +41,7 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool) -> dict[str, Any]
                 gaps=gap.parts,
             )
         )
-    chains.sort(key=lambda chain: name_of(chain.sources[0]))
+    chains.sort(key=lambda chain: name_of((chain.sources or chain.targets)[0]))
     complete, total = len(plan.coverage.complete), len(chains)
     return {
         "title": "PostgreSQL → S3 → Snowflake",

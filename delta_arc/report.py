@@ -58,13 +58,16 @@ class Gap:
 class Coverage:
     """How far the lineage reaches: by source table the complete chains with their ground, and what others are missing.
 
-    `targets` are the tables that incomplete chains would end in, as far as there are any.
+    `targets` are the tables that incomplete chains would end in, as far as there are any. `extracts` are, with their
+    ground, the source tables that reach S3 only, and `loads` the target tables whose objects come from no known table.
     """
 
     complete: Mapping[str, str] = field(default_factory=dict)
     incomplete: Mapping[str, Gap] = field(default_factory=dict)
     unmatched: tuple[Unmatched, ...] = ()
     targets: Mapping[str, str] = field(default_factory=dict)
+    extracts: Mapping[str, str] = field(default_factory=dict)
+    loads: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from runtime.atlan import SearchHit
 from runtime.errors import PipelineError
 from runtime.files import read_small_file, replace_file
 
-FORMAT = "Delta Arc plan 1"
+FORMAT = "Delta Arc plan 2"
 MOST_DIFFERENCES = 20  # that are told
 MOST_BYTES = 500_000_000  # of a plan; one of a million columns has about that many
 IN_ATLAN = "In Atlan,"  # the kind of thing whose value is a digest, which says nothing to people
@@ -45,9 +45,9 @@ def describe_world(
             for item in s3["s3_objects"]
         },
         "Header of": {
-            found.key: f"{found.ground.value} ({found.reason or ', '.join(found.columns)})"
+            told.key: f"{told.ground.value} ({told.reason or ', '.join(told.columns)})"
             for found in tables.evidence.values()
-            if found.key
+            for told in found.told
         },
         IN_ATLAN: {
             name: _fingerprint(hit, COMPARED_ATTRIBUTES.get(hit["typeName"], PROCESS_ATTRIBUTES))
@@ -75,6 +75,8 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "prune": plan.prune,
         "coverage": {
             "complete": dict(plan.coverage.complete),
+            "extracts": dict(plan.coverage.extracts),
+            "loads": dict(plan.coverage.loads),
             "incomplete": {table: gap.words for table, gap in plan.coverage.incomplete.items()},
             "unmatched": [{"what": item.sentence, "overrides": [*item.lines]} for item in plan.coverage.unmatched],
         },

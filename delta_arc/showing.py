@@ -83,6 +83,11 @@ def show_coverage(coverage: Coverage) -> Iterator[str]:
     """How many tables have a complete chain, what the others are missing, and what settles what is unmatched."""
     total = len(coverage.complete) + len(coverage.incomplete)
     yield f"🔍 {len(coverage.complete)} of {total} tables have a complete chain"
+    if coverage.extracts or coverage.loads:
+        yield (
+            f"   Lone hops: {len(coverage.extracts)} from PostgreSQL to S3 only, "
+            f"{len(coverage.loads)} from S3 to Snowflake only"
+        )
     for missing, number in sorted(Counter(gap.words for gap in coverage.incomplete.values()).items()):
         yield f"   {number} without: {missing}"
     told = [[f"⚠️ {item.sentence}", *(f"      {line}" for line in item.lines)] for item in coverage.unmatched]
@@ -93,10 +98,11 @@ def show_coverage(coverage: Coverage) -> Iterator[str]:
 
 
 def show_grounds(coverage: Coverage) -> Iterator[str]:
-    """What each complete chain goes through, and on what ground."""
-    yield from _bounded(
-        [f"   {_name(table.rpartition('/')[2])}: {ground}" for table, ground in coverage.complete.items()]
-    )
+    """What each chain and each lone hop goes through, and on what ground."""
+    grounds = [*coverage.complete.items()]
+    grounds += [(table, f"{ground}; to S3 only") for table, ground in coverage.extracts.items()]
+    grounds += [(table, f"{ground}; from S3 only") for table, ground in coverage.loads.items()]
+    yield from _bounded([f"   {_name(table.rpartition('/')[2])}: {ground}" for table, ground in grounds])
 
 
 def _bounded(lines: Sequence[str]) -> Iterator[str]:

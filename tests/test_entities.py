@@ -97,7 +97,7 @@ def test_an_extract_and_a_load(name: str, type_name: str) -> None:
             files,
         ),
         (
-            entities.make_load(FLOW, source, keys, target, PLACE, GROUND),
+            entities.make_load(FLOW, source[0], keys, target, PLACE, GROUND),
             SNOWFLAKE,
             files,
             [assets.Table.ref_by_qualified_name(target[0])],
@@ -121,7 +121,7 @@ def test_a_column_process(name: str) -> None:
 
     source, target = row(POSTGRES, name), row(SNOWFLAKE, name)
     left, right = ([f"{table[0]}/{name}", name, "Column"] for table in (source, target))
-    load = entities.make_load(FLOW, source, objects("k"), target, PLACE, GROUND)["attributes"]["qualifiedName"]
+    load = entities.make_load(FLOW, source[0], objects("k"), target, PLACE, GROUND)["attributes"]["qualifiedName"]
     made = entities.make_column_process(load, source, left, target, right)
     attributes = made["attributes"]
     assert attributes["qualifiedName"] == f"{load}/column/{name}"
@@ -150,7 +150,7 @@ def test_ids_do_not_hold_todays_files() -> None:
         names_of(
             [
                 entities.make_extract(FLOW, source, PLACE, day, GROUND),
-                entities.make_load(FLOW, source, day, target, PLACE, GROUND),
+                entities.make_load(FLOW, source[0], day, target, PLACE, GROUND),
             ]
         )
         for day in (monday, tuesday)
@@ -170,9 +170,9 @@ def test_ids_tell_apart_all_that_is_connected() -> None:
     for flow, name in itertools.product(flows, tables):
         source, target = row(flow.postgres_connection, name), row(flow.snowflake_connection, name)
         made.append(entities.make_extract(flow, source, PLACE, objects("k"), GROUND))
-        made.append(entities.make_load(flow, source, objects("k"), target, PLACE, GROUND))
+        made.append(entities.make_load(flow, source[0], objects("k"), target, PLACE, GROUND))
         made.append(
-            entities.make_load(flow, row(flow.postgres_connection, "OTHER"), objects("k"), target, PLACE, GROUND)
+            entities.make_load(flow, row(flow.postgres_connection, "OTHER")[0], objects("k"), target, PLACE, GROUND)
         )
     names = names_of(made)
     assert len(set(names)) == len(names)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from world import POSTGRES, SCHEMA, SNOWFLAKE, Run, World
 
 from delta_arc.coverage import explain_columns, explain_tables
+from delta_arc.entities import Flow
 from delta_arc.evidence import Evidence, Ground
+from delta_arc.hops import find_hops, group_datasets
 from delta_arc.matching import TARGET_TYPES, match_s3_objects, tables_in
 from delta_arc.overrides import Overrides, override_columns, override_objects, override_tables, parse_overrides
 from delta_arc.pairing import match_columns, match_tables
@@ -157,9 +159,11 @@ def test_a_printed_line_does_what_it_says_and_nothing_else(
         overrides = parse_overrides("o.txt", text, sources, targets)
         found, _ = override_objects(overrides, match_s3_objects(keys, sources))
         paired, _ = override_tables(overrides, match_tables(sources, targets, overrides.forbidden))
-        with_objects = {match.table_qualified_name for match in found}
-        ground = {pair.source: Evidence(Ground.NAMES) for pair in paired if pair.target and pair.source in with_objects}
-        coverage = explain_tables(paired, found, tables_in(targets, TARGET_TYPES), ground, overrides)
+        objects = {key: {"key": key, "qualified_name": key} for key in keys}
+        datasets = group_datasets(found, objects)
+        ground = {table: Evidence(Ground.NAMES) for table in datasets}
+        hops = find_hops(Flow("p", "b", "", "s"), paired, datasets, ground, ())
+        coverage = explain_tables(paired, found, tables_in(targets, TARGET_TYPES), ground, hops, overrides)
         left, right = sources[1 : 1 + len(columns)], targets[1:2]
         matched, _ = override_columns(overrides, match_columns(left, right), left, right)
         both = {row[0] for pair in matched for row in pair}

@@ -390,7 +390,7 @@ def test_more_assets_and_keys_than_a_page(
         write_inventory(tmp_path / "p.json", POSTGRES, tables), write_inventory(tmp_path / "s.json", SNOWFLAKE, tables)
     )
     for *_, table in tables:
-        (world.files / f"{table}.csv").touch()
+        (world.files / f"{table}.csv").write_text("ID,TOTAL\n1,2\n")
     ended = run()
     assert ended.code == 0
     assert "📊 PostgreSQL assets: 1000 of 1532\n" in ended.out

@@ -120,7 +120,7 @@ def test_values_that_grow_without_end_are_told(lines: int) -> None:
 
 
 def test_a_large_file_of_nonsense_takes_no_time() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     for content in (
         "x" * 200_000,
         "a='" * 60_000,
@@ -132,7 +132,7 @@ def test_a_large_file_of_nonsense_takes_no_time() -> None:
         Path(".env").write_text(content)
         with contextlib.suppress(SettingsError):
             read_environment()
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began < 30
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever runs this may read every file")

@@ -1,0 +1,123 @@
+"""Which hops are founded: from a table into its objects, and from objects on into a table. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from delta_arc.entities import Flow, RegisteredObject, extract_name, load_name
+from delta_arc.evidence import Evidence, Ground
+from delta_arc.matching import AssetRow, MatchOutcome, ObjectMatch, match_s3_objects
+from delta_arc.overrides import Overrides
+from delta_arc.pairing import TablePair
+
+
+def match_rest(
+    matches: Iterable[ObjectMatch],
+    pairs: Iterable[TablePair],
+    snowflake_assets: Iterable[AssetRow],
+    overrides: Overrides,
+    prefix: str = "",
+) -> list[ObjectMatch]:
+    """The matches, where an object that names no source table may be one of a Snowflake table that no source lands in."""
+    matches = list(matches)
+    taken = {pair.target for pair in pairs} | {line.value for line in overrides.of("table")}
+    free = [
+        row for row in snowflake_assets if row[2] not in ("View", "MaterialisedView", "Column") and row[0] not in taken
+    ]
+    keys = [match.key for match in matches if match.outcome is MatchOutcome.NO_TABLE]
+    found = {match.key: match for match in match_s3_objects(keys, free, prefix) if match.table_qualified_name}
+    return [found.get(match.key, match) for match in matches]
+
+
+def group_datasets(
+    matches: Iterable[ObjectMatch], s3_objects: Mapping[str, RegisteredObject]
+) -> dict[str, list[RegisteredObject]]:
+    """The objects of each table that has any, by its qualified name; `s3_objects` are those by key."""
+    found: dict[str, list[RegisteredObject]] = {}
+    for match in matches:
+        if match.table_qualified_name:
+            found.setdefault(match.table_qualified_name, []).append(s3_objects[match.key])
+    return found
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One table's way from PostgreSQL into objects, on into a Snowflake table, or both.
+
+    `source` or `target` is None where that end is not known: the other hop is true for itself.
+    """
+
+    source: str | None
+    target: str | None
+    objects: Sequence[RegisteredObject]
+    evidence: Evidence
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether both ends are known."""
+        return bool(self.source and self.target)
+
+
+def find_hops(
+    flow: Flow,
+    pairs: Iterable[TablePair],
+    datasets: Mapping[str, Sequence[RegisteredObject]],
+    evidence: Mapping[str, Evidence],
+    existing: Container[str],
+) -> list[Hop]:
+    """The hops that are founded. `existing` are the names of the processes that Atlan has.
+
+    Both ends by name are enough for a chain; one hop for itself needs columns as proof. Files that could not be read
+    found nothing new, and what is in Atlan already needs a contradiction to be wanted no more.
+    """
+    hops: list[Hop] = []
+    by_names = {Ground.HEADER, Ground.FEW, Ground.NAMES}
+    sources = {}
+    for pair in pairs:
+        sources[pair.source] = pair
+        found = evidence.get(pair.source)
+        if found and pair.target:
+            load = load_name(flow, pair.source, pair.target)
+            if _is_founded(found, by_names, load, existing):
+                hops.append(Hop(pair.source, pair.target, _staying(datasets[pair.source], found), found))
+    complete = {hop.source for hop in hops}
+    for table, found in evidence.items():
+        objects = _staying(datasets[table], found)
+        if table not in sources:
+            if _is_founded(found, {Ground.HEADER}, load_name(flow, "", table), existing):
+                hops.append(Hop(None, table, objects, found))
+        elif (
+            table not in complete
+            and not _is_decided_against(sources[table])
+            and _is_founded(found, {Ground.HEADER}, extract_name(flow, table), existing)
+        ):
+            hops.append(Hop(table, None, objects, found))
+    return hops
+
+
+def _is_decided_against(pair: TablePair) -> bool:
+    """Whether a line of the overrides says that the table goes nowhere."""
+    return not pair.target and pair.outcome is MatchOutcome.OVERRIDDEN
+
+
+def _is_founded(found: Evidence, grounds: Container[Ground], process: str, existing: Container[str]) -> bool:
+    if found.ground is Ground.CONTRADICTION:
+        return False
+    return found.ground in grounds or process in existing
+
+
+def _staying(objects: Iterable[RegisteredObject], found: Evidence) -> list[RegisteredObject]:
+    staying = [item for item in objects if item["key"] not in found.left_out]
+    return sorted(staying, key=lambda item: item["qualified_name"])
+
+
+def doubted_processes(flow: Flow, pairs: Iterable[TablePair], evidence: Mapping[str, Evidence]) -> frozenset[str]:
+    """The qualified names of the processes that one file alone contradicts: they are not wanted, and not removed."""
+    doubted = {
+        table for table, found in evidence.items() if found.ground is Ground.CONTRADICTION and not found.is_agreed
+    }
+    names = {extract_name(flow, table) for table in doubted} | {load_name(flow, "", table) for table in doubted}
+    return frozenset(
+        names | {load_name(flow, pair.source, pair.target) for pair in pairs if pair.target and pair.source in doubted}
+    )

@@ -15,7 +15,7 @@ class Fit(Enum):
     """What two lists of columns say of each other."""
 
     SAME = "the same columns"
-    """Half of the shorter list, at least, with and without what any table has; or every one of both."""
+    """More than half of the shorter list, and half of what not any table has; or every one of both."""
     FEW = "few columns"
     OTHER = "other columns"
     """Nothing but what any table has, where both have more than that."""
@@ -189,7 +189,7 @@ def _fit(columns: Sequence[str], others: Sequence[str], shared: set[str], foreig
     telling = sum(not is_generic(name) for name in shared)
     rest = sum(not is_generic(name) for name in foreign)
     smaller = min(sum(not is_generic(name) for name in own), telling + rest)
-    if telling and 2 * telling >= smaller and 2 * len(shared) >= min(len(own), len(shared) + len(foreign)):
+    if telling and 2 * telling >= smaller and 2 * len(shared) > min(len(own), len(shared) + len(foreign)):
         return Fit.SAME
     return Fit.FEW if telling or (shared and not smaller) else Fit.OTHER
 

@@ -1,4 +1,4 @@
-"""The columns in a Parquet footer, read in a child process: a footer is a stranger's bytes in a large C++ library."""
+"""The columns in the footer of a Parquet or ORC file, read in a child process: strangers' bytes in a large C++ library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
-from delta_arc.heads import LONGEST_NAME, MOST_COLUMNS, Head
+from delta_arc.heads import LONGEST_NAME, MOST_COLUMNS, WRAPPING, Head
 from runtime.terminal import MOST_OF_A_NAME, visible
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ START_SECONDS = 30  # Python and pyarrow take half a second, where nothing else 
 FOOTER_SECONDS = 3  # the largest footer that is read takes milliseconds
 LARGEST_ANSWER = 8 * 1024**2
 
-DEAD = Head(reason="its Parquet footer cannot be read: it ends the process that reads it")
-SLOW = Head(reason="its Parquet footer is not read: it takes too long")
+DEAD = Head(reason="its footer cannot be read: it ends the process that reads it", unread=True)
+SLOW = Head(reason="its footer is not read: it takes too long", unread=True)
 
 # A program may not even start without these; nothing else of the environment is handed on.
 VARIABLES = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -36,11 +36,11 @@ class _ChildError(Exception):
 
 
 class FooterReader:
-    """Reads Parquet footers in one child process, which is started with the first and ends with the `with` block.
+    """Reads the footers of Parquet and ORC in one child process, which is started with the first and ends with the `with` block.
 
     >>> with FooterReader() as footers:
-    ...     footers.read(b"...")
-    Head(rows=(), columns=(), nested=False, reason='its Parquet footer is damaged', cut_off=False)
+    ...     footers.read(b"...").reason
+    'its Parquet footer is damaged'
 
     For use in one thread. What kills the child, or takes too long, is the reason of that object; the next one has a new
     child.
@@ -60,7 +60,7 @@ class FooterReader:
         self._end_child()
 
     def read(self, footer: bytes) -> Head:
-        """The columns in a footer (from the schema to the last `PAR1`), or why they cannot be told; never raises."""
+        """The columns in a footer, as `find_footer` cuts it, or why they cannot be told; never raises."""
         is_used = self._child is not None
         try:
             return self._read(footer)
@@ -89,6 +89,7 @@ class FooterReader:
             "columns": MOST_COLUMNS,
             "name": LONGEST_NAME,
             "seconds": self.footer_seconds,
+            "wrapping": sorted(WRAPPING),
         }
         command = [sys.executable, "-I", "-B", str(Path(__file__).with_name("parquet_child.py")), json.dumps(settings)]
         # The system's allocator keeps to the limit of memory; the others set a lot of it aside.
@@ -101,7 +102,7 @@ class FooterReader:
             self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment)
             self._unfit = _head_of(self._ask(self._child, b"", self.start_seconds), is_start=True).reason
         except (OSError, ValueError, _ChildError):
-            self._unfit = "Parquet cannot be read here: the process for it does not start"
+            self._unfit = "Parquet and ORC cannot be read here: the process for them does not start"
         if self._unfit:
             self._end_child()
 
@@ -159,7 +160,8 @@ def _head_of(answer: bytes, is_start: bool = False) -> Head:
     """The head in an answer; raises `_ChildError` where it is of another shape, as a child that was taken over may do."""
     try:
         told = json.loads(answer)
-        reason, columns, nested = told.get("reason", ""), told.get("columns", []), told.get("nested", False)
+        reason, columns = told.get("reason", ""), told.get("columns", [])
+        nested, unread = told.get("nested", False), told.get("unread", False)
     except (ValueError, AttributeError, RecursionError):
         raise _ChildError(too_late=False) from None
     names_are_good = (
@@ -167,8 +169,8 @@ def _head_of(answer: bytes, is_start: bool = False) -> Head:
         and len(columns) <= MOST_COLUMNS
         and all(isinstance(name, str) and len(name) <= LONGEST_NAME for name in columns)
     )
-    if not isinstance(reason, str) or not names_are_good or nested not in (True, False):
+    if not isinstance(reason, str) or not names_are_good or not all(isinstance(one, bool) for one in (nested, unread)):
         raise _ChildError(too_late=False)
     if not reason and not columns and not is_start:
-        return Head(reason="its Parquet footer has no columns")
-    return Head(columns=tuple(columns), nested=nested, reason=visible(reason, MOST_OF_A_NAME))
+        return Head(reason="its footer has no columns", unread=True)
+    return Head(columns=tuple(columns), nested=nested, reason=visible(reason, MOST_OF_A_NAME), unread=unread)

@@ -1,10 +1,12 @@
-"""The process that reads the footers of strangers' Parquet files, so that what is in them can do no harm elsewhere.
+"""The process that reads the footers of strangers' Parquet and ORC files, so that what is in them can do no harm elsewhere.
 
 Run by `delta_arc.footers` as a script, isolated (`python -I`): it imports nothing of ours. Its one argument is JSON:
-`{"paths": [where pyarrow is looked for], "columns": at most, "name": characters at most, "seconds": for one footer}`.
+`{"paths": [where pyarrow is looked for], "columns": at most, "name": characters at most, "seconds": for one footer,
+"wrapping": [names of columns that may hold whole records]}`.
 
 It first writes one answer for itself, then one for each footer that it is sent: four bytes of length, then JSON,
-`{"columns": [names], "nested": true or false}`, or `{"reason": why not}`. It ends with its input.
+`{"columns": [names], "nested": true or false}`, or `{"reason": why not, "unread": true}` of a damaged one. It ends with
+its input.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ def main(argument: str) -> None:
     _answer(sink, {"reason": reason})
     while not reason and (footer := _next(source)):
         _limit_time(settings["seconds"])
-        _answer(sink, _read_columns(footer, settings["columns"], settings["name"]))
+        _answer(sink, _read_columns(footer, settings))
 
 
 def _why_unfit() -> str:
@@ -52,25 +54,42 @@ def _why_unfit() -> str:
     return ""
 
 
-def _read_columns(footer: bytes, most: int, longest: int) -> dict[str, Any]:
+def _read_columns(footer: bytes, settings: dict[str, Any]) -> dict[str, Any]:
+    import pyarrow
+
+    kind, most, longest = "ORC" if footer[-4:-1] == b"ORC" else "Parquet", settings["columns"], settings["name"]
+    try:
+        schema = _read_orc(footer) if kind == "ORC" else _read_parquet(footer)
+        if len(schema) > most:
+            return {"reason": f"it has more than {most} columns"}
+        nested = any(pyarrow.types.is_nested(type_) or pyarrow.types.is_binary(type_) for type_ in schema.types)
+        nested = nested or any(name.lower() in settings["wrapping"] for name in schema.names)
+        return {"columns": [name[:longest] for name in schema.names], "nested": nested}
+    except ImportError:
+        return {"reason": f"the pyarrow that is here does not read {kind}"}
+    except UnicodeDecodeError:
+        return {"reason": f"the name of a column in its {kind} footer is no UTF-8"}
+    except Exception:  # whatever strange bytes do in pyarrow
+        return {"reason": f"its {kind} footer is damaged", "unread": True}
+
+
+def _read_parquet(footer: bytes) -> Any:
     import pyarrow
     import pyarrow.parquet
 
-    try:
-        # The footer is found from the end, and the rest of the file is not looked at.
-        schema = pyarrow.parquet.ParquetFile(
-            pyarrow.BufferReader(b"PAR1" + footer),
-            thrift_string_size_limit=len(footer),
-            thrift_container_size_limit=len(footer),
-        ).schema_arrow
-        if len(schema) > most:
-            return {"reason": f"it has more than {most} columns"}
-        nested = any(pyarrow.types.is_nested(kind) for kind in schema.types)
-        return {"columns": [name[:longest] for name in schema.names], "nested": nested}
-    except UnicodeDecodeError:
-        return {"reason": "the name of a column in its Parquet footer is no UTF-8"}
-    except Exception:  # whatever strange bytes do in pyarrow
-        return {"reason": "its Parquet footer is damaged"}
+    # The footer is found from the end, and the rest of the file is not looked at.
+    return pyarrow.parquet.ParquetFile(
+        pyarrow.BufferReader(b"PAR1" + footer),
+        thrift_string_size_limit=len(footer),
+        thrift_container_size_limit=len(footer),
+    ).schema_arrow
+
+
+def _read_orc(footer: bytes) -> Any:
+    import pyarrow
+    import pyarrow.orc
+
+    return pyarrow.orc.ORCFile(pyarrow.BufferReader(b"ORC" + footer)).schema
 
 
 def _next(source: IO[bytes]) -> bytes:

@@ -349,7 +349,7 @@ def test_a_footer_that_harms_its_reader_harms_nothing_else(
         assert footers.read(b"wound ").columns == ("wound",)
         assert footers.read(b"good ").columns == ("good",), "an honest file has been told dead"
         assert footers.read(b"noise ").columns == ("noise",)
-        assert footers.read(b"nothing ").reason == "its Parquet footer has no columns"
+        assert footers.read(b"nothing ").reason == "its footer has no columns"
         seen = footers.read(b"environment ").columns
         assert not {name for name in seen if name.startswith(("AWS", "ATLAN", "PYTEST"))}
         assert "secret" not in seen
@@ -375,7 +375,7 @@ def test_without_pyarrow_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_process_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for program in ("/no/such/python", "", "/bin/true"):
         monkeypatch.setattr(sys, "executable", program)
-        assert evidence_of(GOOD_PARQUET)[0].reason.startswith("Parquet cannot be read here")
+        assert evidence_of(GOOD_PARQUET)[0].reason.startswith("Parquet and ORC cannot be read here")
 
 
 def children() -> set[int]:

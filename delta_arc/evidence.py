@@ -19,7 +19,7 @@ from typing import Any, TypedDict
 from delta_arc.fit import Fit, compare_columns
 from delta_arc.footers import FooterReader
 from delta_arc.headers import find_columns
-from delta_arc.heads import LARGEST_READ, Head, find_footer, parse_head
+from delta_arc.heads import LARGEST_READ, Head, find_footer, parse_head, tail_format
 from runtime.parallel import map_in_time
 from runtime.terminal import MOST_OF_A_NAME, Progress, logger, visible
 
@@ -368,9 +368,9 @@ def _read_head(client: Any, bucket: str, key: str, size: int) -> Head | bytes:
         found = Head()
         for length in (FIRST_READ, LARGEST_READ):
             head = read(0, min(length, size))
-            if head.startswith(b"PAR1"):
-                return _read_footer(read, size)
-            found = parse_head(head, complete=length >= size)
+            if kind := tail_format(head):
+                return _read_footer(kind, read, size)
+            found = parse_head(head, length >= size, key)
             if length >= size or not found.cut_off:
                 break
         return found
@@ -391,11 +391,11 @@ def _read_head(client: Any, bucket: str, key: str, size: int) -> Head | bytes:
         return Head(reason=f"it cannot be read: {type(error).__name__}", unread=True)
 
 
-def _read_footer(read: Callable[[int, int], bytes], size: int) -> Head | bytes:
-    """The Parquet footer of an object, or why there is none."""
+def _read_footer(kind: str, read: Callable[[int, int], bytes], size: int) -> Head | bytes:
+    """The footer of a Parquet or ORC object, or why there is none."""
     found = find_footer(read(max(0, size - FIRST_READ), size))
     if isinstance(found, int) and found <= min(LARGEST_READ, size):
         found = find_footer(read(size - found, size))
     if found is None:
-        return Head(reason="it is no Parquet file", unread=True)
-    return found if isinstance(found, bytes) else Head(reason="its Parquet footer is too large to be read")
+        return Head(reason=f"it is no {kind} file", unread=True)
+    return found if isinstance(found, bytes) else Head(reason=f"its {kind} footer is too large to be read")

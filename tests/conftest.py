@@ -159,3 +159,8 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     clock = SimpleNamespace(sleep=sleep, monotonic=lambda: time.monotonic() + sum(pauses))
     monkeypatch.setattr(transport, "time", clock)
     return pauses
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are no part of a test's id: those of a packed file have its time in them, and each worker another one."""
+    return argname if isinstance(val, bytes) else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.errors import PipelineError, SettingsError
+from runtime.terminal import logger
 
 if TYPE_CHECKING:
     from sandbox import Tenant
@@ -56,4 +57,6 @@ def _start_once() -> Tenant:
     except (InventoryError, StorageError, OSError) as error:
         raise PipelineError(f"The sandbox did not start: {error}.") from None
     atexit.register(running.close)
+    if tenant.empty:
+        logger.warning("⚠️ The sandbox is empty: `python -m sandbox --reset` fills it with the sample")
     return tenant

@@ -25,7 +25,7 @@ class Tenant:
 
     `base_url` and `api_token` are what pyatlan's `AtlanClient` takes; `page_url` opens its page in a browser. `s3_key` (id
     and secret) opens `s3_endpoint_url`. `components` is a folder with Dapr components for its storage, which `storage_key`
-    opens.
+    opens. `empty` means that it has no connection, which a state folder may be left with.
     """
 
     base_url: str
@@ -38,6 +38,7 @@ class Tenant:
     storage_endpoint_url: str
     storage_key: tuple[str, str] = field(repr=False)
     components: Path
+    empty: bool
 
 
 @contextlib.contextmanager
@@ -52,7 +53,7 @@ def start(
     """Run a tenant until the block ends; it is ready when the block begins.
 
     `folder` keeps its state (None: a temporary folder, gone at the end); `reset` empties it first; a port of 0 takes
-    a free one; `inventories` are the files to fill a new tenant from (None: the two at the project's top level).
+    a free one; `inventories` are the files to fill a new tenant from (None: the sample's).
     Raises `FolderInUse` if another sandbox runs on the folder, `PortUnavailable` (an OSError) for a port that is taken,
     OSError for a folder that cannot be used, `InventoryError` for a file that is no inventory, and `StorageError` if the S3
     server does not start.
@@ -76,7 +77,7 @@ def start(
                 cache.unlink()
 
         def reseed() -> None:
-            seed.fill_catalog(catalog, inventories or seed.INVENTORY_FILES)
+            seed.fill_catalog(catalog, inventories or seed.SAMPLE_INVENTORIES)
             catalog.put_document("state", "token", token)
 
         token = catalog.documents("state").get("token") or f"sandbox-{secrets.token_urlsafe(32)}"
@@ -104,4 +105,5 @@ def start(
             storage_endpoint_url=storage_endpoint_url,
             storage_key=storage_key,
             components=components,
+            empty=seed.is_empty(catalog),
         )

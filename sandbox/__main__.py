@@ -25,6 +25,10 @@ def main(argv: list[str] | None = None) -> int:
         "--storage-port", type=port_number, default=8587, help="port of Atlan's storage (default: 8587; 0: a free one)"
     )
     parser.add_argument("--reset", action="store_true", help="empty the folder first")
+    parser.add_argument(
+        "--inventory", type=Path, action="append", metavar="FILE",
+        help="fill a new tenant from this file instead of the sample, like a cache file of a run; once for each connection",
+    )  # fmt: skip
     options = parser.parse_args(argv)
     try:
         return run_until_stopped(options)
@@ -53,7 +57,10 @@ def run_until_stopped(options: argparse.Namespace) -> int:
         signal.signal(signal_number, lambda *_: stop.set())
     try:
         ports = (options.port, options.s3_port, options.storage_port)
-        with sandbox.start(options.folder, *ports, options.reset) as tenant:
+        inventories = tuple(options.inventory or ())
+        with sandbox.start(options.folder, *ports, options.reset, inventories) as tenant:
+            if tenant.empty:
+                print("⚠️ The sandbox is empty: stop it, and start it with --reset to fill it with the sample")
             print(settings_lines(tenant), flush=True)
             stop.wait()
         return 0

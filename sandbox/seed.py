@@ -1,8 +1,9 @@
-"""Filling a new tenant: assets from two inventory files, and a bucket of CSV files."""
+"""Filling a new tenant: assets from inventory files, the sample's if no others are named, and a bucket of CSV files."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +15,7 @@ from sandbox.people import ROLES, USER
 
 HERE = Path(__file__).resolve().parent
 SAMPLE_BUCKETS = HERE / "buckets"
-INVENTORY_FILES = (HERE.parent / "postgres_assets_cache.json", HERE.parent / "snowflake_assets_cache.json")
+SAMPLE_INVENTORIES = (HERE / "sample" / "postgres.json", HERE / "sample" / "snowflake.json")
 CONNECTION_NAMES = {"postgres": "postgres-ary", "snowflake": "snowflake-ary"}
 
 # For each type: the relationship to its parent, and where the parent stands in its qualified name.
@@ -30,24 +31,26 @@ CRAWL_ORDER = ["Database", "Schema", "Table", "View", "MaterialisedView", "Proce
 
 
 class InventoryError(Exception):
-    """An inventory file that cannot be read as one."""
+    """An inventory file that is not there, or cannot be read as one; told with what to do."""
 
 
-def fill_catalog(catalog: Catalog, inventories: Iterable[Path] = INVENTORY_FILES) -> None:
-    """Create the connections and assets that the inventory files list; a file that is not there is passed over.
+def fill_catalog(catalog: Catalog, inventories: Iterable[Path] = SAMPLE_INVENTORIES) -> None:
+    """Create the connections and assets that the inventory files list.
 
     An inventory is JSON, `{"data": [[qualified name, name, type], …]}`, perhaps with a row of headings: a cache file of
-    main.py. All its rows are of one connection. Raises `InventoryError` for a file that is none.
+    main.py. All its rows are of one connection. Raises `InventoryError` for a file that is none, before anything is made.
     """
-    for path in inventories:
-        rows = _read_inventory(path)
-        if not rows:
-            continue
+    for rows in [_read_inventory(path) for path in inventories]:
         qualified_name = name_root(rows[0][0])
         connector = qualified_name.split("/")[1]
         entities = [connection_entity(qualified_name, CONNECTION_NAMES.get(connector, connector)), *_assets(rows)]
         for start in range(0, len(entities), 5000):
             save(catalog, entities[start : start + 5000], SaveOptions(), USER["username"])
+
+
+def is_empty(catalog: Catalog) -> bool:
+    """Whether a tenant has no connection, so that no program finds anything in it."""
+    return not catalog.by_type.get("Connection")
 
 
 def fill_buckets(folder: Path) -> None:
@@ -58,13 +61,25 @@ def fill_buckets(folder: Path) -> None:
 
 
 def _read_inventory(path: Path) -> list[list[str]]:
+    """The rows of a file without their heading: at least one, and all of one connection."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["data"]
-        return [row for row in rows if row[:2] != ["qualified_name", "asset_name"] and len(row) == 3]
-    except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, TypeError) as error:
+        found = [[str(part) for part in row] for row in rows if row[:2] != ["qualified_name", "asset_name"]]
+    except OSError as error:
+        raise InventoryError(
+            f"{path} cannot be read ({error.strerror}): name the cache file of a run on your tenant"
+        ) from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InventoryError(f"{path} is no inventory file: {error}") from error
+    if not found:
+        raise InventoryError(f"{path} has no assets: name the cache file of a run on your tenant")
+    root = name_root(found[0][0])
+    for row in found:
+        if len(row) != 3 or not re.match(r"default/[^/]+/[^/]+(/|$)", row[0]) or name_root(row[0]) != root:
+            raise InventoryError(
+                f"{path} is no inventory file: {row} is no row [qualified name, name, type] of the connection {root}"
+            )
+    return found
 
 
 def connection_entity(qualified_name: str, name: str) -> SentEntity:

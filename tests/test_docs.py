@@ -338,6 +338,21 @@ def test_nothing_that_the_program_needs_is_ignored_by_git() -> None:
     assert [name for name in ignored if "__pycache__" not in name] == []
 
 
+def test_a_tenants_inventory_never_shows_up_in_git() -> None:
+    """The caches, their staged copies, and any other name that ends like one."""
+    if not shutil.which("git") or not (PROJECT / ".git").exists():
+        pytest.skip("this is no git repository")
+    names = [
+        "postgres_assets_cache.json",
+        "snowflake_assets_cache.json",
+        ".postgres_assets_cache.json.x.tmp",
+        "own_cache.json",
+    ]
+    asked = subprocess.run(["git", "check-ignore", *names], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert asked.stdout.split() == names
+    assert subprocess.run(["git", "ls-files", *names], cwd=PROJECT, capture_output=True, text=True).stdout == ""
+
+
 # What can be called, and examples
 
 

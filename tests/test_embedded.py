@@ -13,7 +13,8 @@ from world import ROOT, Run, python, start_world
 
 from runtime import embedded
 
-SAMPLES = [ROOT / "postgres_assets_cache.json", ROOT / "snowflake_assets_cache.json"]
+SAMPLES = [ROOT / "sandbox/sample/postgres.json", ROOT / "sandbox/sample/snowflake.json"]
+CACHES = {"postgres_assets_cache.json", "snowflake_assets_cache.json"}
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def test_without_a_tenant_the_sandbox_is_used(empty_folder: Path, run: Callable[
     assert ended.out.startswith("🏖️ No tenant is set: using the embedded sandbox")
     assert "67 created" in ended.out
     assert [path.name for path in empty_folder.iterdir()] == [".sandbox"]
-    assert {path.name for path in Path(".sandbox").glob("*.json")} == {path.name for path in SAMPLES}
+    assert {path.name for path in Path(".sandbox").glob("*.json")} == CACHES
     assert "66 unchanged" in run().out
     assert [path.read_bytes() for path in SAMPLES] == samples
 

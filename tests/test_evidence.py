@@ -144,7 +144,7 @@ def test_a_table_without_known_columns_has_nothing_to_compare() -> None:
 
 
 def test_the_samples_agree_with_their_tables() -> None:
-    assets = json.loads((ROOT / "postgres_assets_cache.json").read_text())["data"]
+    assets = json.loads((ROOT / "sandbox/sample/postgres.json").read_text())["data"]
     for path in (ROOT / "sandbox" / "buckets").rglob("*.csv"):
         columns = [row[1] for row in assets if row[2] == "Column" and f"/{path.stem}/" in row[0]]
         found = judge("k", parse_head(path.read_bytes(), complete=True), columns)

@@ -21,6 +21,7 @@ from world import authorization
 import sandbox
 from sandbox import storage
 from sandbox.catalog import FolderInUse
+from sandbox.seed import SAMPLE_INVENTORIES, InventoryError
 from sandbox.storage import StorageError, serve_buckets
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -124,6 +125,84 @@ def test_it_is_filled_from_inventory_files(tmp_path: Path) -> None:
     assert column["relationshipAttributes"]["table"]["displayText"] == "a/b"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read (No such file or directory): name the cache file of a run on your tenant"),
+        ("[1]", "is no inventory file"),
+        ('{"data": []}', "has no assets: name the cache file of a run on your tenant"),
+        ('{"data": [["qualified_name", "asset_name", "asset_type"]]}', "has no assets"),
+        ('{"data": [[1, 2, 3]]}', "is no row [qualified name, name, type] of the connection"),
+        ('{"data": [["default/postgres/1/D", "D"]]}', "is no row"),
+        (
+            '{"data": [["default/postgres/1/D", "D", "Database"], ["default/postgres/2/D", "D", "Database"]]}',
+            "is no row",
+        ),
+        ("[" * 100_000, "is no inventory file"),
+    ],
+    ids=["missing", "a list", "empty", "heading only", "numbers", "two parts", "two connections", "deep"],
+)
+def test_an_inventory_that_is_none_is_told(tmp_path: Path, text: str | None, said: str) -> None:
+    inventory = tmp_path / "inventory.json"
+    if text is not None:
+        inventory.write_text(text)
+    with (
+        pytest.raises(InventoryError) as error,
+        sandbox.start(tmp_path / "state", inventories=(*SAMPLE_INVENTORIES, inventory)),
+    ):
+        pass
+    assert str(error.value).startswith(str(inventory))
+    assert said in str(error.value)
+    with sandbox.start(tmp_path / "state", inventories=SAMPLE_INVENTORIES) as tenant:  # nothing was half made
+        assert not tenant.empty
+
+
+def test_an_inventory_fills_a_tenant_that_is_started_as_a_program(tmp_path: Path) -> None:
+    inventory = tmp_path / "own.json"
+    inventory.write_text(json.dumps({"data": [["default/postgres/99/SHOP", "SHOP", "Database"]]}))
+    refused = run_to_its_end(tmp_path, *FREE_PORTS, "--inventory", "nowhere.json")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("❌ nowhere.json cannot be read")
+    server, settings = run_module(tmp_path, "--reset", "--inventory", inventory.name)
+    try:
+        assert count_tables(settings["ATLAN_BASE_URL"], settings["ATLAN_API_TOKEN"]) == 0
+        query = {"attr:qualifiedName": "default/postgres/99/SHOP"}
+        answer = httpx.get(
+            f"{settings['ATLAN_BASE_URL']}/api/meta/entity/uniqueAttribute/type/Database",
+            params=query,
+            headers={"authorization": f"Bearer {settings['ATLAN_API_TOKEN']}"},
+        )
+        assert answer.json()["entity"]["attributes"]["name"] == "SHOP"
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+
+
+def test_an_empty_tenant_says_how_to_fill_it(tmp_path: Path) -> None:
+    folder = tmp_path / ".sandbox"
+    with sandbox.start(folder) as tenant:
+        assert not tenant.empty
+        query = {"dsl": {"size": 10, "query": {"term": {"__typeName.keyword": "Connection"}}}}
+        with httpx.Client(base_url=tenant.base_url, headers=authorization(tenant), trust_env=False) as http:
+            found = http.post("/api/meta/search/indexsearch", json=query).json()["entities"]
+            guids = "&".join(f"guid={connection['guid']}" for connection in found)
+            http.delete(f"/api/meta/entity/bulk?deleteType=PURGE&{guids}").raise_for_status()
+    program = "from runtime.embedded import start_sandbox\nfrom runtime.terminal import configure_logging\n"
+    program += "configure_logging('INFO')\nstart_sandbox()"
+    embedded = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300
+    )
+    assert embedded.stdout == "⚠️ The sandbox is empty: `python -m sandbox --reset` fills it with the sample\n"
+    command = [sys.executable, "-m", "sandbox", *FREE_PORTS]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        said = server.stdout.readline()
+        server.terminate()
+    assert said == "⚠️ The sandbox is empty: stop it, and start it with --reset to fill it with the sample\n"
+    with sandbox.start(folder, reset=True) as tenant:
+        assert not tenant.empty
+
+
 def test_a_killed_server_keeps_every_acknowledged_write(tmp_path: Path) -> None:
     server, settings = run_module(tmp_path)
     acknowledged = 0
@@ -216,10 +295,10 @@ def test_faults_and_counters(own_tenant: sandbox.Tenant) -> None:
         assert http.get("/_sandbox/requests").json()["writes"] == 0
 
 
-def run_module(folder: Path) -> tuple[subprocess.Popen[str], dict[str, str]]:
+def run_module(folder: Path, *arguments: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
     """`python -m sandbox` on free ports, and the settings that it printed."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", *FREE_PORTS],
+        [sys.executable, "-m", "sandbox", *FREE_PORTS, *arguments],
         cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert server.stdout

@@ -48,6 +48,10 @@ SECRET_FIELDS = (
     "private_key_id",
 )
 
+# Atlan's storage has two names in the field: that of its documentation of the upload, and that of the sandbox's and of
+# earlier components of ours. Where a folder has the one, the other means it, too.
+NAMES_OF_ATLANS_STORAGE = ("atlan-objectstore", "atlan-storage")
+
 Values = Mapping[str, str]  # a component's metadata by name, the secrets put in
 
 
@@ -85,11 +89,13 @@ class Component:
 def open_store(name: str, folder: Path, environment: Mapping[str, str] | None = None) -> Store:
     """The object store that a component of this name describes. Raises `ComponentError`; there is no second choice.
 
+    Either of `NAMES_OF_ATLANS_STORAGE` is good for the other, where only that is there.
     Its secrets are looked up in `environment`; where none is given, in `.env` and the environment, which wins. Nothing
     is connected yet.
     """
     components = read_components(folder)
-    component = components.get(name)
+    names = (name, *NAMES_OF_ATLANS_STORAGE) if name in NAMES_OF_ATLANS_STORAGE else (name,)
+    component = next((components[known] for known in names if known in components), None)
     if component is None:
         known = ", ".join(_shown(known) for known in sorted(components)) or "none"
         raise ComponentError(
@@ -307,7 +313,7 @@ def _open_s3(component: Component, values: Values) -> Store:
     from obstore.store import S3Store
 
     bucket, endpoint = _need_name(component, values, "bucket"), _check_endpoint(component, values)
-    path_style = values.get("forcePathStyle") == "true"
+    path_style = _is_path_style(values, endpoint)
     for name in ("region", "accessKey", "sessionToken"):  # they go into a request's head
         if not re.fullmatch("[!-~]*", values.get(name, "")):
             raise ComponentError(
@@ -315,7 +321,7 @@ def _open_s3(component: Component, values: Values) -> Store:
             )
     if endpoint and not path_style and _is_ip_address(endpoint):
         raise ComponentError(
-            f'{component.path}: endpoint is an IP address, which cannot have the bucket before it: set forcePathStyle to "true".'
+            f'{component.path}: endpoint is an IP address, which cannot have the bucket before it: set forcePathStyle to "true", or leave it out.'
         )
     # Where the component does not say so, obstore would mix in what the environment has for other stores: its
     # AWS_ENDPOINT_URL_S3 wins over an `endpoint`, and its AWS_SESSION_TOKEN joins the keys that are given.
@@ -343,6 +349,17 @@ def _open_s3(component: Component, values: Values) -> Store:
     return RemoteStore(store, address, lambda prefix: _abort_s3_uploads(bucket, endpoint or None, values, prefix))
 
 
+def _is_path_style(values: Values, endpoint: str) -> bool:
+    """Whether the bucket goes into the path: as `forcePathStyle` says.
+
+    Where a component says nothing, which for Dapr means no, it does so where it could not work otherwise: behind an
+    address with a path of its own, as Atlan's has, and behind an IP address.
+    """
+    if "forcePathStyle" in values:
+        return values["forcePathStyle"] == "true"
+    return bool(endpoint) and (urlsplit(endpoint).path.strip("/") != "" or _is_ip_address(endpoint))
+
+
 def _abort_s3_uploads(bucket: str, endpoint: str | None, values: Values, prefix: str) -> None:
     """Abort the multipart uploads below a prefix that nobody will finish: they are not listed, but paid for."""
     import boto3
@@ -353,7 +370,7 @@ def _abort_s3_uploads(bucket: str, endpoint: str | None, values: Values, prefix:
     if values.get("accessKey"):
         keys = {"aws_access_key_id": values["accessKey"], "aws_secret_access_key": values["secretKey"]}
         keys["aws_session_token"] = values.get("sessionToken") or None  # type: ignore[assignment]
-    config = Config(s3={"addressing_style": "path" if values.get("forcePathStyle") == "true" else "virtual"})
+    config = Config(s3={"addressing_style": "path" if _is_path_style(values, endpoint or "") else "virtual"})
     try:
         session = boto3.session.Session(region_name=values.get("region") or "us-east-1", **keys)
         client = session.client("s3", endpoint_url=endpoint, config=config)

@@ -69,7 +69,7 @@ def migrate_from_objectstore_to_atlan(
     if settings.upstream_store == settings.deployment_store:
         return _stopped(names, (
             f"UPSTREAM_OBJECT_STORE_NAME and DEPLOYMENT_OBJECT_STORE_NAME are both {settings.upstream_store}, so nothing "
-            "would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-storage"
+            "would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore"
         ))  # fmt: skip
     try:
         source = open_store(settings.deployment_store, settings.components, settings.environment)

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from upload_world import harmful_proxy
 
-from metadata_extraction.components import ComponentError, open_store, read_components
+from metadata_extraction.components import (
+    NAMES_OF_ATLANS_STORAGE,
+    ComponentError,
+    _is_path_style,
+    open_store,
+    read_components,
+)
 from metadata_extraction.models import Run
 from metadata_extraction.stores import LocalFolder, StoreError
 from metadata_extraction.upload import migrate_from_objectstore_to_atlan
@@ -43,10 +49,10 @@ def test_the_components_that_ship_are_those_of_the_documents() -> None:
     found = read_components(ROOT / "components")
     assert {name: item.type for name, item in found.items()} == {
         "objectstore": "bindings.localstorage",
-        "atlan-storage": "bindings.aws.s3",
+        "atlan-objectstore": "bindings.aws.s3",
         "deployment-secret-store": "secretstores.local.env",
     }
-    storage = found["atlan-storage"].metadata
+    storage = found["atlan-objectstore"].metadata
     assert storage["endpoint"]["value"] == "https://{{tenant}}.atlan.com/api/blobstorage"
     assert storage["accessKey"]["secretKeyRef"]["name"] == "ATLAN_AUTH_CLIENT_ID"
     assert storage["secretKey"]["secretKeyRef"]["name"] == "ATLAN_AUTH_CLIENT_SECRET"
@@ -135,6 +141,63 @@ def test_a_session_token_and_a_boolean_reach_s3(empty_folder: Path) -> None:
     assert b"credential=id/" in heads[0]
 
 
+def first_request(folder: Path, endpoint_path: str, **given: str) -> bytes:
+    """The head of the first request to a store behind an address with a path."""
+    heads: list[bytes] = []
+
+    def refuse(_: int, head: bytes) -> str:
+        heads.append(head)
+        return "503"
+
+    with harmful_proxy(1, refuse) as endpoint:
+        fields = {"bucket": "b", "endpoint": f"{endpoint}{endpoint_path}", "accessKey": "i", "secretKey": "s", **given}
+        items = "".join(f"    - {{name: {name}, value: {json.dumps(value)}}}\n" for name, value in fields.items())
+        write(folder, "store", "bindings.aws.s3", items)
+        with pytest.raises(StoreError):
+            open_store("store", folder).write("k", [b"x"], 1)
+    return heads[0]
+
+
+def test_behind_an_ip_address_or_a_path_the_bucket_is_in_the_path(empty_folder: Path) -> None:
+    """Where nothing is said; a bucket before the host's name would be a name that nobody has."""
+    assert first_request(empty_folder, "/api/blobstorage").startswith(b"PUT /api/blobstorage/b/k ")
+    assert first_request(empty_folder, "").startswith(b"PUT /b/k ")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "given", "path_style"),
+    [
+        ("https://acme.atlan.com/api/blobstorage", {}, True),
+        ("https://acme.atlan.com/api/blobstorage", {"forcePathStyle": "false"}, False),
+        ("https://storage.acme.com", {}, False),
+        ("https://storage.acme.com/", {}, False),
+        ("https://storage.acme.com", {"forcePathStyle": "true"}, True),
+        ("https://[::1]:9", {}, True),
+        ("", {}, False),
+    ],
+)
+def test_path_style_is_as_the_component_says_and_else_what_can_work(
+    endpoint: str, given: dict[str, str], path_style: bool
+) -> None:
+    assert _is_path_style(given, endpoint) is path_style
+
+
+@pytest.mark.parametrize("asked", NAMES_OF_ATLANS_STORAGE)
+@pytest.mark.parametrize("there", NAMES_OF_ATLANS_STORAGE)
+def test_either_name_of_atlans_storage_is_good_for_the_other(empty_folder: Path, asked: str, there: str) -> None:
+    write(empty_folder, there, "bindings.localstorage", f"    - name: rootPath\n      value: of-{there}\n")
+    assert open_store(asked, empty_folder).address == f"local folder of-{there}"
+    with pytest.raises(ComponentError, match="The object store objectstore is not registered"):
+        open_store("objectstore", empty_folder)
+
+
+def test_where_both_names_are_there_each_means_its_own(empty_folder: Path) -> None:
+    for name in NAMES_OF_ATLANS_STORAGE:
+        write(empty_folder, name, "bindings.localstorage", f"    - name: rootPath\n      value: of-{name}\n")
+    for name in NAMES_OF_ATLANS_STORAGE:
+        assert open_store(name, empty_folder).address == f"local folder of-{name}"
+
+
 def test_a_secret_store_that_cannot_be_read_here_is_told(empty_folder: Path) -> None:
     write(empty_folder, "vault", "secretstores.hashicorp.vault")
     s3(empty_folder, after="auth:\n  secretStore: vault\n")
@@ -199,7 +262,10 @@ def test_the_upload_tells_what_is_wrong_with_its_components(
     monkeypatch.setenv("COMPONENTS_PATH", str(empty_folder))
     monkeypatch.setenv("ATLAN_CONNECTION_QUALIFIED_NAME", "default/postgres/1")
     same = migrate_from_objectstore_to_atlan(prefix)
-    assert "both objectstore, so nothing would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-storage" in same.reason
+    assert (
+        "both objectstore, so nothing would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore"
+        in same.reason
+    )
     monkeypatch.setenv("UPSTREAM_OBJECT_STORE_NAME", "atlan-storage")
     missing = migrate_from_objectstore_to_atlan(prefix)
     assert "The object store atlan-storage is not registered" in missing.reason

@@ -84,7 +84,7 @@ def opened_or_told(folder: Path, environment: dict[str, str]) -> str:
         ({"endpoint": "http://127.0.0.1:1/a\u0000b\n"}, "endpoint is no web address"),
         ({"endpoint": "https://me:hush-hush@storage.acme.com"}, "endpoint has a user or a password in it: use accessKey"),
         ({"forcePathStyle": False}, 'endpoint is an IP address, .* set forcePathStyle to "true"'),
-        ({"endpoint": "http://[::1]:9", "forcePathStyle": None}, "endpoint is an IP address"),
+        ({"endpoint": "http://[::1]:9", "forcePathStyle": "no"}, "endpoint is an IP address"),
         ({"accessKey": "an\nid"}, "accessKey has a space, a line break"),
         ({"sessionToken": "hush-hush\r\nx-evil: 1"}, "sessionToken has a space, a line break"),
         ({"region": "eu-\u0000"}, "region has a space, a line break"),

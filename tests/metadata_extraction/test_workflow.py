@@ -74,7 +74,7 @@ def test_the_preflight_leaves_no_file(settings: ExtractionSettings, empty_folder
 def test_an_upload_that_cannot_be_tried_fails_no_run(settings: ExtractionSettings) -> None:
     migration = run_in_process(run_of(Filters(), upload=True), settings).migration
     assert migration is not None
-    assert "so nothing would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-storage" in migration.reason
+    assert "so nothing would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore" in migration.reason
 
 
 @pytest.mark.parametrize("upload", [True, False])

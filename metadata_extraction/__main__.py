@@ -50,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = build_extraction_parser().parse_args(argv)
     try:
         settings = get_extraction_settings()
+        if options.command == "upload" and not settings.enable_atlan_upload:
+            logger.info("💾 ENABLE_ATLAN_UPLOAD is off, but this is asked for: it is uploaded all the same")
+            settings = replace(settings, enable_atlan_upload=True)
         to_sandbox = settings.use_sandbox and options.command in ("run", "upload")
         if to_sandbox:
             settings = use_sandbox(settings)
@@ -104,7 +107,7 @@ def extract(settings: ExtractionSettings, workflow_id: str, run_id: str, publish
     if settings.sample:
         logger.info("🏖️ No source is set: using the embedded PostgreSQL with the sample tables")
     result = run_in_process(run, settings)
-    if publish and result.migration and result.migration.complete:
+    if publish and result.migration.complete:
         publish_in_sandbox()
     store = open_store(settings.deployment_store, settings.components, settings.environment)
     return show_result(result, store.address)
@@ -116,7 +119,7 @@ def upload_again(settings: ExtractionSettings, prefix: str) -> int:
 
     migration = migrate_from_objectstore_to_atlan(prefix, settings)
     for failure in migration.failures:
-        logger.warning("⚠️ Not uploaded: %s (%s)", failure.file, failure.error)
+        logger.warning("⚠️ Not uploaded: %s (%s)", failure["file"], failure["error"])
     return show_migration(migration)
 
 
@@ -172,7 +175,7 @@ def show_result(result: Result, store: str) -> int:
         folder = written.prefix.removeprefix(f"{result.output_path}/")
         size = size_in_words(written.bytes)
         logger.info("   %-22s %8d %4d  %s", folder, written.rows, written.files, size)
-    if result.migration is None:
+    if not result.migration.enabled:
         logger.info("✅ Done: all data is local")
         return DONE
     return show_migration(result.migration)

@@ -110,10 +110,12 @@ def upload_to_atlan(
 ) -> MigrationSummary:
     """Hand everything below the run's prefix to Atlan's storage. Never raises: the summary tells what went wrong.
 
-    It lists at most `MOST_FAILURES` files, as it passes through Temporal. Without settings, it raises `SettingsError`
+    Where the run has the upload off, it does nothing, and the summary says so. It lists at most `MOST_FAILURES` files, as it passes through Temporal. Without settings, it raises `SettingsError`
     where those of the environment are wrong.
     """
     settings = settings or get_extraction_settings()
+    if not run.upload:
+        return MigrationSummary(run.output_path, settings.deployment_store, settings.upstream_store, enabled=False)
     try:
         summary = migrate_from_objectstore_to_atlan(run.output_path, settings, progress)
     except ENDING:
@@ -124,14 +126,14 @@ def upload_to_atlan(
         reason = f"it broke off ({type(error).__name__}: {error})"
         summary = MigrationSummary(run.output_path, settings.deployment_store, settings.upstream_store, reason=reason)
     for failure in summary.failures:
-        logger.warning("⚠️ Not uploaded: %s (%s)", failure.file, failure.error)
+        logger.warning("⚠️ Not uploaded: %s (%s)", failure["file"], failure["error"])
     return _without_secrets(summary.shortened(MOST_FAILURES), settings)
 
 
 def _without_secrets(summary: MigrationSummary, settings: ExtractionSettings) -> MigrationSummary:
     """What a store or a library says may hold anything, and Temporal keeps it."""
     settings.apply_to_log()
-    failures = [Failure(mask(failure.file), mask(failure.error)) for failure in summary.failures]
+    failures = [Failure(file=mask(failure["file"]), error=mask(failure["error"])) for failure in summary.failures]
     return replace(
         summary,
         failures=failures,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass, field, replace
+from typing import TypedDict
 
 from runtime.errors import PipelineError
 
@@ -95,9 +96,8 @@ class Transformed:
     written: list[Written]
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A file that did not arrive: its key, and why, in one sentence."""
+class Failure(TypedDict):
+    """A file that did not arrive: its key, and why, in one sentence. A dictionary, as Atlan's application SDK has it."""
 
     file: str
     error: str
@@ -107,12 +107,14 @@ class Failure:
 class MigrationSummary:
     """What became of every file below the prefix: total = migrated + skipped + failed.
 
-    `reason` says why nothing, or not all, could be tried. `migrated_bytes` are those that were sent.
+    `source` and `destination` are the names of the stores' components. `reason` says why nothing, or not all, could be
+    tried; where the upload is off, `enabled` is False, and there is nothing else. `migrated_bytes` are those that were
+    sent. Fields and defaults of `application_sdk.services.atlan_storage.MigrationSummary`, and what is ours beside them.
     """
 
-    prefix: str
-    source: str
-    destination: str
+    prefix: str = ""
+    source: str = "objectstore"
+    destination: str = "objectstore"
     total_files: int = 0
     migrated_files: int = 0
     skipped_files: int = 0
@@ -120,11 +122,12 @@ class MigrationSummary:
     migrated_bytes: int = 0
     failures: list[Failure] = field(default_factory=list)
     reason: str = ""
+    enabled: bool = True
 
     @property
     def complete(self) -> bool:
         """Whether every file is there, and there was one."""
-        return not self.reason and not self.failed_migrations and self.total_files > 0
+        return self.enabled and not self.reason and not self.failed_migrations and self.total_files > 0
 
     def shortened(self, most: int) -> MigrationSummary:
         """The same with at most so many failures listed; their number stays."""
@@ -133,11 +136,11 @@ class MigrationSummary:
 
 @dataclass(frozen=True)
 class Result:
-    """What a whole run did. `migration` is None where the upload is off."""
+    """What a whole run did."""
 
     output_path: str
     written: list[Written]
-    migration: MigrationSummary | None
+    migration: MigrationSummary
 
 
 def check_id(text: str) -> bool:

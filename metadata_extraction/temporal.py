@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from metadata_extraction.models import MigrationSummary, Preflight, Result, Run, Transformed, Written, check_id
     from metadata_extraction.settings import ExtractionSettings
     from metadata_extraction.stores import ENDING
-    from metadata_extraction.workflow import FETCHES, UPLOAD_SKIPPED
+    from metadata_extraction.workflow import FETCHES
     from runtime.errors import PipelineError
     from runtime.terminal import logger, mask
 
@@ -67,11 +67,7 @@ class MetadataExtraction:
             raise ApplicationError("\n".join(preflight.faults), type="PreflightError", non_retryable=True)
         written: list[Written] = [await _execute(fetch.__name__, run, Written) for fetch in FETCHES.values()]
         transformed: Transformed = await _execute("transform_data", run, Transformed)
-        migration = None
-        if run.upload:
-            migration = await _execute("upload_to_atlan", run, MigrationSummary)
-        else:
-            workflow.logger.info(UPLOAD_SKIPPED)
+        migration: MigrationSummary = await _execute("upload_to_atlan", run, MigrationSummary)
         return Result(run.output_path, [*written, *transformed.written], migration)
 
 

@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from metadata_extraction.components import open_store
@@ -65,12 +65,7 @@ def migrate_from_objectstore_to_atlan(
     from `.env` and the environment; raises `SettingsError` where these are wrong.
     """
     settings = settings or get_extraction_settings()
-    names = MigrationSummary(prefix, settings.deployment_store, settings.upstream_store)
-    if settings.upstream_store == settings.deployment_store:
-        return _stopped(names, (
-            f"UPSTREAM_OBJECT_STORE_NAME and DEPLOYMENT_OBJECT_STORE_NAME are both {settings.upstream_store}, so nothing "
-            "would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore"
-        ))  # fmt: skip
+    names = MigrationSummary(prefix.strip("/"), settings.deployment_store, settings.upstream_store)
     try:
         source = open_store(settings.deployment_store, settings.components, settings.environment)
     except PipelineError as error:
@@ -79,14 +74,22 @@ def migrate_from_objectstore_to_atlan(
         destination = open_store(settings.upstream_store, settings.components, settings.environment)
     except PipelineError as error:
         try:
-            return _all_failed(names, source.list(prefix.strip("/")), str(error))
+            return _all_failed(names, source.list(names.prefix), str(error))
         except StoreError:
             return _stopped(names, str(error))
-    return migrate(source, destination, prefix, progress)
+    if source.address == destination.address:
+        return _stopped(names, (
+            f"UPSTREAM_OBJECT_STORE_NAME and DEPLOYMENT_OBJECT_STORE_NAME are both {source.address}, so nothing would "
+            "reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore"
+        ))  # fmt: skip
+    return replace(migrate(source, destination, prefix, progress), source=names.source, destination=names.destination)
 
 
 def migrate(source: Store, destination: Store, prefix: str, progress: StepProgress = UNHEARD) -> MigrationSummary:
-    """Move every file below `prefix` from one store to another; see `migrate_from_objectstore_to_atlan`."""
+    """Move every file below `prefix` from one store to another; see `migrate_from_objectstore_to_atlan`.
+
+    The summary names the stores by their addresses, as they need not be of components.
+    """
     prefix = prefix.strip("/")
     names = MigrationSummary(prefix, source.address, destination.address)
     manifest = f"{prefix}/{MANIFEST}".lstrip("/")
@@ -118,7 +121,7 @@ def migrate(source: Store, destination: Store, prefix: str, progress: StepProgre
         except StoreError as error:
             logger.warning("⚠️ %s: %s", destination.address, error)
     moved.sort(key=lambda item: item.file.key)
-    failures = [Failure(item.file.key, item.error) for item in moved if not item.delivered]
+    failures = [Failure(file=item.file.key, error=item.error) for item in moved if not item.delivered]
     delivered = [item.delivered for item in moved if item.delivered]
     reason = ""
     # The manifest that was read stays, where it says the same of the same files.
@@ -147,7 +150,7 @@ def _stopped(names: MigrationSummary, reason: str) -> MigrationSummary:
 
 
 def _all_failed(names: MigrationSummary, files: Iterable[StoredFile], reason: str) -> MigrationSummary:
-    failures = [Failure(file.key, reason) for file in sorted(files, key=lambda file: file.key)]
+    failures = [Failure(file=file.key, error=reason) for file in sorted(files, key=lambda file: file.key)]
     return MigrationSummary(
         names.prefix,
         names.source,

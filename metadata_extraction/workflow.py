@@ -46,11 +46,10 @@ def run_in_process(run: Run, settings: ExtractionSettings | None = None) -> Resu
     with Progress("Entities") as progress:
         transformed = transform_data(run, settings, progress)
     logger.info("✅ %d entities transformed", sum(item.rows for item in transformed.written))
-    if not run.upload:
-        logger.info("💾 %s", UPLOAD_SKIPPED)
-        return Result(run.output_path, [*written, *transformed.written], None)
     with Progress("Upload") as progress:
         migration = upload_to_atlan(run, settings, progress)
+    if not migration.enabled:
+        logger.info("💾 %s", UPLOAD_SKIPPED)
     return Result(run.output_path, [*written, *transformed.written], migration)
 
 

@@ -118,7 +118,7 @@ def test_extract_upload_publish_and_draw_lineage(home: Path) -> None:
     done = run(home, "-m", "metadata_extraction", "run", "--run-id", "1", ENABLE_ATLAN_UPLOAD="true")
     assert done.returncode == 0, done.stdout + done.stderr
     told = re.search(
-        r"Atlan upload to s3://objectstore at \S+: (\d+) of (\d+) files moved \(.*\), (\d+) there already, 0 failed",
+        r"Atlan upload to atlan-storage: (\d+) of (\d+) files moved \(.*\), (\d+) there already, 0 failed",
         done.stdout,
     )
     assert told

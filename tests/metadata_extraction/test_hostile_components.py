@@ -327,7 +327,7 @@ def test_an_upload_never_raises_whatever_a_store_does(
 
     monkeypatch.setattr(LocalFolder, "write", panic)
     summary = upload_to_atlan(RUN, made)
-    assert [failure.error for failure in summary.failures] == ["PanicException: it broke"]
+    assert [failure["error"] for failure in summary.failures] == ["PanicException: it broke"]
     monkeypatch.setattr(LocalFolder, "list", panic)
     assert upload_to_atlan(RUN, made).reason == "it broke off (PanicException: it broke)"
 
@@ -382,7 +382,7 @@ def test_a_name_that_is_no_text_is_told_and_the_rest_arrives(tmp_path: Path) -> 
     source.write("run/a", [b"a"], 1)
     (tmp_path / "o/run" / os.fsdecode(b"\xff.json")).write_bytes(b"x")
     summary = migrate(source, destination, "run")
-    assert (summary.migrated_files, [failure.error for failure in summary.failures]) == (
+    assert (summary.migrated_files, [failure["error"] for failure in summary.failures]) == (
         1, ["its name is no text in UTF-8, so that no manifest can have it"],
     )  # fmt: skip
 

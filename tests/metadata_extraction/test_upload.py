@@ -187,7 +187,7 @@ def test_a_wrong_secret_fails_every_file_at_once(
     monkeypatch.setenv("ATLAN_AUTH_CLIENT_SECRET", "not-the-secret")
     summary = migrate(source, bucket.open(), RUN)
     assert counts(summary) == (len(files), 0, 0, len(files))
-    assert sorted(failure.file for failure in summary.failures) == sorted(files)
+    assert sorted(failure["file"] for failure in summary.failures) == sorted(files)
     assert "refuses the access key or its secret" in summary.reason
     assert "not-the-secret" not in str(summary)
 
@@ -247,8 +247,8 @@ def test_what_fails_for_good_is_listed_and_the_rest_arrives(
     with harmful_proxy(server.port, lambda _, head: "503" if b"bad.json" in head else "pass") as endpoint:
         summary = migrate(source, bucket.open(endpoint), RUN)
     assert counts(summary) == (3, 2, 0, 1)
-    assert [failure.file for failure in summary.failures] == [f"{RUN}/bad.json"]
-    assert "503" in summary.failures[0].error
+    assert [failure["file"] for failure in summary.failures] == [f"{RUN}/bad.json"]
+    assert "503" in summary.failures[0]["error"]
     assert manifest_of(bucket) is None  # nothing that looks whole
     del files[f"{RUN}/bad.json"]
     assert bucket.files() == files
@@ -306,7 +306,7 @@ def test_a_file_that_never_rests_is_a_failure_and_not_a_half_copy(
     monkeypatch.setattr(LocalFolder, "read", read_and_grow)
     summary = migrate(source, bucket.open(), RUN)
     assert counts(summary) == (2, 1, 0, 1)
-    assert summary.failures[0].error == "it changed while it was read"
+    assert summary.failures[0]["error"] == "it changed while it was read"
     assert list(bucket.files()) == [f"{RUN}/rests.json"]
 
 
@@ -341,7 +341,7 @@ def test_what_arrives_damaged_again_and_again_is_a_failure(
     destination = DamagingFolder(tmp_path / "atlan", times=100)
     summary = migrate(source, destination, RUN)
     assert counts(summary) == (1, 0, 0, 1)
-    assert summary.failures[0].error == "what arrived is not what was sent"
+    assert summary.failures[0]["error"] == "what arrived is not what was sent"
     assert not (destination.root / RUN / MANIFEST).exists()
 
 
@@ -393,7 +393,7 @@ def test_a_refused_key_is_not_tried_again(
     opened.write = write  # type: ignore[method-assign]  # may list and delete, but not write
     summary = migrate(source, opened, RUN)
     assert counts(summary) == (2, 0, 1, 1)
-    assert summary.failures[0].error == "the store refuses the access key or its secret (SignatureDoesNotMatch)"
+    assert summary.failures[0]["error"] == "the store refuses the access key or its secret (SignatureDoesNotMatch)"
     assert tries == [f"{RUN}/a.json"]
     assert set(files) == {f"{RUN}/a.json", f"{RUN}/b.json"}
 
@@ -503,7 +503,7 @@ def test_a_link_is_not_followed_and_is_listed(source: LocalFolder, bucket: Bucke
     (source.root / RUN / "link.json").symlink_to(tmp_path / "secret.txt")
     summary = migrate(source, bucket.open(), RUN)
     assert counts(summary) == (2, 1, 0, 1)
-    assert summary.failures[0].error == "it cannot be read: it is a link, and links are not followed"
+    assert summary.failures[0]["error"] == "it cannot be read: it is a link, and links are not followed"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
@@ -512,7 +512,7 @@ def test_a_named_pipe_is_no_file_and_nobody_waits_for_it(source: LocalFolder, tm
     os.mkfifo(source.root / RUN / "pipe")
     summary = migrate(source, LocalFolder(tmp_path / "atlan"), RUN)
     assert counts(summary) == (2, 1, 0, 1)
-    assert summary.failures[0].error == "it is no regular file"
+    assert summary.failures[0]["error"] == "it is no regular file"
 
 
 def test_a_file_that_vanishes_while_the_folder_is_listed_is_left_out(source: LocalFolder) -> None:

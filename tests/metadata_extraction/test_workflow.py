@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,12 +12,14 @@ from pathlib import Path
 
 import pytest
 import tqdm
+from temporalio.converter import DataConverter
 from upload_world import LOCAL
 
 from metadata_extraction.activities import MOST_FAILURES, upload_to_atlan
 from metadata_extraction.models import Failure, Filters, MigrationSummary, Run
 from metadata_extraction.settings import ExtractionSettings, check_extraction_settings
 from metadata_extraction.sources import SourceError
+from metadata_extraction.upload import migrate_from_objectstore_to_atlan
 from metadata_extraction.workflow import PreflightError, describe, run_in_process, size_in_words
 
 
@@ -66,14 +70,14 @@ def test_a_store_that_cannot_be_written_ends_the_run_before_anything_is_read(
 
 def test_the_preflight_leaves_no_file(settings: ExtractionSettings, empty_folder: Path) -> None:
     result = run_in_process(run_of(Filters(exclude_schemas=".*")), settings)
-    assert result.migration is None
+    assert result.migration == MigrationSummary(result.output_path, enabled=False)
+    assert not result.migration.complete
     names = [path.name for path in (empty_folder / "o").rglob("*") if path.is_file()]
     assert sorted(names) == ["chunk-0-part0.parquet", "nightly_transformed_database_0.json"]
 
 
 def test_an_upload_that_cannot_be_tried_fails_no_run(settings: ExtractionSettings) -> None:
     migration = run_in_process(run_of(Filters(), upload=True), settings).migration
-    assert migration is not None
     assert "so nothing would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore" in migration.reason
 
 
@@ -85,13 +89,12 @@ def test_atlans_storage_gets_files_where_the_upload_is_on(
     result = run_in_process(run_of(Filters(), upload), replace(settings, upstream_store="atlan"))
     arrived = {path.name for path in (empty_folder / "a").rglob("*") if path.is_file()}
     if upload:
-        assert result.migration is not None
         assert result.migration.complete
         # What the raw files are, they were staged as: there, with the same content, before the upload came.
         assert result.migration.skipped_files == sum(item.files for item in result.written if "/raw/" in item.prefix)
         assert "_manifest.json" in arrived
     else:
-        assert (result.migration, arrived) == (None, set())
+        assert (result.migration.enabled, arrived) == (False, set())
 
 
 def test_an_upload_passes_on_some_failures_and_no_secret(settings: ExtractionSettings, empty_folder: Path) -> None:
@@ -104,17 +107,44 @@ def test_an_upload_passes_on_some_failures_and_no_secret(settings: ExtractionSet
     summary = upload_to_atlan(run_of(Filters(), True), settings)
     assert (summary.failed_migrations, len(summary.failures)) == (MOST_FAILURES + 1, MOST_FAILURES)
     assert "The object store *** is not registered" in summary.reason
-    assert "The object store *** is not registered" in summary.failures[0].error
+    assert "The object store *** is not registered" in summary.failures[0]["error"]
 
 
 def test_a_summary_in_lines() -> None:
     whole = MigrationSummary("p", "here", "there", 3, 2, 1, 0, 2500)
     assert describe(whole) == ["✅ Atlan upload to there: 2 of 3 files moved (2.5 kB), 1 there already, 0 failed"]
-    failed = MigrationSummary("p", "here", "there", 2, 1, 0, 1, 7, [Failure("k", "no")], "why")
+    failed = MigrationSummary("p", "here", "there", 2, 1, 0, 1, 7, [Failure(file="k", error="no")], "why")
     assert describe(failed) == [
         "❌ Atlan upload to there: 1 of 2 files moved (7 bytes), 0 there already, 1 failed",
         "⚠️ Atlan upload: why",
     ]
+
+
+def test_a_summary_is_as_the_documentation_of_the_upload_has_it(
+    settings: ExtractionSettings, empty_folder: Path
+) -> None:
+    """Its fields, their defaults, failures as dictionaries, and the stores by the names of their components."""
+    assert dataclasses.asdict(MigrationSummary()).items() >= {
+        "total_files": 0, "migrated_files": 0, "failed_migrations": 0, "failures": [], "prefix": "",
+        "source": "objectstore", "destination": "objectstore",
+    }.items()  # fmt: skip
+    (empty_folder / "components/atlan.yaml").write_text(LOCAL.format(name="atlan-objectstore", root=empty_folder / "a"))
+    settings = replace(settings, upstream_store="atlan-objectstore")
+    folder = empty_folder / "o/x"
+    folder.mkdir(parents=True)
+    (folder / "link").symlink_to("nowhere")
+    stopped = migrate_from_objectstore_to_atlan("y/", settings)
+    partly = migrate_from_objectstore_to_atlan("x/", settings)
+    unknown = migrate_from_objectstore_to_atlan(
+        "x", replace(settings, upstream_store="atlan-storage", components=folder)
+    )
+    for summary, prefix in ((stopped, "y"), (partly, "x")):
+        assert (summary.prefix, summary.source, summary.destination) == (prefix, "objectstore", "atlan-objectstore")
+    assert (unknown.source, unknown.destination) == ("objectstore", "atlan-storage")
+    assert partly.failures[0]["file"] == "x/link"
+    assert json.loads(json.dumps(partly.failures)) == partly.failures
+    payloads = DataConverter.default.payload_converter.to_payloads([partly])
+    assert DataConverter.default.payload_converter.from_payloads(payloads, [MigrationSummary]) == [partly]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +166,8 @@ def test_an_upload_is_complete_where_every_file_is_there_and_there_was_one(
 
 
 def test_a_shortened_summary_keeps_the_number_of_failures() -> None:
-    summary = MigrationSummary("p", "a", "b", 3, 0, 0, 3, 0, [Failure(str(number), "") for number in range(3)])
+    summary = MigrationSummary(
+        "p", "a", "b", 3, 0, 0, 3, 0, [Failure(file=str(number), error="") for number in range(3)]
+    )
     short = summary.shortened(2)
-    assert ([failure.file for failure in short.failures], short.failed_migrations) == (["0", "1"], 3)
+    assert ([failure["file"] for failure in short.failures], short.failed_migrations) == (["0", "1"], 3)

@@ -20,7 +20,7 @@ from metadata_extraction.rows import SourceRow
 from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
 from metadata_extraction.sources import Source, SourceError, open_source
 from metadata_extraction.stores import ENDING, Store, StoreError
-from metadata_extraction.upload import migrate_from_objectstore_to_atlan
+from metadata_extraction.upload import migrate_from_objectstore_to_atlan, open_upstream
 from runtime.errors import PipelineError
 from runtime.terminal import logger, mask
 
@@ -30,7 +30,10 @@ MOST_FAILURES = 100  # how many are passed on; all of them are in the log
 def preflight_check(
     run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD
 ) -> Preflight:
-    """Whether the source can be read and the deployment's store be written: one sentence for each fault."""
+    """Whether the source can be read and the stores be written: one sentence for each fault.
+
+    Atlan's storage is looked at where the run has the upload on; what is wrong there ends nothing.
+    """
     settings = settings or get_extraction_settings()
     try:
         source = _open_source(settings)
@@ -38,12 +41,24 @@ def preflight_check(
         return _masked(Preflight("the source", [str(error)]), settings)
     faults = source.preflight()
     try:
-        store = _open_deployment_store(settings)
-        put_bytes(store, f"{run.output_path}/.preflight", b"")
-        store.delete(f"{run.output_path}/.preflight")
+        _try_to_write(_open_deployment_store(settings), run)
     except PipelineError as error:
         faults.append(f"The deployment's object store {settings.deployment_store} cannot be written: {error}")
-    return _masked(Preflight(source.address, faults), settings)
+    upstream, warnings = "", []
+    if run.upload:
+        try:
+            store = open_upstream(settings)
+            _try_to_write(store, run)
+            upstream = store.address
+        except PipelineError as error:
+            warnings.append(f"Atlan's storage {settings.upstream_store} cannot be written: {error}")
+    return _masked(Preflight(source.address, faults, upstream, warnings), settings)
+
+
+def _try_to_write(store: Store, run: Run) -> None:
+    """Leaves nothing; raises `StoreError`."""
+    put_bytes(store, f"{run.output_path}/.preflight", b"")
+    store.delete(f"{run.output_path}/.preflight")
 
 
 def fetch_databases(run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD) -> Written:
@@ -145,7 +160,12 @@ def _without_secrets(summary: MigrationSummary, settings: ExtractionSettings) ->
 
 def _masked(preflight: Preflight, settings: ExtractionSettings) -> Preflight:
     settings.apply_to_log()
-    return Preflight(mask(preflight.source), [mask(fault) for fault in preflight.faults])
+    return Preflight(
+        mask(preflight.source),
+        [mask(fault) for fault in preflight.faults],
+        mask(preflight.upstream),
+        [mask(warning) for warning in preflight.warnings],
+    )
 
 
 def _open_source(settings: ExtractionSettings) -> Source:
@@ -190,7 +210,7 @@ def _write_raw(
 def _stage(settings: ExtractionSettings) -> Callable[[str, bytes], None] | None:
     """What puts a raw file into Atlan's storage before the deployment's own. The upload makes up for what fails here."""
     try:
-        upstream = open_store(settings.upstream_store, settings.components, settings.environment)
+        upstream = open_upstream(settings)
     except PipelineError as error:
         logger.warning("⚠️ Raw files are not staged to Atlan's storage: %s", error)
         return None

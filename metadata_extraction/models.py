@@ -64,10 +64,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What is wrong with the source, one sentence for each fault; none is good."""
+    """What is wrong with the source and the stores, one sentence for each fault; none is good.
+
+    `upstream` is Atlan's storage, where the upload is on and it can be written. What is wrong with it is no fault, but a
+    warning, as an upload fails no run.
+    """
 
     source: str
     faults: list[str]
+    upstream: str = ""
+    warnings: list[str] = field(default_factory=list)
 
 
 class PreflightError(PipelineError):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from metadata_extraction.components import open_store
+from metadata_extraction.components import ComponentError, open_store
 from metadata_extraction.models import Failure, MigrationSummary
 from metadata_extraction.progress import UNHEARD, StepProgress
 from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
@@ -71,18 +71,23 @@ def migrate_from_objectstore_to_atlan(
     except PipelineError as error:
         return _stopped(names, str(error))
     try:
-        destination = open_store(settings.upstream_store, settings.components, settings.environment)
+        destination = open_upstream(settings)
     except PipelineError as error:
         try:
             return _all_failed(names, source.list(names.prefix), str(error))
         except StoreError:
             return _stopped(names, str(error))
-    if source.address == destination.address:
-        return _stopped(names, (
-            f"UPSTREAM_OBJECT_STORE_NAME and DEPLOYMENT_OBJECT_STORE_NAME are both {source.address}, so nothing would "
-            "reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore"
-        ))  # fmt: skip
     return replace(migrate(source, destination, prefix, progress), source=names.source, destination=names.destination)
+
+
+def open_upstream(settings: ExtractionSettings) -> Store:
+    """Atlan's storage, as the settings name it. Raises `ComponentError`, also where it is the deployment's own store."""
+    if settings.upstream_store == settings.deployment_store:
+        raise ComponentError(
+            f"UPSTREAM_OBJECT_STORE_NAME and DEPLOYMENT_OBJECT_STORE_NAME are both {settings.upstream_store}, so nothing "
+            "would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore."
+        )
+    return open_store(settings.upstream_store, settings.components, settings.environment)
 
 
 def migrate(source: Store, destination: Store, prefix: str, progress: StepProgress = UNHEARD) -> MigrationSummary:

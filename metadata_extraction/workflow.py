@@ -12,7 +12,15 @@ from metadata_extraction.activities import (
     transform_data,
     upload_to_atlan,
 )
-from metadata_extraction.models import MigrationSummary, PreflightError, Result, Run
+from metadata_extraction.models import (
+    MigrationSummary,
+    Preflight,
+    PreflightError,
+    Result,
+    Run,
+    Transformed,
+    Written,
+)
 from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
 from runtime.terminal import Progress, logger
 
@@ -26,6 +34,8 @@ FETCHES = {
 
 UPLOAD_SKIPPED = "Atlan upload skipped for workflow (disabled)"
 
+StepResult = Preflight | Written | Transformed | MigrationSummary
+
 
 def run_in_process(run: Run, settings: ExtractionSettings | None = None) -> Result:
     """All steps, one after the other. What the upload cannot do fails nothing: it is in the result.
@@ -37,24 +47,50 @@ def run_in_process(run: Run, settings: ExtractionSettings | None = None) -> Resu
     preflight = preflight_check(run, settings)
     if preflight.faults:
         raise PreflightError(preflight)
-    logger.info("🔍 %s can be read", preflight.source)
+    _tell(preflight)
     written = []
     for label, fetch in FETCHES.items():
         with Progress(label) as progress:
             written.append(fetch(run, settings, progress))
-        logger.info("📊 %s: %d", label, written[-1].rows)
+        _tell(written[-1])
     with Progress("Entities") as progress:
         transformed = transform_data(run, settings, progress)
-    logger.info("✅ %d entities transformed", sum(item.rows for item in transformed.written))
+    _tell(transformed)
     with Progress("Upload") as progress:
         migration = upload_to_atlan(run, settings, progress)
-    if not migration.enabled:
-        logger.info("💾 %s", UPLOAD_SKIPPED)
+    if not migration.enabled:  # else it is told at the end
+        _tell(migration)
     return Result(run.output_path, [*written, *transformed.written], migration)
 
 
-def describe(migration: MigrationSummary) -> list[str]:
-    """The summary of an upload, line by line, for people."""
+def _tell(result: StepResult) -> None:
+    for line in describe(result):
+        logger.info(line)
+
+
+def describe(result: StepResult) -> list[str]:
+    """What a step did, line by line, for people."""
+    if isinstance(result, Preflight):
+        return _describe_preflight(result)
+    if isinstance(result, Written):
+        return [f"📊 {result.typename.capitalize()}s: {result.rows}"]
+    if isinstance(result, Transformed):
+        return [f"✅ {sum(item.rows for item in result.written)} entities transformed"]
+    return _describe_migration(result)
+
+
+def _describe_preflight(preflight: Preflight) -> list[str]:
+    if preflight.faults:
+        return [f"❌ {fault}" for fault in preflight.faults]
+    lines = [f"🔍 {preflight.source} can be read"]
+    if preflight.upstream:
+        lines.append(f"🔍 Atlan's storage can be written: {preflight.upstream}")
+    return [*lines, *(f"⚠️ {warning}" for warning in preflight.warnings)]
+
+
+def _describe_migration(migration: MigrationSummary) -> list[str]:
+    if not migration.enabled:
+        return [f"💾 {UPLOAD_SKIPPED}"]
     counts = (
         f"{migration.migrated_files} of {migration.total_files} files moved ({size_in_words(migration.migrated_bytes)}), "
         f"{migration.skipped_files} there already, {migration.failed_migrations} failed"

@@ -262,7 +262,10 @@ def test_the_upload_tells_what_is_wrong_with_its_components(
     monkeypatch.setenv("COMPONENTS_PATH", str(empty_folder))
     monkeypatch.setenv("ATLAN_CONNECTION_QUALIFIED_NAME", "default/postgres/1")
     same = migrate_from_objectstore_to_atlan(prefix)
-    assert "/o, so nothing would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore" in same.reason
+    assert (
+        "both objectstore, so nothing would reach Atlan: set UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore"
+        in same.reason
+    )
     monkeypatch.setenv("UPSTREAM_OBJECT_STORE_NAME", "atlan-storage")
     missing = migrate_from_objectstore_to_atlan(prefix)
     assert "The object store atlan-storage is not registered" in missing.reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,12 +16,12 @@ import tqdm
 from temporalio.converter import DataConverter
 from upload_world import LOCAL
 
-from metadata_extraction.activities import MOST_FAILURES, upload_to_atlan
-from metadata_extraction.models import Failure, Filters, MigrationSummary, Run
+from metadata_extraction.activities import MOST_FAILURES, preflight_check, upload_to_atlan
+from metadata_extraction.models import Failure, Filters, MigrationSummary, Preflight, Run
 from metadata_extraction.settings import ExtractionSettings, check_extraction_settings
 from metadata_extraction.sources import SourceError
 from metadata_extraction.upload import migrate_from_objectstore_to_atlan
-from metadata_extraction.workflow import PreflightError, describe, run_in_process, size_in_words
+from metadata_extraction.workflow import UPLOAD_SKIPPED, PreflightError, describe, run_in_process, size_in_words
 
 
 class Terminal(io.StringIO):
@@ -95,6 +96,43 @@ def test_atlans_storage_gets_files_where_the_upload_is_on(
         assert "_manifest.json" in arrived
     else:
         assert (result.migration.enabled, arrived) == (False, set())
+
+
+def test_the_preflight_looks_at_atlans_storage_where_the_upload_is_on(
+    settings: ExtractionSettings, empty_folder: Path
+) -> None:
+    """What is wrong there ends nothing, as an upload fails no run."""
+    atlan = replace(settings, upstream_store="atlan")
+    (empty_folder / "components/atlan.yaml").write_text(LOCAL.format(name="atlan", root=empty_folder / "a"))
+    (empty_folder / "o").mkdir()
+    asked = [(run_of(Filters(), upload), chosen) for upload in (True, False) for chosen in (settings, atlan)]
+    same, good, *off = [preflight_check(run, chosen) for run, chosen in asked]
+    (warning,) = same.warnings
+    assert warning.startswith("Atlan's storage objectstore cannot be written: UPSTREAM_OBJECT_STORE_NAME and")
+    assert (good.upstream, good.warnings) == (f"local folder {empty_folder / 'a'}", [])
+    assert [(found.upstream, found.warnings) for found in off] == [("", []), ("", [])]
+    assert not any(found.faults for found in (same, good, *off))
+    assert not [path for path in empty_folder.glob("[ao]/**/*") if path.is_file()]
+    shutil.rmtree(empty_folder / "a")
+    (empty_folder / "a").write_text("no folder")
+    (warning,) = preflight_check(run_of(Filters(), True), atlan).warnings
+    assert warning.startswith("Atlan's storage atlan cannot be written: it cannot be written to local folder")
+
+
+def test_what_the_preflight_finds_is_told(
+    settings: ExtractionSettings, empty_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.apply_to_log()
+    assert not run_in_process(run_of(Filters(), True), settings).migration.complete
+    assert "⚠️ Atlan's storage objectstore cannot be written: " in capsys.readouterr().out
+    (empty_folder / "components/atlan.yaml").write_text(LOCAL.format(name="atlan", root=empty_folder / "a"))
+    run_in_process(run_of(Filters(), True), replace(settings, upstream_store="atlan"))
+    said = capsys.readouterr().out
+    assert f"🔍 Atlan's storage can be written: local folder {empty_folder / 'a'}\n" in said
+    assert UPLOAD_SKIPPED not in said
+    run_in_process(run_of(Filters()), settings)
+    assert f"💾 {UPLOAD_SKIPPED}\n" in capsys.readouterr().out
+    assert describe(Preflight("s", ["it is gone", "it is full"])) == ["❌ it is gone", "❌ it is full"]
 
 
 def test_an_upload_passes_on_some_failures_and_no_secret(settings: ExtractionSettings, empty_folder: Path) -> None:

@@ -128,12 +128,15 @@ def on_temporal(settings: ExtractionSettings, options: argparse.Namespace) -> in
     import asyncio
 
     from metadata_extraction import temporal
+    from metadata_extraction.workflow import UPLOAD_SKIPPED
 
     if options.command == "worker":
         asyncio.run(temporal.work_on_queue(settings))
         return DONE
     run = make_run(settings, options.workflow_id, "by-temporal")
     result = asyncio.run(temporal.run_on_temporal(settings, run))
+    if not result.migration.enabled:
+        logger.info("💾 %s", UPLOAD_SKIPPED)
     return show_result(result, f"the workers' store {settings.deployment_store}")
 
 

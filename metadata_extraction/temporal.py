@@ -8,10 +8,13 @@ sentence, without secrets, chained errors and tracebacks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import functools
+import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,8 +24,9 @@ from typing import Any, get_type_hints
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
-from temporalio.service import RPCError, TLSConfig
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, WorkflowAlreadyStartedError
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
+from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
@@ -30,16 +34,18 @@ with workflow.unsafe.imports_passed_through():
     from metadata_extraction.models import MigrationSummary, Preflight, Result, Run, Transformed, Written, check_id
     from metadata_extraction.settings import ExtractionSettings
     from metadata_extraction.stores import ENDING
-    from metadata_extraction.workflow import FETCHES
+    from metadata_extraction.workflow import FETCHES, StepResult, describe
     from runtime.errors import PipelineError
     from runtime.terminal import logger, mask
 
 ACTIVITIES = (preflight_check, *FETCHES.values(), transform_data, upload_to_atlan)
 AT_ONCE = 4  # activities in a worker
 BEAT_SECONDS = 2.0
+LOOK_SECONDS = 5.0  # between two looks at whether the server answers, and before a run without a worker is told
 # A lost worker is noticed after this long; its step then starts anew elsewhere ("Detecting activity failures" in
 # Temporal's documentation).
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+UNTOUCHED = 2  # events in the history of a run that no worker has seen: it was started, and its first task was queued
 STEP_TIMEOUT = timedelta(hours=6)
 ACTIVITY_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -89,12 +95,16 @@ def as_activity(function: Callable[..., Any], settings: ExtractionSettings) -> C
         try:
             settings.apply_to_log()  # a secret may be another one than when the worker began
             with _heartbeats() as heartbeat:
-                return function(take_run(run, settings), settings, heartbeat)
+                result: StepResult = function(take_run(run, settings), settings, heartbeat)
+            for line in describe(result):
+                logger.info("%s (%s, run %s)", line, run.workflow_id, run.run_id)
+            return result
         except (CancelledError, *ENDING):
             raise
         except BaseException as error:
             logger.debug("%s failed", function.__name__, exc_info=True)
             said = str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+            logger.warning("⚠️ %s failed: %s (%s, run %s)", function.__name__, said, run.workflow_id, run.run_id)
             # By its type Temporal knows what not to try again. Its traceback and causes stay in this worker's log.
             raise ApplicationError(mask(said), type=type(error).__name__) from None
 
@@ -169,19 +179,71 @@ def _tls_of(settings: ExtractionSettings) -> TLSConfig:
     )
 
 
+@functools.cache
+def _runtime(verbose: bool) -> Runtime:
+    """The library's part in Rust, of which there is one in a process.
+
+    Of each call that it tries again it would tell several lines; what they come to is told here in one.
+    """
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig.default if verbose else LoggingConfig(filter="off")))
+
+
 async def connect_temporal(settings: ExtractionSettings) -> Client:
     """A client of the server and namespace that the settings name. Raises `PipelineError` where it does not answer."""
+    verbose = settings.log_level == "DEBUG"
+    # That an activity failed is told where it is caught.
+    logging.getLogger("temporalio.activity").setLevel(logging.DEBUG if verbose else logging.CRITICAL)
     try:
         return await Client.connect(
             settings.temporal_address,
             namespace=settings.temporal_namespace,
             tls=_tls_of(settings) if settings.temporal_tls else False,
             api_key=settings.temporal_api_key or None,
+            runtime=_runtime(verbose),
         )
     except (RuntimeError, ValueError, RPCError):
         raise PipelineError(
             f"Temporal does not answer at {settings.temporal_address}: start one with `temporal server start-dev`, or check "
             "TEMPORAL_ADDRESS and TEMPORAL_TLS."
+        ) from None
+
+
+async def _watch(client: Client, address: str) -> None:
+    """Tell that the server has stopped answering, once, and that it answers again; what waits for it goes on by itself."""
+    missed = 0
+    while True:
+        try:
+            await client.service_client.check_health(timeout=timedelta(seconds=LOOK_SECONDS))
+            reached = True
+        except RPCError as error:  # any other answer is one, too
+            reached = error.status not in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED)
+        if reached and missed > 1:
+            logger.info("✅ Temporal answers again at %s", address)
+        missed = 0 if reached else missed + 1
+        if missed == 2:  # a single one may be a busy machine
+            logger.warning("⚠️ Temporal does not answer any more at %s; this goes on when it does", address)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _watched(client: Client, address: str) -> AsyncIterator[None]:
+    watching = asyncio.create_task(_watch(client, address))
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+@contextmanager
+def _telling_why_it_ends() -> Iterator[None]:
+    """Turn what a worker dies of (its namespace does not exist, its key is refused) into one sentence."""
+    try:
+        yield
+    except (RuntimeError, RPCError) as error:
+        logger.debug("the worker broke off", exc_info=True)
+        said = " ".join(str(error).split())
+        raise PipelineError(
+            f"The worker has ended: {said}: check TEMPORAL_NAMESPACE and the key or certificate."
         ) from None
 
 
@@ -191,7 +253,7 @@ async def work_on_queue(settings: ExtractionSettings) -> None:
     stop = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    with ThreadPoolExecutor(AT_ONCE) as executor:
+    with ThreadPoolExecutor(AT_ONCE) as executor, _telling_why_it_ends():
         worker = Worker(
             client,
             task_queue=settings.temporal_task_queue,
@@ -200,7 +262,7 @@ async def work_on_queue(settings: ExtractionSettings) -> None:
             activity_executor=executor,
             max_concurrent_activities=AT_ONCE,
         )
-        async with worker:
+        async with worker, _watched(client, settings.temporal_address):
             logger.info(
                 "✅ Working on %s at %s (Ctrl-C stops it)", settings.temporal_task_queue, settings.temporal_address
             )
@@ -215,9 +277,26 @@ async def run_on_temporal(settings: ExtractionSettings, run: Run) -> Result:
             MetadataExtraction.run, run, id=run.workflow_id, task_queue=settings.temporal_task_queue
         )
         logger.info("🔗 Started %s, run %s", handle.id, handle.result_run_id)
-        return await handle.result()
+        waiting = asyncio.ensure_future(handle.result())
+        await asyncio.wait([waiting], timeout=LOOK_SECONDS)
+        if not waiting.done() and (await handle.describe()).history_length <= UNTOUCHED:
+            logger.warning(
+                "⚠️ No worker has taken the run yet: start one with `python -m metadata_extraction worker` (task queue %s, "
+                "namespace %s); this waits for it", settings.temporal_task_queue, settings.temporal_namespace,
+            )  # fmt: skip
+        return await waiting
+    except WorkflowAlreadyStartedError as error:
+        raise PipelineError(
+            f"{run.workflow_id} is under way already, as run {error.run_id}: wait for its end, or give this one another "
+            "--workflow-id."
+        ) from None
     except RPCError as error:
-        raise PipelineError(f"Temporal refuses {run.workflow_id}: {error.message}.") from None
+        if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED):
+            raise PipelineError(
+                f"Temporal does not answer any more at {settings.temporal_address}: {run.workflow_id} goes on when it "
+                "does, but is not waited for here."
+            ) from None
+        raise PipelineError(f"Temporal refuses {run.workflow_id}: {error.message.rstrip('.')}.") from None
     except WorkflowFailureError as error:
         cause: BaseException = error.cause
         if isinstance(cause, ActivityError) and cause.cause:

@@ -42,25 +42,48 @@ ROOT = Path(__file__).resolve().parents[2]
 TABLES, COLUMNS = 400, 60
 
 
+class Server:
+    """A Temporal development server that can be killed and started again on the same port."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """Start it, and return its address when it answers."""
+        for _ in range(5):  # somebody else may take the port between the look and the start
+            port = self.port or free_port()
+            command = [
+                Path(sys.executable).with_name("temporal"),
+                "server",
+                "start-dev",
+                "--headless",
+                "--port",
+                str(port),
+            ]
+            process = self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wait_for(
+                lambda port=port, process=process: answers(port) or process.poll() is not None, "Temporal to answer"
+            )
+            if process.poll() is None:
+                self.port = port
+                return f"127.0.0.1:{port}"
+        raise AssertionError("Temporal did not start")
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+
 @pytest.fixture(scope="module")
 def temporal() -> Iterator[str]:
     """A Temporal development server; yields its address."""
-    for _ in range(5):  # somebody else may take the port between the look and the start
-        port = free_port()
-        server = subprocess.Popen(
-            [Path(sys.executable).with_name("temporal"), "server", "start-dev", "--headless", "--port", str(port)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            wait_for(lambda port=port, server=server: answers(port) or server.poll() is not None, "Temporal to answer")
-            if server.poll() is None:
-                yield f"127.0.0.1:{port}"
-                return
-        finally:
-            server.terminate()
-            server.wait()
-    raise AssertionError("Temporal did not start")
+    server = Server()
+    try:
+        yield server.start()
+    finally:
+        server.kill()
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +180,93 @@ def test_a_worker_that_is_killed_is_replaced_and_the_files_are_the_same(
     assert second.returncode == 0  # told to stop, it ends in good order
     (run_id,) = (path.name for path in workflow.iterdir() if path.name != "in-process")
     assert files_below(workflow / run_id) == files_below(workflow / "in-process")
+
+
+def read_until(process: subprocess.Popen[str], *wanted: str) -> str:
+    """What a process prints, up to a line with one of these; fails where it ends before that."""
+    assert process.stdout
+    said = ""
+    for line in process.stdout:
+        said += line
+        if any(text in line for text in wanted):
+            return said
+    raise AssertionError(said)
+
+
+def test_starter_and_worker_tell_what_happens(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Without a worker, the starter says so; then each step and count, and that the upload is off."""
+    starter = start("start", tmp_path, environment, "--workflow-id", "told")
+    worker = None
+    try:
+        waited = read_until(starter, "No worker has taken the run yet")
+        assert f"(task queue {tmp_path.name}, namespace default)" in waited
+        again = start("start", tmp_path, environment, "--workflow-id", "told")
+        refused, _ = again.communicate(timeout=300)
+        assert again.returncode == 1
+        assert re.search(r"❌ told is under way already, as run [0-9a-f-]{36}: wait for its end", refused)
+        worker = start("worker", tmp_path, environment)
+        worked = read_until(worker, "Atlan upload skipped for workflow (disabled)")
+        said, _ = starter.communicate(timeout=300)
+        assert starter.returncode == 0, said
+    finally:
+        for process in (starter, worker):
+            if process and process.poll() is None:
+                process.terminate()
+                process.communicate()
+    (run_id,) = set(re.findall(r"\(told, run (\S+)\)", worked))
+    assert f"🔗 Started told, run {run_id}" in waited
+    steps = ["can be read", "Databases: 1", "Schemas: 1", f"Tables: {TABLES}", f"Columns: {TABLES * COLUMNS}", "Procedures: 0",
+             "entities transformed", "Atlan upload skipped for workflow (disabled)"]  # fmt: skip
+    lines = [line for line in worked.splitlines() if run_id in line]
+    for step, line in zip(steps, lines, strict=True):
+        assert f"{step} (told, run {run_id})" in line
+    assert "💾 Atlan upload skipped for workflow (disabled)\n" in said
+    assert "✅ Done: all data is local" in said
+
+
+def test_a_server_that_is_lost_is_one_sentence_and_work_goes_on_when_it_is_back(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    own, worker, starter = Server(), None, None
+    environment["TEMPORAL_ADDRESS"] = own.start()
+    try:
+        starter = start("start", tmp_path, {**environment, "TEMPORAL_TASK_QUEUE": "nobody"})
+        read_until(starter, "Started extraction")
+        worker = start("worker", tmp_path, environment)
+        read_until(worker, "Working on")
+        own.kill()
+        assert read_until(worker, "Temporal").count("\n") == 1  # and no line of the library's
+        ended, _ = starter.communicate(timeout=300)
+        assert starter.returncode == 1
+        assert ended.splitlines()[-1].endswith(": extraction goes on when it does, but is not waited for here.")
+        assert len(ended.splitlines()) <= 2
+        own.start()
+        assert read_until(worker, "Temporal answers again").count("\n") == 1
+        # What a new run asks for is done.
+        again = start("start", tmp_path, environment)
+        said, _ = again.communicate(timeout=300)
+        assert again.returncode == 0, said
+        worker.terminate()
+        worker.communicate(timeout=300)
+        assert worker.returncode == 0
+    finally:
+        own.kill()
+        for process in (worker, starter):
+            if process and process.poll() is None:
+                process.kill()
+                process.communicate()
+
+
+def test_a_namespace_that_does_not_exist_is_one_sentence(tmp_path: Path, environment: dict[str, str]) -> None:
+    environment["TEMPORAL_NAMESPACE"] = "nope"
+    worker = start("worker", tmp_path, environment)
+    worked, _ = worker.communicate(timeout=300)
+    assert worker.returncode == 1
+    assert re.search(r"❌ The worker has ended: .*nope.*: check TEMPORAL_NAMESPACE", worked)
+    starter = start("start", tmp_path, environment)
+    said, _ = starter.communicate(timeout=300)
+    assert (starter.returncode, said) == (1, "❌ Temporal refuses extraction: Namespace nope is not found.\n")
+    assert "Traceback" not in worked
 
 
 def test_a_source_that_cannot_be_read_ends_the_run_with_its_sentence(

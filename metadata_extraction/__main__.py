@@ -152,6 +152,7 @@ def make_run(settings: ExtractionSettings, workflow_id: str, run_id: str) -> Run
         connection_qualified_name=settings.connection_qualified_name,
         filters=settings.filters,
         upload=settings.enable_atlan_upload,
+        deployment=settings.deployment,
     )
 
 

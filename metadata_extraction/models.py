@@ -10,7 +10,7 @@ from typing import TypedDict
 from runtime.errors import PipelineError
 
 TYPENAMES = ("database", "schema", "table", "column", "procedure")
-ROOT = "artifacts/apps/delta-arc/workflows"
+APPLICATION = "artifacts/apps/delta-arc"
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ def _keeps(name: str, include: str, exclude: str) -> bool:
     return not include or re.fullmatch(include, name) is not None
 
 
+def prefix_of_runs(deployment: str) -> str:
+    """The prefix of a deployment's runs, one folder for each workflow; those of none have Atlan's application SDK's."""
+    return f"{APPLICATION}/deployments/{deployment}/workflows" if deployment else f"{APPLICATION}/workflows"
+
+
 @dataclass(frozen=True)
 class Run:
     """One extraction, as every step gets it. Addresses and secrets are no part of it: each worker has its own."""
@@ -47,11 +52,12 @@ class Run:
     connection_qualified_name: str
     filters: Filters
     upload: bool
+    deployment: str = ""
 
     @property
     def output_path(self) -> str:
         """The prefix of everything that the run writes."""
-        return f"{ROOT}/{self.workflow_id}/{self.run_id}"
+        return f"{prefix_of_runs(self.deployment)}/{self.workflow_id}/{self.run_id}"
 
     def raw_prefix(self, typename: str) -> str:
         """The prefix of a typename's rows, in Parquet."""

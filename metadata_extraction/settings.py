@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from metadata_extraction.components import secrets_in_components
-from metadata_extraction.models import Filters
+from metadata_extraction.models import Filters, check_id
 from metadata_extraction.sources import secrets_in
 from runtime.environment import check_log_level, read_environment, warn_of_unknown_settings
 from runtime.errors import SettingsError
@@ -41,6 +41,7 @@ class ExtractionSettings:
     every_database: bool
     statement_timeout_seconds: int
     enable_atlan_upload: bool
+    deployment: str
     components: Path
     deployment_store: str
     upstream_store: str
@@ -101,6 +102,7 @@ def check_extraction_settings(environment: Mapping[str, str]) -> ExtractionSetti
         filters=_check_filters(values, faults),
         every_database="INCLUDE_DATABASES" in values,
         enable_atlan_upload=_check_switch("ENABLE_ATLAN_UPLOAD", values, faults),
+        deployment=_check_deployment(values, faults),
         statement_timeout_seconds=_check_timeout(values, faults),
         components=_check_components(values, faults),
         deployment_store=values.get("DEPLOYMENT_OBJECT_STORE_NAME", "objectstore"),
@@ -135,6 +137,13 @@ def _check_connection(values: Mapping[str, str], faults: list[str]) -> tuple[str
             "default/postgres/1757530687."
         )
     return name or connection, connection
+
+
+def _check_deployment(values: Mapping[str, str], faults: list[str]) -> str:
+    name = values.get("ATLAN_DEPLOYMENT_NAME", "")
+    if name and not check_id(name):
+        faults.append(f"ATLAN_DEPLOYMENT_NAME is {name}: use letters, digits, and any of - _ . : = @")
+    return name
 
 
 def _check_filters(values: Mapping[str, str], faults: list[str]) -> Filters:

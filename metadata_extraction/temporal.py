@@ -122,6 +122,7 @@ def take_run(run: Run, settings: ExtractionSettings) -> Run:
     asked = {
         "ATLAN_CONNECTION_QUALIFIED_NAME": run.connection_qualified_name == settings.connection_qualified_name,
         "INCLUDE_ and EXCLUDE_…": run.filters == settings.filters,
+        "ATLAN_DEPLOYMENT_NAME": run.deployment == settings.deployment,
         "ENABLE_ATLAN_UPLOAD": settings.enable_atlan_upload or not run.upload,
     }
     different = [name for name, same in asked.items() if not same]

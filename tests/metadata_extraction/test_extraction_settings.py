@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from upload_world import LOCAL, S3
 
+from metadata_extraction import __main__ as extraction
 from metadata_extraction import activities
 from metadata_extraction.components import ComponentError, open_store
 from metadata_extraction.models import Filters, Run
@@ -130,6 +131,16 @@ def test_a_preflight_tells_no_secret(empty_folder: Path) -> None:
     )
     (fault,) = activities.preflight_check(RUN, settings).faults
     assert "PostgreSQL ***.invalid:5432/db cannot be reached" in fault
+
+
+def test_a_deployments_name_is_in_the_keys() -> None:
+    settings = settings_for("postgresql://h/d", ATLAN_DEPLOYMENT_NAME=" plant-7 ")
+    run = extraction.make_run(settings, "nightly", "1")
+    assert run.output_path == "artifacts/apps/delta-arc/deployments/plant-7/workflows/nightly/1"
+    assert RUN.output_path == "artifacts/apps/delta-arc/workflows/nightly/1"
+    for name in ("a/b", "..", "a b"):
+        with pytest.raises(SettingsError, match=r"ATLAN_DEPLOYMENT_NAME is .*: use letters, digits, and any of"):
+            settings_for("postgresql://h/d", ATLAN_DEPLOYMENT_NAME=name)
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "1.5", "1000000", "٣"])

@@ -395,12 +395,13 @@ def test_a_worker_takes_its_own_name_of_the_connection() -> None:
         (replace(ASKED, connection_qualified_name="default/postgres/2"), "has another ATLAN_CONNECTION_QUALIFIED_NAME: give"),
         (replace(ASKED, filters=Filters()), "has another INCLUDE_ and EXCLUDE_…: give the starter"),
         (replace(ASKED, filters=Filters(exclude_schemas="(a+)+$")), "has another INCLUDE_ and EXCLUDE_…"),
+        (replace(ASKED, deployment="plant-7"), "has another ATLAN_DEPLOYMENT_NAME: give"),
         (replace(ASKED, upload=True), "has another ENABLE_ATLAN_UPLOAD: give"),
         (replace(ASKED, upload=True, filters=Filters()), "has another INCLUDE_ and EXCLUDE_… and another ENABLE_ATLAN_UPLOAD"),
         (replace(ASKED, workflow_id="../../x"), "its ids cannot be parts of a key"),
         (replace(ASKED, run_id="a/b"), "its ids cannot be parts of a key"),
     ],
-    ids=["connection", "no filters", "slow filters", "upload", "two", "workflow id", "run id"],
+    ids=["connection", "no filters", "slow filters", "deployment", "upload", "two", "workflow id", "run id"],
 )  # fmt: skip
 def test_a_worker_refuses_what_its_own_settings_do_not_say(asked: Run, said: str) -> None:
     settings, called = check_extraction_settings(OWN), []

@@ -190,12 +190,12 @@ def _make_component(document: Mapping[str, Any], path: Path) -> Component:
         spec, name, auth = document["spec"], document["metadata"]["name"], document.get("auth") or {}
         given = {item["name"]: item for item in spec.get("metadata") or []}
         secret_store = auth.get("secretStore") or ""
-        wrong = next((text for text in (name, spec["type"], secret_store, *given) if not isinstance(text, str)), None)
+        are_texts = all(isinstance(text, str) for text in (name, spec["type"], secret_store, *given))
     except (KeyError, TypeError, AttributeError):
         raise ComponentError(
             f"{path} is no Dapr component: it needs metadata.name, spec.type and spec.metadata."
         ) from None
-    if wrong is not None:
+    if not are_texts:
         raise ComponentError(f"{path} is no Dapr component: a name or a type in it is no text; put it into quotes.")
     return Component(
         name, spec["type"], path, {key: _make_item(path, key, item) for key, item in given.items()}, secret_store

@@ -248,6 +248,8 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, folder: str) -> No
     st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
         ["kind", "metadata", "name", "spec", "type", "auth", "secretStore", "value", "secretKeyRef", "envRef", "Component"]
     ), inner, max_size=5)), max_leaves=20), st.binary(max_size=40))  # fmt: skip
+@example([{"name": None, "value": []}], b"")
+@example([{"name": None, "secretKeyRef": None}], b"")
 def test_whatever_a_file_has_it_is_a_component_or_told(tmp_path: Path, document: Any, noise: bytes) -> None:
     for content in (
         json.dumps(document).encode(),

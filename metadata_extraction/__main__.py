@@ -1,4 +1,4 @@
-"""`python -m metadata_extraction`: run an extraction here, or on Temporal; upload a run again."""
+"""`python -m metadata_extraction`: run an extraction here, or on Temporal; upload a run again, bring it back, remove it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import atexit
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from metadata_extraction.models import MigrationSummary, PreflightError, Result,
 from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
 from runtime.embedded import start_sandbox
 from runtime.errors import PipelineError, SettingsError
-from runtime.terminal import logger, say_error
+from runtime.terminal import Progress, logger, say_error
 
 DONE, FAILED, WRONG_SETTING, UPLOAD_INCOMPLETE, STOPPED = 0, 1, 2, 3, 130
 
@@ -29,7 +30,7 @@ def build_extraction_parser() -> argparse.ArgumentParser:
         prog="python -m metadata_extraction",
         description="Extract the metadata of a SQL source, keep it, and hand it to Atlan when asked.",
         epilog="Settings come from the environment and .env; metadata_extraction/README.md lists them. Exit code: 0 all is "
-        "done, 1 it failed, 2 a setting is wrong, 3 extracted, but not all of it is uploaded.",
+        "done, 1 it failed, 2 a setting is wrong, 3 extracted, but not all of it is uploaded (or restored).",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True)
@@ -41,8 +42,29 @@ def build_extraction_parser() -> argparse.ArgumentParser:
     start = add_command("start", help="start an extraction on Temporal and wait for it")
     start.add_argument("--workflow-id", default="extraction", help="its id in Temporal (default: extraction)")
     upload = add_command("upload", help="upload an earlier run's files; moves only what is missing")
-    upload.add_argument("prefix", help="the run's prefix, like artifacts/apps/delta-arc/workflows/extraction/1")
+    restore = add_command(
+        "restore", help="bring a run's files back from Atlan's storage; leaves what is there as it is"
+    )
+    for command in (upload, restore):
+        command.add_argument("prefix", help="the run's prefix, like artifacts/apps/delta-arc/workflows/extraction/1")
+    clean = add_command(
+        "clean", help="remove old runs from the deployment's store, but none whose upload is incomplete"
+    )
+    clean.add_argument(
+        "--older-than",
+        type=_days,
+        required=True,
+        metavar="DAYS",
+        help="runs not written to for so many days (1 or more)",
+    )
+    clean.add_argument("--dry-run", action="store_true", help="show what would be removed, and remove nothing")
     return parser
+
+
+def _days(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,4}", text):
+        raise argparse.ArgumentTypeError(f"{text} is no number of days: use 1 or more, like 30")
+    return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,16 +72,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = build_extraction_parser().parse_args(argv)
     try:
         settings = get_extraction_settings()
-        if options.command == "upload" and not settings.enable_atlan_upload:
-            logger.info("💾 ENABLE_ATLAN_UPLOAD is off, but this is asked for: it is uploaded all the same")
+        if options.command in ("upload", "restore") and not settings.enable_atlan_upload:
+            logger.info("💾 ENABLE_ATLAN_UPLOAD is off; as it is asked for, %s works all the same", options.command)
             settings = replace(settings, enable_atlan_upload=True)
-        to_sandbox = settings.use_sandbox and options.command in ("run", "upload")
+        to_sandbox = settings.use_sandbox and options.command in ("run", "upload", "restore", "clean")
         if to_sandbox:
             settings = use_sandbox(settings)
         if options.command == "run":
             return extract(settings, options.workflow_id, options.run_id or _new_run_id(), publish=to_sandbox)
         if options.command == "upload":
             return upload_again(settings, options.prefix)
+        if options.command == "restore":
+            return restore_run(settings, options.prefix)
+        if options.command == "clean":
+            return remove_old_runs(settings, options.older_than, options.dry_run)
         return on_temporal(settings, options)
     except SettingsError as error:
         for fault in error.faults:
@@ -121,6 +147,41 @@ def upload_again(settings: ExtractionSettings, prefix: str) -> int:
     for failure in migration.failures:
         logger.warning("⚠️ Not uploaded: %s (%s)", failure["file"], failure["error"])
     return show_migration(migration)
+
+
+def restore_run(settings: ExtractionSettings, prefix: str) -> int:
+    """Bring what was uploaded below a prefix back; returns the exit code."""
+    from metadata_extraction.upload import restore_from_atlan
+
+    with Progress("Restore") as progress:
+        restored = restore_from_atlan(prefix, settings, progress)
+    for failure in restored.failures:
+        logger.warning("⚠️ Not restored: %s (%s)", failure["file"], failure["error"])
+    return show_migration(restored, "Restored from Atlan to")
+
+
+def remove_old_runs(settings: ExtractionSettings, older_than_days: int, dry_run: bool) -> int:
+    """Remove runs from the deployment's store, and tell which, and which stay; returns the exit code."""
+    from metadata_extraction.retention import StoredRun, clean
+    from metadata_extraction.workflow import size_in_words
+
+    def tell(what: str, run: StoredRun) -> None:
+        logger.info("💾 %s %s (%d files, %s)", what, run.prefix, len(run.files), size_in_words(run.bytes))
+
+    found = clean(settings, older_than_days, dry_run)
+    for run in found.removed:
+        tell("Would remove" if dry_run else "Removed", run)
+    for run, reason in found.kept:
+        logger.warning("⚠️ Kept %s: %s", run.prefix, reason)
+    for run, error in found.failed:
+        say_error(f"{run.prefix} cannot be removed: {error}")
+    logger.info(
+        "%s %d runs %s (%s), %d kept, %d failed, %d younger than %d days",
+        "❌" if found.failed else "✅", len(found.removed), "to remove" if dry_run else "removed",
+        size_in_words(sum(run.bytes for run in found.removed)), len(found.kept), len(found.failed), found.young,
+        older_than_days,
+    )  # fmt: skip
+    return FAILED if found.failed else DONE
 
 
 def on_temporal(settings: ExtractionSettings, options: argparse.Namespace) -> int:
@@ -185,11 +246,11 @@ def show_result(result: Result, store: str) -> int:
     return show_migration(result.migration)
 
 
-def show_migration(migration: MigrationSummary) -> int:
-    """Tell how an upload went; returns the exit code."""
-    from metadata_extraction.workflow import describe
+def show_migration(migration: MigrationSummary, what: str = "Atlan upload to") -> int:
+    """Tell how an upload went, or a restore; returns the exit code."""
+    from metadata_extraction.workflow import describe_migration
 
-    for line in describe(migration):
+    for line in describe_migration(migration, what):
         logger.info(line)
     return DONE if migration.complete else UPLOAD_INCOMPLETE
 

@@ -14,7 +14,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,6 +40,7 @@ class StoreError(PipelineError):
 class StoredFile:
     """A file as its store lists it: its key, its size in bytes, and a tag that is another one after every change.
 
+    `modified` is when it was written, in seconds since 1970, where the store tells; it is no part of what a file is.
     The tag is the ETag of a remote store; S3's is the content's MD5 in some cases ("Checking object integrity" in its
     user guide).
     """
@@ -47,6 +48,7 @@ class StoredFile:
     key: str
     size: int
     tag: str
+    modified: float | None = field(default=None, compare=False)
 
 
 class Store(Protocol):
@@ -187,12 +189,15 @@ class LocalFolder:
             raise StoreError(f"it cannot be deleted from {self.address}: {error.strerror}") from None
 
     def clear_leftovers(self, prefix: str) -> None:
-        """Delete staged files that are older than a day."""
+        """Delete staged files that are older than a day, and empty folders."""
         # Staged files are of all prefixes, and may be another process's: only what is old is surely left.
         for path in (self.root / self.STAGING).glob("*"):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
                     path.unlink()
+        for folder, _, _ in os.walk(self._path(prefix), topdown=False) if prefix else ():
+            with contextlib.suppress(OSError):  # it is not empty
+                os.rmdir(folder)
 
     def _path(self, key: str) -> Path:
         """Where a key is; refused where it would lead out of the root, also through a linked folder."""
@@ -212,7 +217,7 @@ class LocalFolder:
             found = entry.stat(follow_symlinks=False)
         except PermissionError:
             return StoredFile(key, 0, "")  # `read` tells why
-        return StoredFile(key, found.st_size, _tag(found))
+        return StoredFile(key, found.st_size, _tag(found), found.st_mtime)
 
 
 def _tag(found: os.stat_result) -> str:
@@ -234,7 +239,8 @@ class RemoteStore:
         with _telling_errors():
             for page in obstore.list(self._store, prefix or None):
                 for item in page:
-                    yield StoredFile(item["path"], item["size"], (item["e_tag"] or "").strip('"'))
+                    tag = (item["e_tag"] or "").strip('"')
+                    yield StoredFile(item["path"], item["size"], tag, item["last_modified"].timestamp())
 
     def read(self, file: StoredFile) -> Iterator[bytes]:
         """The content in parts of one GET; raises where its ETag or size is not the listed one."""

@@ -1,4 +1,4 @@
-"""Handing a run to Atlan's storage: every file below a prefix moved, checked, and listed in a manifest.
+"""Handing a run to Atlan's storage: every file below a prefix moved, checked, and listed in a manifest; and back.
 
 >>> from metadata_extraction.upload import migrate_from_objectstore_to_atlan
 >>> migrate_from_objectstore_to_atlan("artifacts/apps/delta-arc/workflows/nightly/1")
@@ -24,6 +24,9 @@ from runtime.parallel import map_unordered
 from runtime.terminal import logger
 
 MANIFEST = "_manifest.json"
+PENDING = (
+    ".upload-pending"  # in the deployment's store, from the beginning of a run with the upload on until all is there
+)
 TRIES = 8  # for one file: half a minute of waiting in all
 LONGEST_PAUSE_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0  # without any success, before the files that are left are tried only once
@@ -74,10 +77,87 @@ def migrate_from_objectstore_to_atlan(
         destination = open_upstream(settings)
     except PipelineError as error:
         try:
-            return _all_failed(names, source.list(names.prefix), str(error))
+            return _all_failed(names, _files_of_runs(source, names.prefix), str(error))
         except StoreError:
             return _stopped(names, str(error))
-    return replace(migrate(source, destination, prefix, progress), source=names.source, destination=names.destination)
+    _try_to_mark(source, names.prefix)
+    summary = migrate(source, destination, prefix, progress)
+    if summary.complete:
+        try:
+            source.delete(f"{names.prefix}/{PENDING}".lstrip("/"))
+        except StoreError as error:
+            logger.warning("⚠️ %s stays marked as not uploaded: %s", names.prefix, error)
+    return replace(summary, source=names.source, destination=names.destination)
+
+
+def restore_from_atlan(
+    prefix: str, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD
+) -> MigrationSummary:
+    """Bring what was uploaded below a prefix back into the deployment's store. Never raises for stores or files.
+
+    What is there already is left as it is, and told where it differs. Every file is checked by the manifest of its
+    upload; without one, files may be missing, and the summary's reason says so. Settings are as for
+    `migrate_from_objectstore_to_atlan`.
+    """
+    settings = settings or get_extraction_settings()
+    names = MigrationSummary(prefix.strip("/"), settings.upstream_store, settings.deployment_store)
+    try:
+        source = open_upstream(settings)
+        destination = open_store(settings.deployment_store, settings.components, settings.environment)
+        summary = _restore(source, destination, names.prefix, progress)
+    except PipelineError as error:
+        return _stopped(names, str(error))
+    return replace(summary, source=names.source, destination=names.destination)
+
+
+def _restore(source: Store, destination: Store, prefix: str, progress: StepProgress) -> MigrationSummary:
+    """Raises `StoreError` where a store cannot be listed."""
+    manifest = _try_again(lambda: find_manifest(source, prefix))
+    recorded = manifest or {}
+    files = _files_of_runs(source, prefix)
+    present = {file.key: file for file in destination.list(prefix)}
+    moved = list(_move_all(_Restorer(source, destination, prefix, present, recorded), files, progress))
+    listed = {file.key for file in files}
+    gone = [key for key in (f"{prefix}/{name}".lstrip("/") for name in recorded) if key not in listed]
+    failures = [Failure(file=item.file.key, error=item.error) for item in moved if not item.delivered]
+    failures += [Failure(file=key, error="it is gone from Atlan's storage") for key in gone]
+    sent = [item for item in moved if item.sent]
+    return MigrationSummary(
+        prefix,
+        source.address,
+        destination.address,
+        total_files=len(files) + len(gone),
+        migrated_files=len(sent),
+        skipped_files=len(files) + len(gone) - len(sent) - len(failures),
+        failed_migrations=len(failures),
+        migrated_bytes=sum(item.file.size for item in sent),
+        failures=sorted(failures, key=lambda failure: failure["file"]),
+        reason=""
+        if manifest is not None
+        else f"{source.address} has no manifest below {prefix}, so files may be missing",
+    )
+
+
+def mark_pending(store: Store, prefix: str) -> None:
+    """Note in the deployment's store that what is below the prefix is still to be uploaded; raises `StoreError`."""
+    store.write(f"{prefix}/{PENDING}".lstrip("/"), [], 0)
+
+
+def _try_to_mark(store: Store, prefix: str) -> None:
+    """Where nothing can be written, nothing can be removed either, so that it needs no mark."""
+    try:
+        if any(_files_of_runs(store, prefix)):
+            mark_pending(store, prefix)
+    except ENDING:
+        raise
+    except BaseException:
+        logger.debug("%s cannot be marked", prefix, exc_info=True)
+
+
+def _files_of_runs(store: Store, prefix: str) -> list[StoredFile]:
+    """Every file below a prefix but the upload's own, which are the manifest and the marks; raises `StoreError`."""
+    manifest = f"{prefix}/{MANIFEST}".lstrip("/")
+    return [file for file in store.list(prefix) if file.key != manifest and file.key.rpartition("/")[2] != PENDING]
 
 
 def open_upstream(settings: ExtractionSettings) -> Store:
@@ -99,7 +179,7 @@ def migrate(source: Store, destination: Store, prefix: str, progress: StepProgre
     names = MigrationSummary(prefix, source.address, destination.address)
     manifest = f"{prefix}/{MANIFEST}".lstrip("/")
     try:
-        files = [file for file in source.list(prefix) if file.key != manifest]
+        files = _files_of_runs(source, prefix)
     except StoreError as error:
         return _stopped(names, f"{source.address} cannot be listed: {error}")
     if not files:
@@ -208,6 +288,8 @@ class _Digest:
 class _Mover:
     """Moves single files of one migration, again and again where that can help. Used from many threads."""
 
+    _replaces = True  # what is there, and differs
+
     def __init__(
         self,
         source: Store,
@@ -258,6 +340,8 @@ class _Mover:
                 pass
             if there.tag == digest.s3_tag or digest.sha256 == self._sha256_of(there):
                 return Moved(file, self._delivered(file, digest, there.tag))
+        if there and not self._replaces:
+            raise StoreError("it is there already, and differs: delete it to have it restored")
         digest = _Digest(file.size)
         tag = self._destination.write(file.key, digest.over(self._source.read(file)), file.size)
         # Only where the answer is no checksum of the content, it is read back.
@@ -284,6 +368,21 @@ class _Mover:
 
     def _name(self, file: StoredFile) -> str:
         return file.key.removeprefix(f"{self._prefix}/")
+
+
+class _Restorer(_Mover):
+    """Moves files back, and keeps only those that are what was uploaded."""
+
+    _replaces = False
+
+    def _move_once(self, file: StoredFile) -> Moved:
+        moved = super()._move_once(file)
+        wanted = self._recorded.get(self._name(file))
+        if wanted and moved.delivered and moved.delivered.sha256 != wanted.sha256:
+            if moved.sent:
+                self._destination.delete(file.key)
+            raise StoreError("what Atlan's storage has is not what was uploaded")
+        return moved
 
 
 def _is_text(key: str) -> bool:
@@ -405,6 +504,13 @@ def _write_manifest(destination: Store, key: str, delivered: list[Delivered]) ->
     )
     if b"".join(destination.read(StoredFile(key, len(content), ""))) != content:
         raise StoreError("it reads differently from what was written")
+
+
+def find_manifest(upstream: Store, prefix: str) -> dict[str, Delivered] | None:
+    """What was delivered below a prefix, by file below it; None where no upload was completed. Raises `StoreError`."""
+    key = f"{prefix}/{MANIFEST}".lstrip("/")
+    file = next((file for file in upstream.list(prefix) if file.key == key), None)
+    return _read_manifest(upstream, file) or None
 
 
 def _read_manifest(destination: Store, file: StoredFile | None) -> dict[str, Delivered]:

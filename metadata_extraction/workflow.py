@@ -76,7 +76,7 @@ def describe(result: StepResult) -> list[str]:
         return [f"📊 {result.typename.capitalize()}s: {result.rows}"]
     if isinstance(result, Transformed):
         return [f"✅ {sum(item.rows for item in result.written)} entities transformed"]
-    return _describe_migration(result)
+    return describe_migration(result)
 
 
 def _describe_preflight(preflight: Preflight) -> list[str]:
@@ -88,16 +88,17 @@ def _describe_preflight(preflight: Preflight) -> list[str]:
     return [*lines, *(f"⚠️ {warning}" for warning in preflight.warnings)]
 
 
-def _describe_migration(migration: MigrationSummary) -> list[str]:
+def describe_migration(migration: MigrationSummary, what: str = "Atlan upload to") -> list[str]:
+    """What became of the files that were moved, line by line, for people."""
     if not migration.enabled:
         return [f"💾 {UPLOAD_SKIPPED}"]
     counts = (
         f"{migration.migrated_files} of {migration.total_files} files moved ({size_in_words(migration.migrated_bytes)}), "
         f"{migration.skipped_files} there already, {migration.failed_migrations} failed"
     )
-    lines = [f"{'✅' if migration.complete else '❌'} Atlan upload to {migration.destination}: {counts}"]
+    lines = [f"{'✅' if migration.complete else '❌'} {what} {migration.destination}: {counts}"]
     if migration.reason:
-        lines.append(f"⚠️ Atlan upload: {migration.reason}")
+        lines.append(f"⚠️ {what.rpartition(' ')[0]}: {migration.reason}")
     return lines
 
 

@@ -124,7 +124,7 @@ def test_every_command_of_the_extraction_is_in_its_table_with_its_options(capsys
         action.choices for action in extraction.build_extraction_parser()._actions if action.dest == "command"
     )
     told = {
-        row[0].strip("`").split()[3]: set(re.findall(r"--[a-z][a-z0-9-]*", row[1]))
+        row[0].strip("`").split()[3]: set(re.findall(r"--[a-z][a-z0-9-]*", " ".join(row)))
         for first, *rows in tables(EXTRACTION)
         for row in rows
         if first[0] == "command"
@@ -139,7 +139,7 @@ def test_no_page_names_an_option_that_there_is_not(capsys: pytest.CaptureFixture
     known = {"--help", "--check", "--strict"}  # of all, and of ruff and mypy
     for command in (main.main, sandbox_command.main, extraction.main):
         known |= options_of(lambda command=command: command(["--help"]), capsys)
-    known |= {option for name in ("run", "start") for option in _options_of_command(name, capsys)}
+    known |= {option for name in ("run", "start", "clean") for option in _options_of_command(name, capsys)}
     for name, text in PAGES.items():
         shown = "\n".join([*spans(text), *blocks(text, "sh"), *blocks(text, "")])
         assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", shown)) <= known, name

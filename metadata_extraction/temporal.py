@@ -30,15 +30,13 @@ from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
-    from metadata_extraction.activities import preflight_check, transform_data, upload_to_atlan
     from metadata_extraction.models import MigrationSummary, Preflight, Result, Run, Transformed, Written, check_id
     from metadata_extraction.settings import ExtractionSettings
     from metadata_extraction.stores import ENDING
-    from metadata_extraction.workflow import FETCHES, StepResult, describe
+    from metadata_extraction.workflow import ACTIVITIES, FETCHES, StepResult, describe
     from runtime.errors import PipelineError
     from runtime.terminal import logger, mask
 
-ACTIVITIES = (preflight_check, *FETCHES.values(), transform_data, upload_to_atlan)
 AT_ONCE = 4  # activities in a worker
 BEAT_SECONDS = 2.0
 LOOK_SECONDS = 5.0  # between two looks at whether the server answers, and before a run without a worker is told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from metadata_extraction.activities import (
     fetch_columns,
     fetch_databases,
@@ -35,6 +37,8 @@ FETCHES = {
 UPLOAD_SKIPPED = "Atlan upload skipped for workflow (disabled)"
 
 StepResult = Preflight | Written | Transformed | MigrationSummary
+Activity = Callable[..., StepResult]
+ACTIVITIES: tuple[Activity, ...] = (preflight_check, *FETCHES.values(), transform_data, upload_to_atlan)
 
 
 def run_in_process(run: Run, settings: ExtractionSettings | None = None) -> Result:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
+from pathlib import Path
 
 from metadata_extraction.components import open_store
 from metadata_extraction.models import MigrationSummary, PreflightError, Result, Run, check_id
@@ -38,7 +39,10 @@ def build_extraction_parser() -> argparse.ArgumentParser:
     run = add_command("run", help="extract in this process")
     run.add_argument("--workflow-id", default="extraction", help="names the folder of its files (default: extraction)")
     run.add_argument("--run-id", help="names this run's folder (default: the time)")
-    add_command("worker", help="work on Temporal's task queue until stopped")
+    worker = add_command("worker", help="work on Temporal's task queue until stopped")
+    worker.add_argument(
+        "--alive-file", type=Path, metavar="FILE", help="touch this file every few seconds, for a probe of its age"
+    )
     start = add_command("start", help="start an extraction on Temporal and wait for it")
     start.add_argument("--workflow-id", default="extraction", help="its id in Temporal (default: extraction)")
     upload = add_command("upload", help="upload an earlier run's files; moves only what is missing")
@@ -192,7 +196,7 @@ def on_temporal(settings: ExtractionSettings, options: argparse.Namespace) -> in
     from metadata_extraction.workflow import UPLOAD_SKIPPED
 
     if options.command == "worker":
-        asyncio.run(temporal.work_on_queue(settings))
+        asyncio.run(temporal.work_on_queue(settings, options.alive_file))
         return DONE
     run = make_run(settings, options.workflow_id, "by-temporal")
     result = asyncio.run(temporal.run_on_temporal(settings, run))

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from temporalio import activity, workflow
@@ -207,10 +208,16 @@ async def connect_temporal(settings: ExtractionSettings) -> Client:
         ) from None
 
 
-async def _watch(client: Client, address: str) -> None:
-    """Tell that the server has stopped answering, once, and that it answers again; what waits for it goes on by itself."""
+async def _watch(client: Client, address: str, alive_file: Path | None) -> None:
+    """Tell that the server has stopped answering, once, and that it answers again; what waits for it goes on by itself.
+
+    The file is touched at each look, whether it answers or not: a worker that waits need not be started anew.
+    """
     missed = 0
     while True:
+        if alive_file:
+            with contextlib.suppress(OSError):  # without it, whoever looks for it starts the worker anew
+                alive_file.touch()
         try:
             await client.service_client.check_health(timeout=timedelta(seconds=LOOK_SECONDS))
             reached = True
@@ -225,8 +232,8 @@ async def _watch(client: Client, address: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _watched(client: Client, address: str) -> AsyncIterator[None]:
-    watching = asyncio.create_task(_watch(client, address))
+async def _watched(client: Client, address: str, alive_file: Path | None) -> AsyncIterator[None]:
+    watching = asyncio.create_task(_watch(client, address, alive_file))
     try:
         yield
     finally:
@@ -246,8 +253,11 @@ def _telling_why_it_ends() -> Iterator[None]:
         ) from None
 
 
-async def work_on_queue(settings: ExtractionSettings) -> None:
-    """Work on the task queue until the process is told to stop (SIGINT, SIGTERM). Raises `PipelineError`."""
+async def work_on_queue(settings: ExtractionSettings, alive_file: Path | None = None) -> None:
+    """Work on the task queue until the process is told to stop (SIGINT, SIGTERM). Raises `PipelineError`.
+
+    A file that is named is touched every few seconds, for those who look whether the worker is alive.
+    """
     client = await connect_temporal(settings)
     stop = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
@@ -261,7 +271,7 @@ async def work_on_queue(settings: ExtractionSettings) -> None:
             activity_executor=executor,
             max_concurrent_activities=AT_ONCE,
         )
-        async with worker, _watched(client, settings.temporal_address):
+        async with worker, _watched(client, settings.temporal_address, alive_file):
             logger.info(
                 "✅ Working on %s at %s (Ctrl-C stops it)", settings.temporal_task_queue, settings.temporal_address
             )

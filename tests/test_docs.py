@@ -136,10 +136,10 @@ def test_every_command_of_the_extraction_is_in_its_table_with_its_options(capsys
 
 
 def test_no_page_names_an_option_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
-    known = {"--help", "--check", "--strict"}  # of all, and of ruff and mypy
+    known = {"--help", "--check", "--strict", "--from-env-file"}  # of all, and of ruff, mypy and kubectl
     for command in (main.main, sandbox_command.main, extraction.main):
         known |= options_of(lambda command=command: command(["--help"]), capsys)
-    known |= {option for name in ("run", "start", "clean") for option in _options_of_command(name, capsys)}
+    known |= {option for name in ("run", "start", "worker", "clean") for option in _options_of_command(name, capsys)}
     for name, text in PAGES.items():
         shown = "\n".join([*spans(text), *blocks(text, "sh"), *blocks(text, "")])
         assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", shown)) <= known, name

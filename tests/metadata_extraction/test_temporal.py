@@ -232,10 +232,14 @@ def test_a_server_that_is_lost_is_one_sentence_and_work_goes_on_when_it_is_back(
     try:
         starter = start("start", tmp_path, {**environment, "TEMPORAL_TASK_QUEUE": "nobody"})
         read_until(starter, "Started extraction")
-        worker = start("worker", tmp_path, environment)
+        alive = tmp_path / "alive"
+        worker = start("worker", tmp_path, environment, "--alive-file", str(alive))
         read_until(worker, "Working on")
+        wait_for(alive.exists, "the file that says that the worker lives")
         own.kill()
         assert read_until(worker, "Temporal").count("\n") == 1  # and no line of the library's
+        alive.unlink()
+        wait_for(alive.exists, "the file of a worker that waits")
         ended, _ = starter.communicate(timeout=300)
         assert starter.returncode == 1
         assert ended.splitlines()[-1].endswith(": extraction goes on when it does, but is not waited for here.")

@@ -1,15 +1,21 @@
 """The type system of a tenant, read from pyatlan's own models.
 
-pyatlan generates one class per Atlan type, so its classes tell the hierarchy, the attributes and the relationships.
-Two things they do not tell are inferred here: further super types of a type that has several (pyatlan copies their
-fields into the class), and which two relationship fields are the ends of one relationship.
+pyatlan generates one class per Atlan type, so its classes tell the hierarchy, the attributes with their types and how
+the search index holds them, and the relationships. Two things they do not tell are inferred here: further super types of
+a type that has several (pyatlan copies their fields into the class), and which two relationship fields are the ends of
+one relationship.
 """
 
 from __future__ import annotations
 
 import re
+import typing
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
 
 # Ends of relationships that field names alone do not pair up.
 KNOWN_INVERSES = {
@@ -65,13 +71,26 @@ class EntityType:
         return type_name == self.name or type_name in self.super_types
 
 
+@dataclass(frozen=True)
 class TypeSystem:
-    """The entity types of a tenant by name (Atlas's `AtlasTypeRegistry`)."""
+    """The types of a tenant by name (Atlas's `AtlasTypeRegistry`): of entities, and what their attributes are made of.
 
-    def __init__(self, types: dict[str, EntityType]) -> None:
-        self.types = types
-        self.families: dict[str, list[str]] = {name: [name] for name in types}
-        for entity_type in types.values():
+    `attributes` has the type of each attribute as Atlas writes it (`string`, `array<string>`, `map<string,long>`, the name
+    of an enumeration or a structure): an attribute's name has the same type wherever it is. `enums` has the values of
+    each enumeration, `structs` the attributes of each structure with their types. `fields` has every field of the search
+    index and how it is held there: keyword, text, long, double, date, boolean or rank_feature.
+    """
+
+    types: dict[str, EntityType]
+    attributes: dict[str, str] = field(default_factory=dict)
+    enums: dict[str, list[str]] = field(default_factory=dict)
+    structs: dict[str, dict[str, str]] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+    families: dict[str, list[str]] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        self.families.update({name: [name] for name in self.types})
+        for entity_type in self.types.values():
             for super_type in entity_type.super_types:
                 self.families[super_type].append(entity_type.name)
 
@@ -84,8 +103,8 @@ class TypeSystem:
         return self.families.get(name, [])
 
 
-def read_types() -> dict[str, EntityType]:
-    """The asset types by name, from pyatlan's classes: which fields are there, and which of them refer to other assets.
+def read_types() -> TypeSystem:
+    """The asset types, from pyatlan's classes: which fields are there, of which types, and which refer to other assets.
 
     Takes some seconds, for the import of all of pyatlan's models.
     """
@@ -100,13 +119,16 @@ def read_types() -> dict[str, EntityType]:
 
     attributes: dict[str, set[str]] = {}
     ends: dict[str, dict[str, tuple[str, bool]]] = {}
+    values = _ValueTypes()
     for name, cls in classes.items():
-        fields = {field.alias: field for field in cls.Attributes.__fields__.values()}
+        fields = {described.alias: described for described in cls.Attributes.__fields__.values()}
         ends[name] = {}
-        for alias, field in fields.items():
-            target = field.type_
+        for alias, described in fields.items():
+            target = described.type_
             if isinstance(target, type) and issubclass(target, Referenceable):
-                ends[name][alias] = (target.__name__, field.shape != 1)
+                ends[name][alias] = (target.__name__, described.shape != 1)
+            elif alias not in values.attributes:
+                values.attributes[alias] = values.name_of(described.outer_type_)
         attributes[name] = set(fields) - set(ends[name])
 
     inverses = _pair_relationships(lineages, ends)
@@ -123,7 +145,82 @@ def read_types() -> dict[str, EntityType]:
             relationships[alias] = Relationship(alias, target, many, inverse, inverse_many)
         super_types = [*lineages[name][1:], *_further_super_types(name, lineages, attributes, ends)]
         types[name] = EntityType(name, tuple(dict.fromkeys(super_types)), frozenset(attributes[name]), relationships)
-    return types
+    indexed = _index_fields(classes.values(), values.attributes)
+    return TypeSystem(types, values.attributes, values.enums, values.structs, indexed)
+
+
+class _ValueTypes:
+    """The types of attributes as Atlas writes them, and the enumerations and structures that they name.
+
+    The reverse of what pyatlan's generator does (`TYPE_REPLACEMENTS` of its class_generator.py), which makes the same of
+    int and long, and of float and double: the wider one is taken.
+    """
+
+    PRIMITIVES: typing.ClassVar[dict[object, str]] = {
+        str: "string", int: "long", float: "double", bool: "boolean", datetime: "date"
+    }  # fmt: skip
+
+    def __init__(self) -> None:
+        self.attributes: dict[str, str] = {}
+        self.enums: dict[str, list[str]] = {}
+        self.structs: dict[str, dict[str, str]] = {}
+
+    def name_of(self, annotation: Any) -> str:
+        inner = [part for part in typing.get_args(annotation) if part is not type(None)]
+        origin = typing.get_origin(annotation)
+        if origin is typing.Union:
+            return self.name_of(inner[0])
+        if origin in (list, set):
+            return f"array<{self.name_of(inner[0])}>"
+        if origin is dict:
+            return f"map<{self.name_of(inner[0])},{self.name_of(inner[1])}>"
+        if annotation in self.PRIMITIVES:
+            return self.PRIMITIVES[annotation]
+        name: str = annotation.__name__
+        if issubclass(annotation, Enum):
+            self.enums[name] = [str(member.value) for member in annotation]
+        elif hasattr(annotation, "__fields__"):
+            if name not in self.structs:
+                self.structs[name] = {}
+                described = annotation.__fields__.values()
+                self.structs[name].update({part.alias: self.name_of(part.outer_type_) for part in described})
+        else:
+            return "string"  # a class of pyatlan's own around a text (AtlanTagName)
+        return name
+
+
+def _index_fields(classes: Iterable[type], attributes: dict[str, str]) -> dict[str, str]:
+    """How the search index holds each field, from the field constants of pyatlan's classes (`Table.NAME`).
+
+    Where the keyword is a part of a field (`name.keyword`), the field itself is text.
+    """
+    from pyatlan.model.fields import atlan_fields as kinds
+
+    found: dict[str, str] = {}
+    constants = {
+        (constant.elastic_field_name, type(constant)): constant
+        for cls in classes
+        for base in cls.__mro__
+        for constant in vars(base).values()
+        if isinstance(constant, kinds.SearchableField)
+    }
+    for constant in constants.values():
+        name = constant.elastic_field_name
+        if isinstance(constant, kinds.BooleanField):
+            found[name] = "boolean"
+        elif isinstance(constant, kinds.NumericField):
+            found[name] = {"double": "double", "date": "date"}.get(attributes.get(name, ""), "long")
+        else:
+            found[name] = "text" if type(constant) is kinds.TextField else "keyword"
+        for part, kind in (
+            ("rank_field_name", "rank_feature"), ("_text_field_name", "text"), ("stemmed_field_name", "text"),
+            ("_internal_field_name", found[name]),
+        ):  # fmt: skip
+            if getattr(constant, part, None):
+                found.setdefault(getattr(constant, part), kind)
+    for name in [name for name in found if name.endswith(".keyword")]:
+        found.setdefault(name.removesuffix(".keyword"), "text")
+    return found
 
 
 def _further_super_types(

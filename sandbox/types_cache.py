@@ -30,14 +30,14 @@ def load_types() -> TypeSystem:
     """
     folder = find_folder()
     if not folder:
-        return TypeSystem(read_types())
+        return read_types()
     kept = folder / _file_name()
     found = _load_kept(kept)
     if found is None:
         found = read_types()
         with contextlib.suppress(OSError):  # a full disk, say
             _keep(kept, found)
-    return TypeSystem(found)
+    return found
 
 
 def find_folder() -> Path | None:
@@ -90,9 +90,10 @@ def _file_name() -> str:
     return f"types-{version('pyatlan')}-{source}.json"
 
 
-def _keep(path: Path, found: dict[str, EntityType]) -> None:
+def _keep(path: Path, found: TypeSystem) -> None:
     """Write the types, as a whole or not at all, after a line with the checksum of what follows."""
-    content = orjson.dumps([*found.values()], default=sorted)
+    parts = [[*found.types.values()], found.attributes, found.enums, found.structs, found.fields]
+    content = orjson.dumps(parts, default=sorted)
     number, temporary = tempfile.mkstemp(dir=path.parent, prefix=".types-")
     try:
         with open(number, "wb") as file:
@@ -103,12 +104,13 @@ def _keep(path: Path, found: dict[str, EntityType]) -> None:
         raise
 
 
-def _load_kept(path: Path) -> dict[str, EntityType] | None:
+def _load_kept(path: Path) -> TypeSystem | None:
     try:
         checksum, _, content = path.read_bytes().partition(b"\n")
         if checksum != _checksum(content):
             return None
-        return {item["name"]: _from_json(item) for item in orjson.loads(content)}
+        types, attributes, enums, structs, fields = orjson.loads(content)
+        return TypeSystem({item["name"]: _from_json(item) for item in types}, attributes, enums, structs, fields)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

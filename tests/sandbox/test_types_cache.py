@@ -11,16 +11,17 @@ import pytest
 
 import sandbox
 from sandbox import types_cache
-from sandbox.types import EntityType, Relationship, read_types
+from sandbox.types import EntityType, Relationship, TypeSystem, read_types
 from sandbox.types_cache import find_folder, load_types
 
 END = Relationship("schema", "Schema", False, "tables", True)
-TYPES = {
+ENTITIES = {
     "Table": EntityType("Table", ("SQL", "Asset"), frozenset({"name", "rowCount"}), {"schema": END}),
     "Schema": EntityType("Schema", (), frozenset({"name"}), {}),
     "SQL": EntityType("SQL", ("Asset",), frozenset(), {}),
     "Asset": EntityType("Asset", (), frozenset(), {}),
 }
+TYPES = TypeSystem(ENTITIES, {"rowCount": "long"}, {"Size": ["BIG"]}, {"Tag": {"key": "string"}}, {"name": "text"})
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """One entry for each time that the types are read from pyatlan, which are a few here."""
     counted: list[None] = []
 
-    def read() -> dict[str, EntityType]:
+    def read() -> TypeSystem:
         counted.append(None)
         return TYPES
 
@@ -44,8 +45,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     return counted
 
 
-def load_anew() -> dict[str, EntityType]:
-    return load_types.__wrapped__().types
+def load_anew() -> TypeSystem:
+    return load_types.__wrapped__()
 
 
 def test_the_types_that_are_kept_are_those_of_pyatlan(cache: Path) -> None:

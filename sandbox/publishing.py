@@ -4,6 +4,7 @@ step does it. Each file has one Atlas entity in each line.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,11 +116,8 @@ class Publisher:
                 named = {key: attributes[key] for key in ("qualifiedName", "name")}
                 late.append(_Line(line.file, {**line.entity, "attributes": {**named, **links}}))
         waiting: set[str] = set()
-        for start in range(0, len(entities), ENTITIES_PER_SAVE):
-            self._save(entities[start : start + ENTITIES_PER_SAVE], done, waiting)
-            yield
-        for start in range(0, len(late), ENTITIES_PER_SAVE):
-            self._save(late[start : start + ENTITIES_PER_SAVE], done, waiting)
+        for batch in (*_batches(entities), *_batches(late)):
+            self._save(batch, done, waiting)
             yield
         for name, tag in files.items():
             if name not in waiting:
@@ -161,6 +159,13 @@ class Publisher:
             done.refused.append(f"{lines[0].entity['attributes']['qualifiedName']}: {error.message}")
             if error.code == MISSING_REFERENCE:
                 waiting.add(lines[0].file)
+
+
+def _batches(lines: list[_Line]) -> Iterator[list[_Line]]:
+    """The lines, which are sorted, in batches whose entities do not name each other: a name is looked up in what is there."""
+    for _, level in itertools.groupby(lines, lambda line: _rank(line.entity)):
+        while batch := [*itertools.islice(level, ENTITIES_PER_SAVE)]:
+            yield batch
 
 
 def _rank(entity: SentEntity) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -43,9 +44,17 @@ def fill_catalog(catalog: Catalog, inventories: Iterable[Path] = SAMPLE_INVENTOR
     for rows in [_read_inventory(path) for path in inventories]:
         qualified_name = name_root(rows[0][0])
         connector = qualified_name.split("/")[1]
-        entities = [connection_entity(qualified_name, CONNECTION_NAMES.get(connector, connector)), *_assets(rows)]
-        for start in range(0, len(entities), 5000):
-            save(catalog, entities[start : start + 5000], SaveOptions(), USER["username"])
+        save(
+            catalog,
+            [connection_entity(qualified_name, CONNECTION_NAMES.get(connector, connector))],
+            SaveOptions(),
+            USER["username"],
+        )
+        for _, level in itertools.groupby(
+            _assets(rows), lambda entity: entity["typeName"]
+        ):  # what refers comes after what it names
+            while batch := [*itertools.islice(level, 5000)]:
+                save(catalog, batch, SaveOptions(), USER["username"])
 
 
 def is_empty(catalog: Catalog) -> bool:

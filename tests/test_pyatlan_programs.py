@@ -82,6 +82,14 @@ class Stack:
             Column.creator(name="id", parent_qualified_name=parent.qualified_name, parent_type=type(parent), order=1)
             for parent in (self.table, self.view, self.mview)
         ]
+        # References by qualified name find what was there before a request; to its own assets they go by guid.
+        schema.database = Database.ref_by_guid(database.guid)
+        for table in (self.table, self.view, self.mview):
+            table.atlan_schema = Schema.ref_by_guid(schema.guid)
+        of_table, of_view, of_mview = self.columns
+        of_table.table = Table.ref_by_guid(self.table.guid)
+        of_view.view = View.ref_by_guid(self.view.guid)
+        of_mview.materialised_view = MaterialisedView.ref_by_guid(self.mview.guid)
         assets = [*self.columns, self.mview, self.view, self.table, schema, database]
         self.response = atlan.asset.save(assets)
         for asset in assets:
@@ -347,15 +355,15 @@ def test_gcs_and_adls_objects_in_lineage(atlan: AtlanClient, stack: Stack) -> No
     adls_object = ADLSObject.creator(
         name="o", adls_container_name="c", adls_container_qualified_name=container.qualified_name
     )
-    response = atlan.asset.save([bucket, gcs_object, account, container, adls_object])
-    assert len(response.assets_created(Asset)) == 5
+    saved = [atlan.asset.save(level) for level in ([bucket, account], [gcs_object, container], adls_object)]
+    assert [len(response.assets_created(Asset)) for response in saved] == [2, 2, 1]
     process = Process.creator(
         name="move", connection_qualified_name=gcs, process_id="move",
         inputs=[GCSObject.ref_by_qualified_name(gcs_object.qualified_name)],
         outputs=[ADLSObject.ref_by_qualified_name(adls_object.qualified_name), Table.ref_by_guid(stack.table.guid)],
     )  # fmt: skip
     atlan.asset.save(process)
-    start = response.guid_assignments[gcs_object.guid]
+    start = saved[1].guid_assignments[gcs_object.guid]
     reached = {asset.type_name for asset in atlan.asset.get_lineage_list(FluentLineage(starting_guid=start).request)}
     assert reached == {"Process", "ADLSObject", "Table"}
 
@@ -372,7 +380,7 @@ def test_an_arn_is_used_once_in_a_tenant(atlan: AtlanClient) -> None:
         name="f.csv", connection_qualified_name=first, prefix="a/b", s3_bucket_name="bucket",
         s3_bucket_qualified_name=plain.qualified_name,
     )  # fmt: skip
-    created = atlan.asset.save([plain, by_prefix]).assets_created(Asset)
+    created = [*atlan.asset.save(plain).assets_created(Asset), *atlan.asset.save(by_prefix).assets_created(Asset)]
     assert [asset.qualified_name for asset in created] == [f"{first}/bucket", f"{first}/bucket/a/b/f.csv"]
 
 

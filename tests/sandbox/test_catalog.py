@@ -29,10 +29,16 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
         opened,
         entity("Schema", "s1"),
         entity("Schema", "s2"),
+        entity("S3Bucket", "bucket", awsArn="arn:aws:s3:::bucket"),
+    )
+    put(
+        opened,
         entity("Table", "s1/a", atlanSchema=ref("Schema", "s1"), description="first"),
         entity("Table", "s1/b", atlanSchema=ref("Schema", "s1")),
+    )
+    put(
+        opened,
         entity("Process", "p", inputs=[ref("Table", "s1/a")], outputs=[ref("Table", "s1/b")]),
-        entity("S3Bucket", "bucket", awsArn="arn:aws:s3:::bucket"),
     )
     yield opened
     opened.close()

@@ -60,19 +60,20 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
             },
         }
     )
-    for left, right in itertools.pairwise(TABLES):
-        entities.append(
-            {
-                "typeName": "Process",
-                "attributes": {
-                    "name": f"{left}>{right}",
-                    "qualifiedName": f"{root}/{left}>{right}",
-                    "inputs": [table(left)],
-                    "outputs": [table(right)],
-                },
-            }
-        )
+    processes = [
+        {
+            "typeName": "Process",
+            "attributes": {
+                "name": f"{left}>{right}",
+                "qualifiedName": f"{root}/{left}>{right}",
+                "inputs": [table(left)],
+                "outputs": [table(right)],
+            },
+        }
+        for left, right in itertools.pairwise(TABLES)
+    ]
     save(opened, entities, SaveOptions(), "tester")
+    save(opened, processes, SaveOptions(), "tester")
     yield opened
     opened.close()
 

@@ -1,17 +1,17 @@
 """Creating, updating, deleting and restoring entities by the rules of Atlan's metastore.
 
-The rules are those of `AtlasEntityStoreV2` and `EntityGraphMapper` in atlanhq/atlas-metastore, and of the pre-processors
-that are named below.
+The rules are those of `AtlasEntityStoreV2` and `EntityGraphMapper` in atlanhq/atlas-metastore; those of single types are in
+`sandbox.preprocessors`.
 """
 
 from __future__ import annotations
 
-import secrets
-import string
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from sandbox import errors
+from sandbox.attributes import AttributeTypes, InvalidValue
+from sandbox.bodies import parse_json
 from sandbox.catalog import ACTIVE, DELETED, Catalog, Entity, Transaction
 from sandbox.messages import (
     Attributes,
@@ -20,41 +20,45 @@ from sandbox.messages import (
     DeletedHeader,
     MutatedEntities,
     MutationResponse,
-    SentEntity,
+    TypeDefinition,
 )
+from sandbox.preprocessors import check_deletion, name_new_entity, parents_first, preprocess
 from sandbox.presentation import entity_header
+from sandbox.requests import RequestEntity, find_by_name, names_of, read_entities, reference_guid, resolve_references
 from sandbox.types import EntityType, Relationship
 
-# atlas.bulk.api.max.entities.allowed in `AtlasConfiguration`.
-MAX_ENTITIES = 10_000
-# In characters; observed, and the metastore's own code for it is not known.
-MAX_STRING = 100_000
-ADMINS = ("adminUsers", "adminGroups", "adminRoles")
+# Attributes that no entity may be without (isOptional in the metastore's addons/models/0000-Area0/0010-base_model.json),
+# and the types that have them.
+MANDATORY = {"qualifiedName": "Referenceable", "name": "Asset"}
+# CLASSIFICATION_ADD_EXCLUDE_LIST of `EntityGraphMapper`.
+NEVER_TAGGED = ("AtlasGlossary", "AtlasGlossaryCategory", "DataDomain")
 
 
 @dataclass(frozen=True)
 class SaveOptions:
     """What to do with tags and custom metadata that a save carries (query parameters of the bulk endpoint).
 
-    Without any, those of a new entity are taken and those of a known one stay (`BulkRequestContext`).
+    Without any, those of a new entity are taken and those of a known one stay (`BulkRequestContext`). A `partial` update
+    may leave out what is mandatory (PUT by unique attributes, `validateAndNormalizeForUpdate`).
     """
 
     replace_tags: bool = False
     append_tags: bool = False
     replace_business: bool = False
     overwrite_business: bool = False
+    partial: bool = False
 
 
 @dataclass
 class _Item:
     """One entity of a request, and the stored entity that it creates or updates."""
 
-    raw: SentEntity
+    sent: RequestEntity
     entity: Entity
     is_new: bool
 
 
-def save(catalog: Catalog, raw_entities: object, options: SaveOptions, user: str) -> MutationResponse:
+def save(catalog: Catalog, sent: object, options: SaveOptions, user: str) -> MutationResponse:
     """Upsert a list of entities: all of them, or none and an error.
 
     An entity is created if its type and qualified name are new; otherwise what was sent is laid over what is there, an
@@ -62,21 +66,31 @@ def save(catalog: Catalog, raw_entities: object, options: SaveOptions, user: str
     or ended with, and maps every placeholder to its real guid, of unchanged entities, too (`EntityMutationResponse`).
     An archived entity stays archived unless its status is sent as ACTIVE (observed).
 
-    Raises `AtlasError`: 400 for what is malformed, 404 for a reference to nothing, 409 for a name that is taken.
+    Raises `AtlasError`: 400 for what is malformed, 404 for a reference to nothing and a value of the wrong type, 409 for a
+    name that is taken.
     """
-    if not isinstance(raw_entities, list) or not raw_entities:
-        raise errors.invalid_parameters("no entities to create/update.")
-    if len(raw_entities) > MAX_ENTITIES:
-        raise errors.AtlasError(400, "400-00-212", f"Too many entities in one request: more than {MAX_ENTITIES}")
+    entities = sorted(read_entities(catalog, sent), key=parents_first)
+    resolve_references(catalog, entities)
+    types = AttributeTypes(
+        catalog.types, tenant_enums(catalog) if any(entity.business for entity in entities) else None
+    )
     with catalog.transaction(user) as transaction:
         assignments: dict[str, str] = {}
-        items = [_find_or_create(transaction, raw, assignments) for raw in raw_entities]
+        known = [_find(catalog, entity) for entity in entities]
+        for entity in entities:
+            _normalise(entity, types, options.partial)
+        items = [
+            _find_or_create(transaction, entity, stored, assignments)
+            for entity, stored in zip(entities, known, strict=True)
+        ]
         for item in items:
-            _set_attributes(transaction, item, options)
+            preprocess(transaction, item.sent, item.entity, item.is_new, assignments)
+            _set_attributes(transaction, item)
         for item in items:
             _set_relationships(transaction, item, assignments)
         for item in items:
-            _finish(transaction, item)
+            _set_tags(transaction, item, options)
+            _set_business(transaction, item, types, options)
         own = list(dict.fromkeys(item.entity.guid for item in items))
         updated = [guid for guid in own if guid in transaction.changed]
         updated += [guid for guid in transaction.changed if guid not in own]
@@ -110,6 +124,8 @@ def delete(catalog: Catalog, guids: list[str], delete_type: str, user: str) -> M
         deleted = [catalog.entities[guid] for guid in dict.fromkeys(guids) if guid in catalog.entities]
         if handler == "SOFT":
             deleted = [entity for entity in deleted if entity.active]
+        for entity in deleted:
+            check_deletion(catalog, entity)
         headers: list[DeletedHeader] = [
             {**entity_header(catalog, entity, full=True), "status": DELETED, "deleteHandler": handler}
             for entity in deleted
@@ -144,125 +160,100 @@ def restore(catalog: Catalog, guids: list[str], user: str) -> MutationResponse:
     return {"mutatedEntities": {"UPDATE": restored}} if restored else {}
 
 
-def _find_or_create(transaction: Transaction, raw: object, assignments: dict[str, str]) -> _Item:
-    catalog = transaction.catalog
-    if not isinstance(raw, dict):
-        raise errors.bad_request("an entity must be an object")
-    sent = cast(SentEntity, raw)
-    entity_type = catalog.types.get(raw.get("typeName") or "")
-    if not entity_type:
-        raise errors.unknown_type(raw.get("typeName"))
-    guid = raw.get("guid")
-    attributes = raw.get("attributes") or {}
-    unique = raw.get("uniqueAttributes") or {}
-    qualified_name = str(attributes.get("qualifiedName") or unique.get("qualifiedName") or "")
-    entity: Entity | None
-    if guid and not str(guid).startswith("-"):
-        entity = catalog.entities.get(guid)
-        if not entity:
-            raise errors.guid_not_found(guid)
-    else:
-        if not qualified_name:
-            raise errors.missing_attribute(entity_type.name, "qualifiedName", guid)
-        entity = catalog.find(entity_type.name, qualified_name)
+def _find(catalog: Catalog, sent: RequestEntity) -> Entity | None:
+    """The stored entity that a sent one is: by its guid, else by its unique attributes (`IDBasedEntityResolver`).
+
+    Raises `AtlasError` (404) if nobody has the guid, nor the qualified name.
+    """
+    if sent.guid and sent.guid in catalog.entities:
+        return catalog.entities[sent.guid]
+    found = catalog.find(sent.type.name, sent.qualified_name) if sent.qualified_name else None
+    if not found and sent.guid and not sent.placeholder:
+        raise errors.reference_not_found(sent.guid, sent.guid)
+    return found
+
+
+def _normalise(sent: RequestEntity, types: AttributeTypes, partial: bool) -> None:
+    """Bring the attributes into the form in which they are kept; those that the type does not have are left out.
+
+    Raises `AtlasError` (404) for a value that does not fit, and for a mandatory one that is missing, of a known entity, too
+    (`AtlasEntityType.validateValue`; of several faults, the first is told).
+    """
+    name_of = sent.type.name
+    for name, owner in MANDATORY.items():
+        if not partial and sent.attributes.get(name) is None:
+            message = f"{name_of}.{name}: mandatory attribute value missing in type {owner}"
+            raise errors.invalid_attributes(message, sent.guid)
+    kinds = types.attributes
+    attributes: Attributes = {}
+    try:
+        for name, value in sent.attributes.items():
+            if name in sent.type.attributes:
+                kind = kinds.get(name, "string")
+                whole = value is None or (kind == "string" and isinstance(value, str))
+                attributes[name] = value if whole else types.normalise(value, kind, f"{name_of}.{name}")
+    except InvalidValue as error:
+        raise errors.invalid_attributes(error.message, sent.guid) from None
+    sent.attributes = attributes
+
+
+def _find_or_create(
+    transaction: Transaction, sent: RequestEntity, stored: Entity | None, assignments: dict[str, str]
+) -> _Item:
+    """What a sent entity is stored as; two of the same name in one request are the same."""
+    entity = stored or transaction.catalog.find(sent.type.name, sent.qualified_name)
     is_new = entity is None
     if entity is None:
-        if not attributes.get("name"):
-            raise errors.missing_attribute(entity_type.name, "name", guid)
-        entity = transaction.create(
-            entity_type, _server_name(catalog, sent, entity_type, assignments) or qualified_name
-        )
-    if guid and str(guid).startswith("-"):
-        assignments[str(guid)] = entity.guid
+        entity = transaction.create(sent.type, name_new_entity(transaction, sent, assignments) or sent.qualified_name)
+    if sent.placeholder:
+        assignments[sent.placeholder] = entity.guid
     return _Item(sent, entity, is_new)
 
 
-def _server_name(catalog: Catalog, raw: SentEntity, entity_type: EntityType, assignments: dict[str, str]) -> str | None:
-    """The qualified name that Atlan gives to a new glossary object or data mesh object, whatever was sent.
-
-    `createQualifiedName` of `GlossaryPreProcessor`, `TermPreProcessor`, `CategoryPreProcessor`, `DataDomainPreProcessor`
-    and `DataProductPreProcessor`; names that are taken are refused by the first two.
-    """
-    attributes = {**(raw.get("attributes") or {}), **(raw.get("relationshipAttributes") or {})}
-    identifier = nano_id()
-    if entity_type.name == "AtlasGlossary":
-        for guid in catalog.by_type["AtlasGlossary"]:
-            twin = catalog.entities[guid]
-            if twin.active and twin.name == attributes.get("name"):
-                raise errors.AtlasError(409, "409-00-007", f"Glossary with name {twin.name} already exists", guid)
-        return identifier
-    if entity_type.name in ("AtlasGlossaryTerm", "AtlasGlossaryCategory"):
-        anchor = attributes.get("anchor") or {}
-        glossary = _find_referenced(catalog, anchor, assignments, raw.get("guid"))
-        for guid in glossary.related("terms" if entity_type.name.endswith("Term") else "categories"):
-            sibling = catalog.entities[guid]
-            if entity_type.name.endswith("Term") and sibling.active and sibling.name == attributes.get("name"):
-                message = f"Glossary term with name {sibling.name} already exists"
-                raise errors.AtlasError(409, "409-00-009", message, sibling.guid)
-        return f"{identifier}@{glossary.qualified_name}"
-    if entity_type.name == "DataDomain":
-        parent = attributes.get("parentDomain")
-        if parent:
-            return (
-                f"{_find_referenced(catalog, parent, assignments, raw.get('guid')).qualified_name}/domain/{identifier}"
-            )
-        return f"default/domain/{identifier}/super"
-    if entity_type.name == "DataProduct":
-        domain = _find_referenced(catalog, attributes.get("dataDomain") or {}, assignments, raw.get("guid"))
-        return f"{domain.qualified_name}/product/{identifier}"
-    return None
-
-
-def nano_id() -> str:
-    """A random name of 21 letters and digits, as `NanoIdUtils.randomNanoId` makes them."""
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(21))
-
-
-def _set_attributes(transaction: Transaction, item: _Item, options: SaveOptions) -> None:
-    entity, raw = item.entity, item.raw
-    if raw.get("status") == ACTIVE:
+def _set_attributes(transaction: Transaction, item: _Item) -> None:
+    entity, sent = item.entity, item.sent
+    if sent.status == ACTIVE:
         transaction.set_field(entity, "status", ACTIVE)
-    sent = raw.get("attributes") or {}
-    arn = sent.get("awsArn")
+    arn = sent.attributes.get("awsArn")
     if arn and not item.is_new and entity.attributes.get("awsArn") != arn:
         # All unique attributes together identify an entity, so this is a new one whose qualified name is taken.
         raise errors.already_exists(f"{entity.type.name} {entity.qualified_name} already exists with another awsArn")
-    for name, value in sent.items():
-        if name == "qualifiedName" or name not in entity.type.attributes:
-            continue
-        if isinstance(value, str) and len(value) > MAX_STRING:
-            raise errors.AtlasError(
-                400, "400-00-103", f"{entity.type.name}.{name} is longer than {MAX_STRING}", entity.guid
-            )
-        transaction.set_attribute(entity, name, value)
-    _set_tags(transaction, item, options)
-    _set_business(transaction, item, options)
-    if raw.get("labels") is not None:
-        transaction.set_field(entity, "labels", sorted(raw["labels"]))
+    for name, value in sent.attributes.items():
+        if name != "qualifiedName":
+            transaction.set_attribute(entity, name, value)
+    if sent.labels is not None:
+        transaction.set_field(entity, "labels", sorted(set(sent.labels)))
 
 
 def _set_tags(transaction: Transaction, item: _Item, options: SaveOptions) -> None:
-    entity, raw = item.entity, item.raw
-    sent = tags_for(transaction.catalog, raw.get("classifications"), entity)
-    if raw.get("classifications") is not None and (item.is_new or options.replace_tags):
-        transaction.set_field(entity, "tags", sent)
-    elif sent and options.append_tags:
-        transaction.set_field(entity, "tags", merge_tags(entity.tags, sent))
-    added = tags_for(transaction.catalog, raw.get("addOrUpdateClassifications"), entity)
+    entity, sent = item.entity, item.sent
+    tags = tags_for(transaction.catalog, sent.tags, entity)
+    if sent.tags is not None and (item.is_new or options.replace_tags):
+        transaction.set_field(entity, "tags", tags)
+    elif tags and options.append_tags:
+        transaction.set_field(entity, "tags", merge_tags(entity.tags, tags))
+    added = tags_for(transaction.catalog, sent.added_tags, entity)
     if added:
         transaction.set_field(entity, "tags", merge_tags(entity.tags, added))
-    removed = {tag.get("typeName") for tag in raw.get("removeClassifications") or []}
+    removed = names_of(sent.removed_tags)
     if removed:
         transaction.set_field(entity, "tags", [tag for tag in entity.tags if tag["typeName"] not in removed])
 
 
 def tags_for(catalog: Catalog, sent: list[Classification] | None, entity: Entity) -> list[Classification]:
-    """The tags of a request as an entity is to hold them. Raises `AtlasError` (404) for one that is not defined."""
+    """The tags of a request as an entity is to hold them, each once.
+
+    Raises `AtlasError`: 404 for one that is not defined, 409 for an entity of a type that takes none
+    (`EntityGraphMapper.handleAddClassifications`).
+    """
+    if sent and entity.type.name in NEVER_TAGGED:
+        message = f"Adding classifications to entity type '{entity.type.name}' is not supported"
+        raise errors.operation_not_supported(message, entity.guid)
     known = catalog.documents("classificationDefs") if sent else {}
     for tag in sent or []:
-        if tag.get("typeName") not in known:
-            raise errors.unknown_classification(tag.get("typeName"), entity.guid)
-    return [{**tag, "entityGuid": entity.guid, "entityStatus": entity.status} for tag in sent or []]
+        if tag["typeName"] not in known:
+            raise errors.unknown_classification(tag["typeName"], entity.guid)
+    return merge_tags([], [{**tag, "entityGuid": entity.guid, "entityStatus": entity.status} for tag in sent or []])
 
 
 def merge_tags(present: list[Classification], added: list[Classification]) -> list[Classification]:
@@ -270,12 +261,84 @@ def merge_tags(present: list[Classification], added: list[Classification]) -> li
     return list({tag["typeName"]: tag for tag in [*present, *added]}.values())
 
 
-def _set_business(transaction: Transaction, item: _Item, options: SaveOptions) -> None:
-    sent = item.raw.get("businessAttributes")
+def _set_business(transaction: Transaction, item: _Item, types: AttributeTypes, options: SaveOptions) -> None:
+    sent = item.sent.business
     if sent is None or not (options.replace_business or item.is_new):
         return
+    checked = normalise_business(transaction.catalog, types, item.entity.type, sent, item.sent.guid)
     present = {} if options.overwrite_business else item.entity.business
-    transaction.set_field(item.entity, "business", merge_business(present, sent))
+    transaction.set_field(item.entity, "business", merge_business(present, checked))
+
+
+def check_business(catalog: Catalog, entity: Entity, sent: BusinessAttributes) -> BusinessAttributes:
+    """Custom metadata for one entity, as `normalise_business` gives it."""
+    types = AttributeTypes(catalog.types, tenant_enums(catalog))
+    return normalise_business(catalog, types, entity.type, sent, entity.guid)
+
+
+def normalise_business(
+    catalog: Catalog, types: AttributeTypes, entity_type: EntityType, sent: BusinessAttributes, guid: str | None
+) -> BusinessAttributes:
+    """Custom metadata in the form in which it is kept, without the attributes that its sets do not have.
+
+    Raises `AtlasError` (404) for a set that is not defined, or not for this type, and for a value of the wrong type or too
+    long (`EntityGraphMapper.validateBusinessAttributes`; what a set does not have is passed over there).
+    """
+    defined = catalog.documents("businessMetadataDefs") if sent else {}
+    checked: BusinessAttributes = {}
+    for set_name, values in sent.items():
+        attributes = applicable_attributes(defined.get(set_name), entity_type)
+        if not attributes:
+            message = f"{set_name}: invalid business-metadata for entity type {entity_type.name}"
+            raise errors.invalid_attributes(message, guid)
+        checked[set_name] = {}
+        for name, value in values.items():
+            if name in attributes:
+                field = f"{entity_type.name}.{set_name}.{name}"
+                try:
+                    checked[set_name][name] = types.normalise(value, str(attributes[name].get("typeName")), field)
+                except InvalidValue as error:
+                    raise errors.invalid_attributes(error.message, guid) from None
+                _check_business_length(attributes[name], checked[set_name][name], field, guid)
+    return checked
+
+
+def applicable_attributes(definition: TypeDefinition | None, entity_type: EntityType) -> dict[str, TypeDefinition]:
+    """The attributes that a set of custom metadata has for a type of entity: those whose `applicableEntityTypes` name it
+    or a super type of it (`AtlasBusinessMetadataType.resolveReferencesPhase2`).
+    """
+    found = {}
+    for attribute in (definition or {}).get("attributeDefs") or []:
+        wanted = read_option(attribute, "applicableEntityTypes")
+        if isinstance(wanted, list) and any(entity_type.is_a(str(name)) for name in wanted):
+            found[attribute["name"]] = attribute
+    return found
+
+
+def _check_business_length(attribute: TypeDefinition, value: Any, field: str, guid: str | None) -> None:
+    """As `AtlasBusinessAttribute.isValidLength`: of a text, or of each text of a list."""
+    most = read_option(attribute, "maxStrLength")
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and isinstance(most, int) and len(text) > most:
+            raise errors.invalid_attributes(f"{field}:  Business attribute-value exceeds maximum length limit", guid)
+
+
+def read_option(attribute: TypeDefinition, name: str) -> Any:
+    """An option of an attribute's definition, whose values are texts of JSON; None if it is not there."""
+    options = attribute.get("options")
+    value = options.get(name) if isinstance(options, dict) else None
+    try:
+        return parse_json(value) if isinstance(value, str) else value
+    except errors.AtlasError:
+        return None
+
+
+def tenant_enums(catalog: Catalog) -> dict[str, list[str]]:
+    """The enumerations that the tenant's people have made, with their values."""
+    return {
+        name: [str(element.get("value")) for element in definition.get("elementDefs") or []]
+        for name, definition in catalog.documents("enumDefs").items()
+    }
 
 
 def merge_business(present: BusinessAttributes, sent: BusinessAttributes) -> BusinessAttributes:
@@ -288,41 +351,25 @@ def merge_business(present: BusinessAttributes, sent: BusinessAttributes) -> Bus
 
 
 def _set_relationships(transaction: Transaction, item: _Item, assignments: dict[str, str]) -> None:
-    entity, raw = item.entity, item.raw
-    ends = entity.type.relationships
-    replaced = {**(raw.get("attributes") or {}), **(raw.get("relationshipAttributes") or {})}
-    appended = raw.get("appendRelationshipAttributes") or {}
-    removed = raw.get("removeRelationshipAttributes") or {}
-    both = [name for name in appended if name in (raw.get("relationshipAttributes") or {})]
-    if both:
-        message = f"Relationship {both[0]} is present in both relationshipAttributes and appendRelationshipAttributes"
-        raise errors.AtlasError(400, "400-00-108", message, entity.guid)
-    for name, value in replaced.items():
-        end = ends.get(name)
-        if not end:
-            continue
-        if value is not None and isinstance(value, list) != end.many:
-            raise errors.malformed_reference(value, raw.get("guid"))
-        references = value if isinstance(value, list) else [value] if value else []
-        targets = [(_target(transaction, item, end, ref, assignments), ref) for ref in references]
+    entity, sent = item.entity, item.sent
+    for name, value in sent.related.items():
+        end = entity.type.relationships[name]
+        references = value if isinstance(value, list) else [value]
+        targets = [(_target(transaction, item, end, ref, assignments), ref) for ref in references if ref is not None]
         kept = {target.guid for target, _ in targets}
         for guid in [guid for guid in entity.related(name) if guid not in kept]:
             transaction.unlink(entity, end, transaction.catalog.entities[guid])
         for target, reference in targets:
             transaction.link(entity, end, target, _relation_attributes(reference))
-    for name, references in appended.items():
-        if name in ends:
-            for reference in _as_list(references):
-                target = _target(transaction, item, ends[name], reference, assignments)
-                transaction.link(entity, ends[name], target, _relation_attributes(reference))
-    for name, references in removed.items():
-        if name in ends:
-            for reference in _as_list(references):
-                transaction.unlink(entity, ends[name], _target(transaction, item, ends[name], reference, assignments))
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value] if value else []
+    for name, references in sent.appended.items():
+        end = entity.type.relationships[name]
+        for reference in references:
+            target = _target(transaction, item, end, reference, assignments)
+            transaction.link(entity, end, target, _relation_attributes(reference))
+    for name, references in sent.removed.items():
+        end = entity.type.relationships[name]
+        for reference in references:
+            transaction.unlink(entity, end, _target(transaction, item, end, reference, assignments))
 
 
 def _relation_attributes(reference: dict[str, Any]) -> Attributes:
@@ -332,55 +379,14 @@ def _relation_attributes(reference: dict[str, Any]) -> Attributes:
 
 
 def _target(
-    transaction: Transaction, item: _Item, end: Relationship, reference: object, assignments: dict[str, str]
+    transaction: Transaction, item: _Item, end: Relationship, reference: Any, assignments: dict[str, str]
 ) -> Entity:
-    target = _find_referenced(transaction.catalog, reference, assignments, item.raw.get("guid"))
+    guid = reference_guid(reference, item.sent)
+    if guid is None:
+        target = find_by_name(transaction.catalog, reference, item.sent)
+    else:
+        target = transaction.catalog.entities[assignments.get(guid, guid)]
     fits = target.type.is_a(end.target) or (end.inverse and end.inverse in target.type.relationships)
     if not fits:
-        message = f"{target.type.name} cannot be the {end.name} of {item.entity.type.name}: it is no {end.target}"
-        raise errors.malformed_reference(message, item.entity.guid)
+        raise errors.wrong_end(end.name, end.target, target.type.name, item.sent.guid)
     return target
-
-
-def _find_referenced(catalog: Catalog, reference: object, assignments: dict[str, str], referring: str | None) -> Entity:
-    """The entity that an object reference points to: a guid, a placeholder of this request, or a qualified name.
-
-    An archived one will do (`IDBasedEntityResolver`, `UniqAttrBasedEntityResolver`).
-    """
-    if not isinstance(reference, dict):
-        raise errors.malformed_reference(reference, referring)
-    guid = reference.get("guid")
-    unique = reference.get("uniqueAttributes") or {}
-    if guid and not str(guid).startswith("-"):
-        entity = catalog.entities.get(guid)
-    elif guid and not unique:
-        entity = catalog.entities.get(assignments.get(str(guid), ""))
-    elif unique and reference.get("typeName"):
-        entity = next(
-            (found for name, value in unique.items() if (found := catalog.find(reference["typeName"], value, name))),
-            None,
-        )
-    else:
-        raise errors.malformed_reference(reference, referring)
-    if entity is None:
-        named = {key: reference[key] for key in ("typeName", "guid", "uniqueAttributes") if reference.get(key)}
-        raise errors.reference_not_found(named, referring)
-    return entity
-
-
-def _finish(transaction: Transaction, item: _Item) -> None:
-    entity, catalog = item.entity, transaction.catalog
-    if entity.type.name == "Connection":
-        if item.is_new:
-            admins = [*entity.attributes.get("adminUsers", []), transaction.user]
-            transaction.set_attribute(entity, "adminUsers", list(dict.fromkeys(admins)))
-        elif not any(entity.attributes.get(name) for name in ADMINS):
-            raise errors.AtlasError(400, "400-00-114", "A connection needs at least one admin", entity.guid)
-    if entity.type.is_a("DataMesh") and item.is_new and "/domain/" in entity.qualified_name:
-        parent = entity.qualified_name.rpartition("/domain/" if entity.type.name == "DataDomain" else "/product/")[0]
-        if parent and parent != "default":
-            transaction.set_attribute(entity, "parentDomainQualifiedName", parent)
-            transaction.set_attribute(entity, "superDomainQualifiedName", parent.split("/super")[0] + "/super")
-    if item.is_new and entity.type.name in ("AtlasGlossaryTerm", "AtlasGlossaryCategory"):
-        for guid in entity.related("anchor"):
-            transaction.set_attribute(entity, "__glossary", catalog.entities[guid].qualified_name)

@@ -12,7 +12,7 @@ import uuid
 from sandbox import errors
 from sandbox.catalog import Catalog
 from sandbox.messages import JsonObject, TypeDefinition, TypesDef
-from sandbox.mutations import nano_id
+from sandbox.preprocessors import nano_id
 
 MANAGED_LISTS = {
     # list in requests and answers: (category to ask for it by, whether Atlan gives it a hashed name)

@@ -15,6 +15,7 @@ from sandbox import errors, people, typedefs
 from sandbox.catalog import Catalog, Entity
 from sandbox.lineage import list_lineage
 from sandbox.messages import (
+    Classification,
     ClassificationList,
     EntitiesAnswer,
     EntityAnswer,
@@ -27,8 +28,18 @@ from sandbox.messages import (
     TypeDefinition,
     TypesDef,
 )
-from sandbox.mutations import SaveOptions, delete, merge_business, merge_tags, restore, save, tags_for
+from sandbox.mutations import (
+    SaveOptions,
+    check_business,
+    delete,
+    merge_business,
+    merge_tags,
+    restore,
+    save,
+    tags_for,
+)
 from sandbox.presentation import entity_details, entity_header
+from sandbox.requests import as_object, names_of, read_business, read_labels, read_tags
 from sandbox.search import SearchCache, index_search
 
 NO_CONTENT = None
@@ -114,14 +125,15 @@ def save_entities(call: Call) -> MutationResponse:
 
 def save_entity(call: Call) -> MutationResponse:
     """Upsert one `entity`."""
-    return save(call.catalog, [call.json_object().get("entity")], SaveOptions(), call.user)
+    return save(call.catalog, [as_object(call.json_object().get("entity"), "entity")], SaveOptions(), call.user)
 
 
 def update_by_name(call: Call) -> MutationResponse:
     """Partial update: what changed is listed under PARTIAL_UPDATE as well as UPDATE."""
     entity = call.entity()
-    sent = {**(call.json_object().get("entity") or {}), "guid": entity.guid, "typeName": entity.type.name}
-    answer = save(call.catalog, [sent], SaveOptions(), call.user)
+    sent = as_object(call.json_object().get("entity"), "entity")
+    known = {"guid": entity.guid, "typeName": entity.type.name}
+    answer = save(call.catalog, [{**sent, **known}], SaveOptions(partial=True), call.user)
     updated = answer["mutatedEntities"].get("UPDATE") if "mutatedEntities" in answer else None
     if updated:
         answer["partialUpdatedEntities"] = updated
@@ -179,23 +191,43 @@ def list_tags(call: Call) -> ClassificationList:
 
 
 def add_tags(call: Call) -> None:
-    """Add the tags of the body to one entity, or replace those of the same names."""
+    """Add the tags of the body to one entity; one that is on it is an error (`AtlasEntityStoreV2.addClassifications`)."""
     entity = call.entity()
-    added = tags_for(call.catalog, call.body if isinstance(call.body, list) else [], entity)
+    added = tags_for(call.catalog, _tags_of(call), entity)
+    twice = next((tag["typeName"] for tag in added if tag["typeName"] in names_of(entity.tags)), None)
+    if twice:
+        raise errors.invalid_parameters(f"entity: {entity.guid}, already associated with classification: {twice}")
     with call.catalog.transaction(call.user) as transaction:
         transaction.set_field(entity, "tags", merge_tags(entity.tags, added))
     return NO_CONTENT
 
 
-def remove_tag(call: Call) -> None:
-    """Take a tag off one entity; one that is not on it is an error (CLASSIFICATION_NOT_ASSOCIATED_WITH_ENTITY)."""
+def update_tags(call: Call) -> None:
+    """Change tags that are on one entity; the others are passed over (`EntityGraphMapper.updateClassificationsV2`)."""
     entity = call.entity()
-    kept = [tag for tag in entity.tags if tag["typeName"] != call.params["tag"]]
-    if len(kept) == len(entity.tags):
-        message = f"Classification {call.params['tag']} is not associated with entity"
-        raise errors.AtlasError(400, "400-00-06D", message, entity.guid)
+    changed = tags_for(call.catalog, _tags_of(call), entity)
+    present = [tag for tag in changed if tag["typeName"] in names_of(entity.tags)]
     with call.catalog.transaction(call.user) as transaction:
-        transaction.set_field(entity, "tags", kept)
+        transaction.set_field(entity, "tags", merge_tags(entity.tags, present))
+    return NO_CONTENT
+
+
+def _tags_of(call: Call) -> list[Classification]:
+    tags = read_tags(call.body)
+    if not tags:
+        raise errors.invalid_parameters("classifications(s) not specified")
+    return tags
+
+
+def remove_tag(call: Call) -> None:
+    """Take a tag off one entity; it has to be defined, but need not be on it (`EntityREST.deleteClassification`,
+    `EntityGraphMapper.deleteClassificationV2`).
+    """
+    entity, name = call.entity(), call.params["tag"]
+    if name not in call.catalog.documents("classificationDefs"):
+        raise errors.unknown_type(name, category="CLASSIFICATION")
+    with call.catalog.transaction(call.user) as transaction:
+        transaction.set_field(entity, "tags", [tag for tag in entity.tags if tag["typeName"] != name])
     return NO_CONTENT
 
 
@@ -203,10 +235,11 @@ def save_custom_metadata(call: Call) -> None:
     """Lay custom metadata over what one entity has, or with `isOverwrite` put it in its place."""
     entity = call.entity()
     name, sent = call.params.get("set"), call.json_object()
-    values = {name: sent} if name else sent
+    values = read_business({name: sent} if name else sent)
+    checked = check_business(call.catalog, entity, values)
     kept = {} if call.flag("isOverwrite") else entity.business
     with call.catalog.transaction(call.user) as transaction:
-        transaction.set_field(entity, "business", merge_business(kept, values))
+        transaction.set_field(entity, "business", merge_business(kept, checked))
     return NO_CONTENT
 
 
@@ -225,7 +258,10 @@ def change_labels(keep: bool) -> Handler:
 
     def handler(call: Call) -> None:
         entity = call.entity()
-        labels = set(call.body or []) | (set(entity.labels) if keep else set())
+        labels = set(read_labels(call.body, entity.guid))
+        if keep:
+            _check_some(labels)
+            labels |= set(entity.labels)
         with call.catalog.transaction(call.user) as transaction:
             transaction.set_field(entity, "labels", sorted(labels))
         return NO_CONTENT
@@ -236,9 +272,17 @@ def change_labels(keep: bool) -> Handler:
 def remove_labels(call: Call) -> None:
     """Take labels off one entity; those that it has not are passed over."""
     entity = call.entity()
+    gone = set(read_labels(call.body, entity.guid))
+    _check_some(gone)
     with call.catalog.transaction(call.user) as transaction:
-        transaction.set_field(entity, "labels", [label for label in entity.labels if label not in (call.body or [])])
+        transaction.set_field(entity, "labels", [label for label in entity.labels if label not in gone])
     return NO_CONTENT
+
+
+def _check_some(labels: set[str]) -> None:
+    """As `AtlasEntityStoreV2.addLabels` and `removeLabels`."""
+    if not labels:
+        raise errors.invalid_parameters("labels is null/empty")
 
 
 # Search, lineage, types, people
@@ -309,7 +353,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     *[("GET", f"{path}/header", read_header) for path in ONE],
     *[("GET", f"{path}/classifications", list_tags) for path in ONE],
     *[("POST", f"{path}/classifications", add_tags) for path in ONE],
-    *[("PUT", f"{path}/classifications", add_tags) for path in ONE],
+    *[("PUT", f"{path}/classifications", update_tags) for path in ONE],
     *[("DELETE", f"{path}/classification/{{tag}}", remove_tag) for path in ONE],
     *[("PUT", f"{path}/labels", change_labels(keep=True)) for path in ONE],
     *[("POST", f"{path}/labels", change_labels(keep=False)) for path in ONE],

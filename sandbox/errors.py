@@ -128,6 +128,21 @@ def already_exists(message: str, guid: str | None = None) -> AtlasError:
     return AtlasError(409, "409-00-003", message, guid)
 
 
+def unknown_typedef(name: object) -> AtlasError:
+    """404: there is no type definition of this name (TYPE_NAME_NOT_FOUND)."""
+    return AtlasError(404, "404-00-001", f"Given typename {name} was invalid")
+
+
+def missing_in_definition(name: object, what: str) -> AtlasError:
+    """400: a type definition lacks something (MISSING_MANDATORY_ATTRIBUTE)."""
+    return AtlasError(400, "400-00-02B", f"Mandatory field {name}.{what} has empty/null value")
+
+
+def type_has_references(name: object) -> AtlasError:
+    """409: a type is still in use (TYPE_HAS_REFERENCES)."""
+    return AtlasError(409, "409-00-002", f"Given type {name} has references")
+
+
 def type_already_exists(name: object) -> AtlasError:
     """409: a type of this name is there already (TYPE_ALREADY_EXISTS)."""
     return AtlasError(409, "409-00-001", f"Given type {name} already exists")

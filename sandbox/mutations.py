@@ -309,10 +309,15 @@ def applicable_attributes(definition: TypeDefinition | None, entity_type: Entity
     """
     found = {}
     for attribute in (definition or {}).get("attributeDefs") or []:
-        wanted = read_option(attribute, "applicableEntityTypes")
-        if isinstance(wanted, list) and any(entity_type.is_a(str(name)) for name in wanted):
+        if any(entity_type.is_a(name) for name in applicable_types(attribute)):
             found[attribute["name"]] = attribute
     return found
+
+
+def applicable_types(attribute: TypeDefinition) -> list[str]:
+    """The names of the types that an attribute of custom metadata is for."""
+    wanted = read_option(attribute, "applicableEntityTypes")
+    return [str(name) for name in wanted] if isinstance(wanted, list) else []
 
 
 def _check_business_length(attribute: TypeDefinition, value: Any, field: str, guid: str | None) -> None:

@@ -6,13 +6,17 @@ the name that people gave becomes the display name (pyatlan's `TagCache` and `Cu
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 
 from sandbox import errors
+from sandbox.attributes import PRIMITIVES
 from sandbox.catalog import Catalog
 from sandbox.messages import JsonObject, TypeDefinition, TypesDef
+from sandbox.mutations import applicable_types, read_option
 from sandbox.preprocessors import nano_id
+from sandbox.requests import as_list, as_object, optional_object
 
 MANAGED_LISTS = {
     # list in requests and answers: (category to ask for it by, whether Atlan gives it a hashed name)
@@ -21,6 +25,9 @@ MANAGED_LISTS = {
     "enumDefs": ("ENUM", False),
     "structDefs": ("STRUCT", False),
 }
+# ATLAS_BUILTIN_TYPES of `AtlasBaseTypeDef`, and NAME_REGEX of `AtlasAbstractDefStoreV2`.
+BUILT_IN_TYPES = {*PRIMITIVES, "string", "objectid"}
+NAME = re.compile(r"(__)?[a-zA-Z][a-zA-Z0-9_ ]*")
 ALL_LISTS = ("enumDefs", "structDefs", "classificationDefs", "entityDefs", "relationshipDefs", "businessMetadataDefs")
 # pyatlan takes an answer without structures for a refused token (ATLAN-PYTHON-401-004, observed with 11.6), as every real
 # tenant has some.
@@ -56,20 +63,29 @@ def list_typedefs(catalog: Catalog, categories: list[str]) -> TypesDef:
 
 
 def save_typedefs(catalog: Catalog, sent: JsonObject, user: str, update: bool) -> TypesDef:
-    """Create (or update) every definition in `sent`, lists as in `TypesDef`; the answer has their hashed names.
+    """Create (or update) every definition in `sent`, lists as in `TypesDef`: all of them, or none and an error. The answer
+    has their hashed names.
 
-    Raises `AtlasError` (409) for a new definition whose display name is taken.
+    Raises `AtlasError`: 400 for a malformed definition, 404 for an update of one that is not there, 409 for a name or a
+    display name that is taken, and for an attribute that is taken away (`TypesREST`, the stores of definitions).
     """
     answer: TypesDef = {name: [] for name in ALL_LISTS}
     for name, (category, hashed) in MANAGED_LISTS.items():
         present = catalog.documents(name)
-        for definition in sent.get(name) or []:
-            twin = _same_display_name(present, definition)
-            if twin and not update:
-                raise errors.already_exists(f"Given type {definition.get('displayName')} already exists")
-            stored = _complete(definition, present.get(definition.get("name", "")), category, hashed, user)
-            catalog.put_document(name, stored["name"], stored)
+        for raw in as_list(sent.get(name) or [], name):
+            definition = _check_definition(as_object(raw, f"each of {name}"), category)
+            before = _find_before(present, definition, update)
+            _check_names(present, definition, before, category)
+            if category == "BUSINESS_METADATA":
+                _check_custom_metadata(catalog, definition, before)
+            elif category == "ENUM":
+                _check_enum(definition)
+            stored = _complete(definition, before, category, hashed, user)
+            present[stored["name"]] = stored
             answer[name].append(stored)
+    for name in MANAGED_LISTS:
+        for stored in answer[name]:
+            catalog.put_document(name, stored["name"], stored)
     return answer
 
 
@@ -82,24 +98,134 @@ def find_typedef(catalog: Catalog, name: str) -> tuple[str, TypeDefinition]:
         definition = catalog.documents(list_name).get(name)
         if definition:
             return list_name, definition
-    raise errors.AtlasError(404, "404-00-001", f"Given typename {name} was invalid")
+    raise errors.unknown_typedef(name)
 
 
 def remove_typedef(catalog: Catalog, name: str) -> None:
-    """Remove a definition that no entity uses.
+    """Remove a definition that is not used, by an entity or by custom metadata.
 
-    Raises `AtlasError`: 404 if there is none, 409 if an entity uses it (TYPE_HAS_REFERENCES).
+    Raises `AtlasError`: 404 if there is none, 409 if it is used (`AtlasTypeDefGraphStoreV2.deleteTypeVertex`, and for tags
+    CLASSIFICATION_TYPE_HAS_REFERENCES).
     """
-    list_name, _ = find_typedef(catalog, name)
+    list_name, definition = find_typedef(catalog, name)
     for entity in catalog.entities.values():
-        if any(tag["typeName"] == name for tag in entity.tags) or name in entity.business:
-            raise errors.AtlasError(409, "409-00-002", f"Given type {name} has references")
+        if any(tag["typeName"] == name for tag in entity.tags):
+            message = f"Given classification {definition.get('displayName')} [{name}] has references"
+            raise errors.AtlasError(409, "400-00-0016", message)
+        if name in entity.business:
+            raise errors.type_has_references(name)
+    for other in catalog.documents("businessMetadataDefs").values():
+        if any(_element(attribute["typeName"]) == name for attribute in other["attributeDefs"]):
+            raise errors.type_has_references(name)
     catalog.delete_document(list_name, name)
 
 
-def _same_display_name(present: dict[str, TypeDefinition], definition: TypeDefinition) -> bool:
-    label = definition.get("displayName") or definition.get("name")
-    return any((other.get("displayName") or other.get("name")) == label for other in present.values())
+def _check_definition(sent: JsonObject, category: str) -> TypeDefinition:
+    """A definition whose shape is that of `AtlasBaseTypeDef`."""
+    for name in ("name", "displayName", "description", "guid"):
+        if sent.get(name) is not None and not isinstance(sent[name], str):
+            raise errors.bad_request(f"the {name} of a definition must be a text")
+    if category == "ENUM" and sent.get("name") in BUILT_IN_TYPES:
+        raise errors.AtlasError(400, "400-00-107", f"Forbidden type: Can not pass builtin type {sent['name']}")
+    attributes = [
+        as_object(attribute, "an attributeDef")
+        for attribute in as_list(sent.get("attributeDefs") or [], "attributeDefs")
+    ]
+    for attribute in attributes:
+        for name in ("name", "displayName", "typeName"):
+            if attribute.get(name) is not None and not isinstance(attribute[name], str):
+                raise errors.bad_request(f"the {name} of an attributeDef must be a text")
+        for value in optional_object(attribute.get("options"), "options").values():
+            if isinstance(value, (dict, list)):
+                raise errors.bad_request("each of the options of an attributeDef must be a text")
+    elements = [
+        as_object(element, "an elementDef") for element in as_list(sent.get("elementDefs") or [], "elementDefs")
+    ]
+    if any(element.get("value") is not None and not isinstance(element["value"], str) for element in elements):
+        raise errors.bad_request("the value of an elementDef must be a text")
+    return {**sent, "attributeDefs": attributes, **({"elementDefs": elements} if category == "ENUM" else {})}
+
+
+def _find_before(present: dict[str, TypeDefinition], definition: TypeDefinition, update: bool) -> TypeDefinition | None:
+    """The definition that is there already, by its (hashed) name: an update needs one, and a new one must find none."""
+    before = present.get(definition.get("name") or "")
+    if update and not before:
+        raise errors.unknown_typedef(definition.get("name"))
+    if before and not update:
+        raise errors.type_already_exists(before["name"])
+    return before
+
+
+def _check_names(
+    present: dict[str, TypeDefinition], definition: TypeDefinition, before: TypeDefinition | None, category: str
+) -> None:
+    """`AtlasAbstractDefStoreV2.validateType`, and the display names of tags and custom metadata, each taken once."""
+    name, label = definition.get("name"), definition.get("displayName")
+    if category in ("CLASSIFICATION", "BUSINESS_METADATA"):  # named at random, if they are new
+        if not label:
+            raise errors.AtlasError(400, "400-00-101", "displayName is required for typedef")
+        if any(other["displayName"] == label for other in present.values() if other is not before):
+            raise errors.display_name_taken(label)
+        labels: set[str] = set()
+        for attribute in definition["attributeDefs"]:
+            own = attribute.get("displayName")
+            if not own:
+                message = f'displayName is required for typedef "{name}" attribute'
+                raise errors.AtlasError(400, "400-00-09F", message)
+            if own in labels:
+                message = f"Given attributeDef {own} for type {name} already exists"
+                raise errors.AtlasError(409, "409-00-013", message)
+            labels.add(own)
+    elif not name or not NAME.fullmatch(name):
+        message = "Names must consist of a letter followed by a sequence of letter, number, space, or '_' characters"
+        raise errors.AtlasError(400, "400-00-019", f"{name}: invalid name for {category}.  {message}")
+
+
+def _check_enum(definition: TypeDefinition) -> None:
+    """`AtlasEnumDefStoreV2.toVertex`."""
+    name = definition["name"]
+    if not definition["elementDefs"]:
+        raise errors.missing_in_definition(name, "values")
+    for element in definition["elementDefs"]:
+        if not element.get("value") or element.get("ordinal") is None:
+            raise errors.missing_in_definition(name, "elementValue")
+
+
+def _check_custom_metadata(catalog: Catalog, definition: TypeDefinition, before: TypeDefinition | None) -> None:
+    """`AtlasBusinessMetadataDefStoreV2`, `AtlasBusinessMetadataType.resolveReferences` and, of what an update takes away,
+    `AtlasStructDefStoreV2.updateVertexPreUpdate`.
+    """
+    enums = {**catalog.types.enums, **catalog.documents("enumDefs")}
+    for attribute in definition["attributeDefs"]:
+        label, kind = attribute["displayName"], _element(attribute.get("typeName") or "")
+        if kind not in PRIMITIVES and kind != "string" and kind not in enums:
+            raise errors.bad_request(f"Given typename {kind} was invalid")
+        for name, value in (attribute.get("options") or {}).items():
+            if name != "enumType" and (value is None or not str(value).strip()):
+                raise errors.bad_request(f"options['{name}'] for attribute {label} has null/empty value")
+        if kind == "string" and read_option(attribute, "maxStrLength") is None:
+            raise errors.missing_in_definition(label, "options.maxStrLength")
+        for name in applicable_types(attribute):
+            if not catalog.types.get(name):
+                raise errors.bad_request(f"Given typename {name} was invalid")
+    kept = {attribute.get("name"): attribute for attribute in definition["attributeDefs"]}
+    kept |= {attribute["displayName"]: attribute for attribute in definition["attributeDefs"]}
+    for attribute in (before or {}).get("attributeDefs", []):
+        now = kept.get(attribute["name"]) or kept.get(attribute["displayName"])
+        if not now:
+            message = f"{definition['name']}.{attribute['name']} : attribute delete not supported"
+            raise errors.AtlasError(400, "400-00-00D", message)
+        if not {*applicable_types(attribute)} <= {*applicable_types(now)}:
+            message = (
+                f"Cannot remove applicableEntityTypes in Attribute Def: {attribute['name']}, "
+                f"defined in business-metadata: {definition['name']}"
+            )
+            raise errors.AtlasError(400, "400-00-093", message)
+
+
+def _element(type_name: str) -> str:
+    """The type of the elements of an array, or the type itself."""
+    return type_name[len("array<") : -1] if type_name.startswith("array<") else type_name
 
 
 def _complete(
@@ -107,12 +233,13 @@ def _complete(
 ) -> TypeDefinition:
     now = int(time.time() * 1000)
     name = before["name"] if before else nano_id() + "x" if hashed else definition["name"]
-    known = {attribute.get("displayName"): attribute["name"] for attribute in (before or {}).get("attributeDefs", [])}
+    present = (before or {}).get("attributeDefs", [])
+    known = {attribute.get("displayName"): attribute["name"] for attribute in present}
+    known |= {attribute["name"]: attribute["name"] for attribute in present}
     attributes = []
-    for attribute in definition.get("attributeDefs") or []:
-        label = attribute.get("displayName")
-        internal = known.get(label) or (nano_id() + "x" if hashed else attribute.get("name"))
-        attributes.append({**attribute, "name": internal})
+    for attribute in definition["attributeDefs"]:
+        internal = known.get(attribute.get("name")) or known.get(attribute.get("displayName"))
+        attributes.append({**attribute, "name": internal or (nano_id() + "x" if hashed else attribute.get("name"))})
     return {
         "superTypes": [],
         "subTypes": [],

@@ -177,5 +177,5 @@ def _filter(catalog: Catalog, filters: JsonObject | None) -> Callable[[Entity], 
     plain = NEGATED.get(operator, operator)
     if plain not in OPERATORS:
         raise errors.bad_request(f"unknown filter operator {operator}")
-    matches = compile_query(catalog, OPERATORS[plain](name, value))
+    matches = compile_query(catalog, OPERATORS[plain](name, value), stored=True)
     return (lambda entity: not matches(entity)) if operator in NEGATED else matches

@@ -12,8 +12,9 @@ from sandbox.catalog import Catalog
 from sandbox.errors import bad_request, query_rejected
 from sandbox.messages import JsonObject, SearchResponse
 from sandbox.presentation import search_hit
+from sandbox.requests import as_texts
 from sandbox.search.aggregations import aggregate
-from sandbox.search.queries import compile_query
+from sandbox.search.queries import check_dsl, compile_query
 from sandbox.search.results import SearchCache
 
 __all__ = ["SearchCache", "compile_query", "index_search"]
@@ -29,25 +30,29 @@ def index_search(catalog: Catalog, request: JsonObject, cache: SearchCache) -> S
     `post_filter` and `aggregations`; beside it the `attributes` to show of each hit and the `relationAttributes` to show
     of what it refers to. `entities` is absent where the page is empty, as pyatlan expects (observed with 11.6).
 
-    Raises `AtlasError` (400) for a request that Elasticsearch refuses.
+    Raises `AtlasError`: 400 for a request that Elasticsearch refuses, 501 for one that the sandbox cannot answer.
     """
     dsl = request.get("dsl")
     if isinstance(dsl, str):
         dsl = parse_json(dsl, "the dsl")
     if not isinstance(dsl, dict):
         raise bad_request("search needs a dsl object")
-    start, size = dsl.get("from") or 0, dsl.get("size", 10)
-    if not isinstance(start, int) or not isinstance(size, int) or start < 0 or size < 0:
-        raise bad_request("from and size must be whole numbers of 0 or more")
+    check_dsl(dsl)
+    start, size = dsl.get("from", 0), dsl.get("size", 10)
+    for number in (start, size):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise query_rejected("[from] and [size] parameters must be whole numbers, and cannot be negative")
     if start + size > MAX_WINDOW:
         raise query_rejected(f"Result window is too large, from + size must be less than or equal to: [{MAX_WINDOW}]")
     matches, hits = cache.find(catalog, dsl)
     page = hits[start : start + size]
-    wanted, wanted_of_related = request.get("attributes") or [], request.get("relationAttributes") or []
+    wanted, wanted_of_related = (as_texts(request.get(name), name) for name in ("attributes", "relationAttributes"))
     answer: SearchResponse = {"queryType": "INDEX", "searchParameters": request, "approximateCount": len(hits)}
     if page:
         answer["entities"] = [search_hit(catalog, entity, wanted, wanted_of_related) for entity in page]
     aggregations = dsl.get("aggregations") or dsl.get("aggs")
+    if aggregations is not None and not isinstance(aggregations, dict):
+        raise query_rejected("aggregations are an object")
     if aggregations:
         answer["aggregations"] = {name: aggregate(catalog, spec, matches) for name, spec in aggregations.items()}
     return answer

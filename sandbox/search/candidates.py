@@ -49,7 +49,7 @@ def _narrow(catalog: Catalog, clause: Query) -> list[str] | dict[str, None] | No
     """The guids of all entities that a clause can match, or None where no index knows them."""
     ((kind, body),) = clause.items()
     if kind == "prefix":
-        field, value, options = single_field(body, "value")
+        field, value, options = single_field(kind, body, ("value",), {"case_insensitive", "rewrite"})
         whole_root = isinstance(value, str) and value.count("/") >= 3
         if field in ("qualifiedName", "connectionQualifiedName") and whole_root and not options.get("case_insensitive"):
             return catalog.by_root.get(name_root(value), {})
@@ -63,7 +63,7 @@ def _narrow(catalog: Catalog, clause: Query) -> list[str] | dict[str, None] | No
         return [guid for value in values for guid in catalog.by_name.get(value, {})]
     if field == "connectionQualifiedName" and all(value.count("/") == 2 for value in values):
         return [guid for value in values for guid in catalog.by_root.get(value, {})]
-    if field in ("__typeName.keyword", "__typeName"):
+    if field == "__typeName.keyword":
         folded = {value.lower() for value in values}
         return [guid for name, guids in catalog.by_type.items() if name.lower() in folded for guid in guids]
     return None
@@ -72,7 +72,7 @@ def _narrow(catalog: Catalog, clause: Query) -> list[str] | dict[str, None] | No
 def _exact_values(kind: str, body: Query) -> tuple[str, list[Any]]:
     """The field of a term or terms query and the values that it has to have exactly; no values for any other query."""
     if kind == "term":
-        field, value, options = single_field(body, "value")
+        field, value, options = single_field(kind, body, ("value",), {"case_insensitive"})
         return field, [] if options.get("case_insensitive") else [value]
     if kind == "terms":
         return values_of_terms(body)

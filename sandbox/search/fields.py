@@ -1,4 +1,4 @@
-"""The fields that a search can name, and how an entity's values are read for them."""
+"""The fields that a search can name: how the index holds them, and how an entity's values are read for them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.catalog import Catalog, Entity
+from sandbox.errors import query_rejected
 from sandbox.presentation import terms_of
 
 FieldReader = Callable[[Entity], list[Any]]
@@ -13,8 +14,15 @@ FieldReader = Callable[[Entity], list[Any]]
 # Keyword fields with a lower-casing normaliser (atlan_normalizer in the metastore's addons/elasticsearch/
 # es-settings.json); all other keyword fields tell cases apart.
 NORMALISED = {"__typeName", "__superTypeNames", "name", "displayName", "description", "userDescription"}
-SUFFIXES = (".keyword", ".text", ".stemmed", ".delimited", ".exact", ".date")
-ANALYSED_SUFFIXES = (".text", ".stemmed")
+SUFFIXES = (".keyword", ".text", ".stemmed", ".delimiter", ".rank_feature", ".date")
+# The metastore's own fields that pyatlan has no constants for (`createCommonVertexIndex` in `GraphBackedSearchIndexer`).
+OWN_FIELDS = {
+    "__labels": "keyword", "__categories": "keyword", "__parentCategory": "keyword", "__glossary": "keyword",
+    "__meaningNames": "keyword", "__timestamp.date": "date", "__modificationTimestamp.date": "date",
+}  # fmt: skip
+# How custom metadata of a type is held (`attachCustomESMappingsOnBMAttributeDef` of `AtlasBusinessMetadataType`).
+KINDS = {"boolean": "boolean", "date": "date", "float": "double", "double": "double", "int": "long", "long": "long"}
+STRINGS = ("keyword", "text")
 
 
 def field_reader(catalog: Catalog, field: str) -> FieldReader:
@@ -36,14 +44,43 @@ def plain_name(field: str) -> str:
     return next((field.removesuffix(suffix) for suffix in SUFFIXES if field.endswith(suffix)), field)
 
 
+def field_kind(catalog: Catalog, field: str) -> str | None:
+    """How the index holds a field: keyword, text, long, double, date, boolean or rank_feature; None if it has none such.
+
+    Elasticsearch finds nothing in a field that is not there, and refuses to sort by it.
+    """
+    known = catalog.types.fields.get(field) or OWN_FIELDS.get(field)
+    if known:
+        return known
+    if field in catalog.types.attributes:
+        return KINDS.get(catalog.types.attributes[field], "keyword")
+    for definition in catalog.documents("businessMetadataDefs").values():
+        for attribute in definition["attributeDefs"]:
+            if plain_name(field) in (attribute["name"], f"{definition['name']}.{attribute['name']}"):
+                type_name = str(attribute.get("typeName")).removeprefix("array<").removesuffix(">")
+                kind, suffix = KINDS.get(type_name, "keyword"), field.removeprefix(plain_name(field))
+                return {"": kind, ".text": "text" if kind == "keyword" else None, ".date": kind}.get(suffix)
+    return None
+
+
+def check_doc_values(catalog: Catalog, field: str) -> None:
+    """Raises `AtlasError` (400) for a field by whose values hits can be neither sorted nor put into buckets.
+
+    Elasticsearch's reference, "Text type family" and "Rank feature field type".
+    """
+    kind = field_kind(catalog, field)
+    if kind == "text":
+        raise query_rejected(
+            "Text fields are not optimised for operations that require per-document field data like aggregations and "
+            f"sorting, so these operations are disabled by default. Please use a keyword field instead. [{field}]"
+        )
+    if kind == "rank_feature":
+        raise query_rejected(f"[rank_feature] fields do not support sorting, scripting or aggregating [{field}]")
+
+
 def ignores_case(field: str) -> bool:
     """Whether a keyword field is normalised, so that a term, prefix or wildcard on it matches in any case."""
     return field.removesuffix(".keyword") in NORMALISED
-
-
-def is_analysed(field: str) -> bool:
-    """Whether a field is indexed word by word, so that a term on it matches a word of the value."""
-    return field.endswith(ANALYSED_SUFFIXES)
 
 
 def _reader_of(catalog: Catalog, plain: str) -> FieldReader:

@@ -1,81 +1,206 @@
 """Queries compiled into predicates: the kinds of Elasticsearch's query DSL that Atlan's clients send.
 
-The rules are those of Elasticsearch's reference ("Query DSL"), the page of the same name for each kind.
+The rules are those of Elasticsearch's reference ("Query DSL"), the page of the same name for each kind, and what it says
+of the types of fields. What Elasticsearch refuses is a 400 (INDEX_SEARCH_FAILED_WITH_RESPONSE_CODE), what it would answer
+and the sandbox cannot is a 501.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 
+from sandbox.attributes import as_text
 from sandbox.catalog import Catalog, Entity
-from sandbox.errors import query_rejected
+from sandbox.errors import AtlasError, not_supported, query_rejected
 from sandbox.messages import Query
-from sandbox.search.fields import field_reader, ignores_case, is_analysed
-from sandbox.search.values import comparable, indexed_value, wanted_values, wildcard_pattern, words_of
+from sandbox.search.fields import STRINGS, FieldReader, field_kind, field_reader, ignores_case
+from sandbox.search.regexps import MAX_DETERMINIZED_STATES, compile_regexp
+from sandbox.search.values import comparable, edits, indexed_value, tokens_of, wanted_values, wildcard_test, words_of
 
 Predicate = Callable[[Entity], bool]
 Test = Callable[[str], bool]
 
 # pyatlan sends up to 100 guids; ten times as many is surely a mistake. (A limit of the sandbox.)
 MAX_GUIDS = 1000
+MAX_CLAUSES = 1024  # indices.query.bool.max_clause_count
+
+# Kinds and keys that Elasticsearch has and the sandbox has not.
+OTHER_KINDS = {
+    "boosting", "combined_fields", "common", "distance_feature", "field_masking_span", "geo_bounding_box", "geo_distance",
+    "geo_polygon", "geo_shape", "has_child", "has_parent", "intervals", "match_bool_prefix", "match_phrase_prefix",
+    "more_like_this", "nested", "parent_id", "percolate", "pinned", "query_string", "rank_feature", "script", "script_score",
+    "shape", "simple_query_string", "span_containing", "span_first", "span_multi", "span_near", "span_not", "span_or",
+    "span_term", "span_within", "terms_set", "type", "wrapper",
+}  # fmt: skip
+DSL_KEYS = {
+    "from", "size", "query", "post_filter", "sort", "aggregations", "aggs", "track_total_hits",
+    # These change nothing in what the metastore makes of an answer.
+    "_source", "docvalue_fields", "explain", "fields", "profile", "seq_no_primary_term", "stats", "stored_fields", "timeout",
+    "track_scores", "version",
+}  # fmt: skip
+OTHER_DSL_KEYS = {
+    "collapse", "ext", "highlight", "indices_boost", "min_score", "pit", "rescore", "runtime_mappings", "script_fields",
+    "search_after", "slice", "suggest", "terminate_after",
+}  # fmt: skip
+REWRITES = ("constant_score", "constant_score_boolean", "scoring_boolean")  # and top_terms_N and the like
+EVERY = {"boost", "_name"}
 
 
-def compile_query(catalog: Catalog, query: object) -> Predicate:
-    """A predicate that says whether an entity matches a query, `{kind: body}`.
+@dataclass(frozen=True)
+class Fields:
+    """The fields of a query: those of the search index, or (`stored`) the attributes as they are stored.
+
+    Lineage is filtered by stored attributes, which are compared as whole values, whatever the index makes of them.
+    """
+
+    catalog: Catalog
+    stored: bool = False
+
+    def kind(self, field: str) -> str | None:
+        """How a field is held; see `field_kind`."""
+        return "keyword" if self.stored else field_kind(self.catalog, field)
+
+    def reader(self, field: str) -> FieldReader:
+        """A function that reads an entity's values; none for a field that the index does not have."""
+        if self.kind(field) is None:
+            return lambda entity: []
+        return field_reader(self.catalog, field)
+
+    def folds(self, field: str, options: Query) -> bool:
+        """Whether texts are compared without their case."""
+        return bool(options.get("case_insensitive")) or (self.kind(field) == "keyword" and ignores_case(field))
+
+
+def check_dsl(dsl: Query) -> None:
+    """Raises `AtlasError` for a key of a search request that Elasticsearch does not have (400), or the sandbox (501)."""
+    for key in dsl:
+        if key in OTHER_DSL_KEYS:
+            raise not_supported(f"[{key}] in a search")
+        if key not in DSL_KEYS:
+            raise query_rejected(f"Unknown key for a value in [{key}]")
+    if dsl.get("aggregations") is not None and dsl.get("aggs") is not None:
+        raise query_rejected("Found two aggregation definitions: [aggregations] and [aggs]")
+
+
+def compile_query(catalog: Catalog, query: object, stored: bool = False) -> Predicate:
+    """A predicate that says whether an entity matches a query, `{kind: body}`; `stored` compares stored attributes.
 
     Raises `AtlasError` (400, as Elasticsearch's refusals come through the metastore) for an unknown kind or a malformed
-    body. What the predicate reads of the catalog is read when it is asked.
+    body, and 501 for a kind or an option that is not supported. What the predicate reads of the catalog is read when it is
+    asked.
     """
+    return _compile(Fields(catalog, stored), query)
+
+
+def _compile(fields: Fields, query: object) -> Predicate:
     if not isinstance(query, dict) or len(query) != 1:
         raise query_rejected("a query is an object with one key, its kind")
     ((kind, body),) = query.items()
     compiler = COMPILERS.get(kind)
     if not compiler:
+        if kind in OTHER_KINDS:
+            raise not_supported(f"[{kind}] queries")
         raise query_rejected(f"unknown query [{kind}]")
     if not isinstance(body, dict):
         raise query_rejected(f"[{kind}] query malformed, no start_object after query name")
-    try:
-        return compiler(catalog, body)
-    except (AttributeError, KeyError, ValueError, TypeError, re.error) as error:
-        raise query_rejected(f"[{kind}] query malformed: {type(error).__name__}: {error}") from error
+    return compiler(fields, body)
 
 
-def single_field(body: Query, *options: str) -> tuple[str, Any, Query]:
+# Reading bodies
+
+
+def check_options(kind: str, given: Query, known: set[str], other: set[str] | frozenset[str] = frozenset()) -> None:
+    """Raises `AtlasError` for an option of a query that Elasticsearch does not have (400), or the sandbox (501)."""
+    for name in given:
+        if name in other:
+            raise not_supported(f"[{name}] of [{kind}] queries")
+        if name not in known and name not in EVERY:
+            raise query_rejected(f"[{kind}] query does not support [{name}]")
+
+
+def single_field(
+    kind: str, body: Query, names: tuple[str, ...], known: set[str], other: set[str] | frozenset[str] = frozenset()
+) -> tuple[str, Any, Query]:
     """The field, the value and the options of a query such as `{"field": {"value": …}}` or `{"field": …}`.
 
-    `options` are the names under which the value may stand. Raises ValueError or KeyError if the body is neither.
+    `names` are those under which the value may stand; `known` and `other` are options, as `check_options` takes them.
+    Raises `AtlasError` if the body is neither.
     """
-    fields = {name: value for name, value in body.items() if name not in ("boost", "case_insensitive")}
-    ((field, value),) = fields.items()
-    if isinstance(value, dict):
-        return field, value[next((name for name in options if name in value), options[0])], {**body, **value}
-    return field, value, body
+    named = [(name, value) for name, value in body.items() if name not in EVERY]
+    if len(named) != 1:
+        raise query_rejected(f"[{kind}] query needs just one field, found {len(named)}")
+    ((field, value),) = named
+    if not isinstance(value, dict):
+        return field, _scalar(kind, value), {}
+    options = {name: option for name, option in value.items() if name not in names}
+    check_options(kind, options, known, other)
+    given = [name for name in names if name in value]
+    if len(given) != 1:
+        raise query_rejected(f"[{kind}] query needs a value for [{field}]")
+    if not isinstance(options.get("case_insensitive", False), bool):
+        raise query_rejected("Failed to parse value of [case_insensitive] as only [true] or [false] are allowed")
+    return field, _scalar(kind, value[given[0]]), options
+
+
+def _scalar(kind: str, value: Any) -> Any:
+    if value is None or isinstance(value, (dict, list)):
+        raise query_rejected(f"[{kind}] query takes a single value, and not null, an array or an object")
+    return value
 
 
 def clauses_of(body: Query, name: str) -> list[Any]:
     """The queries under `filter`, `must`, `must_not` or `should` of a bool query, which may be one or a list."""
-    queries = body.get(name) or []
-    return queries if isinstance(queries, list) else [queries]
+    queries = body.get(name)
+    return queries if isinstance(queries, list) else [] if queries is None else [queries]
 
 
-def values_of_terms(body: Query) -> tuple[str, Any]:
-    """The field and the values of a terms query."""
-    ((field, values),) = ((name, value) for name, value in body.items() if name != "boost")
+def values_of_terms(body: Query) -> tuple[str, list[Any]]:
+    """The field and the values of a terms query. Raises `AtlasError` if it is none."""
+    named = [(name, values) for name, values in body.items() if name not in EVERY]
+    if len(named) != 1:
+        raise query_rejected(f"[terms] query requires just one field name, found {len(named)}")
+    ((field, values),) = named
+    if isinstance(values, dict):
+        raise not_supported("looking up the values of [terms] queries")
+    if not isinstance(values, list):
+        raise query_rejected(f"[terms] query requires a list of values for [{field}]")
+    for value in values:
+        _scalar("terms", value)
     return field, values
 
 
-def _bool(catalog: Catalog, body: Query) -> Predicate:
+def whole_number(value: Any, what: str, least: int | None = 0) -> int:
+    """A whole number, which may be written as a text. Raises `AtlasError` (400) for anything else."""
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or (least is not None and value < least):
+        raise query_rejected(f"Failed to parse value [{value}] of [{what}]")
+    return value
+
+
+# Joining queries
+
+
+def _bool(fields: Fields, body: Query) -> Predicate:
+    check_options(
+        "bool", body, {"must", "filter", "should", "must_not", "minimum_should_match", "adjust_pure_negative"}
+    )
+
     def compiled(name: str) -> list[Predicate]:
-        return [compile_query(catalog, query) for query in clauses_of(body, name)]
+        clauses = clauses_of(body, name)
+        if len(clauses) > MAX_CLAUSES:
+            raise query_rejected(f"too_many_clauses: maxClauseCount is set to {MAX_CLAUSES}")
+        return [_compile(fields, query) for query in clauses]
 
     required, excluded, optional = compiled("filter") + compiled("must"), compiled("must_not"), compiled("should")
-    minimum = body.get("minimum_should_match")
-    if minimum is None:
-        # Where nothing else is required, one of the optional clauses is ("Boolean query", minimum_should_match).
-        minimum = 1 if optional and not required else 0
-    minimum = int(minimum)
+    given = body.get("minimum_should_match")
+    # Where nothing else is required, one of the optional clauses is ("Boolean query", minimum_should_match).
+    minimum = (1 if optional and not required else 0) if given is None else minimum_of(given, len(optional))
 
     def matches(entity: Entity) -> bool:
         if not all(predicate(entity) for predicate in required):
@@ -87,67 +212,116 @@ def _bool(catalog: Catalog, body: Query) -> Predicate:
     return matches
 
 
-def _term(catalog: Catalog, body: Query) -> Predicate:
-    field, value, options = single_field(body, "value")
-    return _membership(catalog, field, [value], bool(options.get("case_insensitive")))
+def minimum_of(given: Any, clauses: int) -> int:
+    """How many of so many clauses have to match ("minimum_should_match parameter"): a number or a percentage, below zero
+    so many that need not.
+    """
+    text = as_text(given).strip()
+    if "<" in text:
+        raise not_supported("combinations in [minimum_should_match]")
+    found = re.fullmatch(r"([+-]?[0-9]{1,9})(%?)", text)
+    if not found or isinstance(given, (bool, float, dict, list)):
+        raise query_rejected(f"Failed to parse value [{text}] of [minimum_should_match]")
+    number = int(found[1])
+    if found[2]:
+        number = int(clauses * abs(number) / 100) * (1 if number >= 0 else -1)
+    return max(0, number if number >= 0 else clauses + number)
 
 
-def _terms(catalog: Catalog, body: Query) -> Predicate:
+def _dis_max(fields: Fields, body: Query) -> Predicate:
+    check_options("dis_max", body, {"queries", "tie_breaker"})
+    predicates = [_compile(fields, query) for query in clauses_of(body, "queries")]
+    if not predicates:
+        raise query_rejected("[dis_max] requires 'queries' field with at least one clause")
+    return lambda entity: any(predicate(entity) for predicate in predicates)
+
+
+def _constant_score(fields: Fields, body: Query) -> Predicate:
+    check_options("constant_score", body, {"filter"})
+    if "filter" not in body:
+        raise query_rejected("[constant_score] requires a 'filter' element")
+    return _compile(fields, body["filter"])
+
+
+def _function_score(fields: Fields, body: Query) -> Predicate:
+    """Only its query matters, as hits are not sorted by score; what leaves hits out for their score is not supported."""
+    functions = {"functions", "script_score", "random_score", "weight", "field_value_factor", "gauss", "linear", "exp"}
+    known = {"query", "score_mode", "boost_mode", "max_boost", *functions}
+    check_options("function_score", body, known, {"min_score"})
+    return _compile(fields, body.get("query", {"match_all": {}}))
+
+
+def _everything(fields: Fields, body: Query, found: bool, kind: str) -> Predicate:
+    check_options(kind, body, set())
+    return lambda entity: found
+
+
+def _ids(fields: Fields, body: Query) -> Predicate:
+    """The ids of the index are those of the graph's vertices, which no client knows."""
+    check_options("ids", body, {"values", "type"})
+    raise not_supported("[ids] queries")
+
+
+# Whole values
+
+
+def _term(fields: Fields, body: Query) -> Predicate:
+    field, value, options = single_field("term", body, ("value",), {"case_insensitive"})
+    return _membership(fields, field, [value], options)
+
+
+def _terms(fields: Fields, body: Query) -> Predicate:
     field, values = values_of_terms(body)
-    if not isinstance(values, list):
-        raise query_rejected(f"[terms] query requires a list of values for [{field}]")
     if field == "__guid" and len(values) > MAX_GUIDS:
         raise query_rejected(f"too many guids in one search: {len(values)}")
-    return _membership(catalog, field, values, False)
+    return _membership(fields, field, values, {})
 
 
-def _membership(catalog: Catalog, field: str, values: list[Any], ignore_case: bool) -> Predicate:
-    read = field_reader(catalog, field)
-    if is_analysed(field):
-        words = {str(value).lower() for value in values}
+def _membership(fields: Fields, field: str, values: list[Any], options: Query) -> Predicate:
+    kind, read = fields.kind(field), fields.reader(field)
+    for value in values:
+        check_value(field, kind, value)
+    if kind == "text":  # a term is not analysed: it has to be a word as the index has it
+        fold = bool(options.get("case_insensitive"))
+        words = {as_text(value).lower() if fold else as_text(value) for value in values}
         return lambda entity: any(not words.isdisjoint(words_of(str(value))) for value in read(entity))
-    fold = ignore_case or ignores_case(field)
+    if kind == "date":
+        moments = {comparable(value) for value in values}
+        return lambda entity: any(comparable(value) in moments for value in read(entity))
+    fold = fields.folds(field, options)
     wanted = {form for value in values for form in wanted_values(value, fold)}
     return lambda entity: any(indexed_value(value, fold) in wanted for value in read(entity))
 
 
-def _prefix(catalog: Catalog, body: Query) -> Predicate:
-    def make(value: str, fold: bool) -> Test:
-        if fold:
-            folded = value.lower()
-            return lambda text: text.lower().startswith(folded)
-        return lambda text: text.startswith(value)
-
-    return _text_predicate(catalog, body, ("value",), make)
-
-
-def _wildcard(catalog: Catalog, body: Query) -> Predicate:
-    def make(value: str, fold: bool) -> Test:
-        return _full_match(wildcard_pattern(value), fold)
-
-    return _text_predicate(catalog, body, ("value", "wildcard"), make)
+def check_value(field: str, kind: str | None, value: Any) -> None:
+    """Raises `AtlasError` (400) for a value that a field of this kind cannot be compared with."""
+    text = as_text(value)
+    if kind == "rank_feature":
+        raise query_rejected(f"Queries on [rank_feature] fields are not supported [{field}]")
+    if kind == "boolean" and text not in ("true", "false", ""):
+        raise query_rejected(f"failed to create query: Can't parse boolean value [{text}], expected [true] or [false]")
+    if kind in ("long", "double") and (isinstance(value, bool) or not _is_number(text)):
+        if kind == "long" and not isinstance(value, bool) and isinstance(comparable(value), int):
+            return  # a moment: the metastore's own times are numbers, and have a part that is a date
+        raise query_rejected(f'failed to create query: For input string: "{text}" [{field}]')
+    if kind == "date" and (isinstance(value, bool) or isinstance(comparable(value), str)):
+        raise query_rejected(f"failed to parse date field [{text}] [{field}]")
 
 
-def _regexp(catalog: Catalog, body: Query) -> Predicate:
-    return _text_predicate(catalog, body, ("value",), _full_match)
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return re.fullmatch(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?", text.strip()) is not None
 
 
-def _full_match(pattern: str, fold: bool) -> Test:
-    compiled = re.compile(pattern, re.IGNORECASE if fold else 0)
-    return lambda text: bool(compiled.fullmatch(text))
-
-
-def _text_predicate(
-    catalog: Catalog, body: Query, options: tuple[str, ...], make: Callable[[str, bool], Test]
-) -> Predicate:
-    field, value, given = single_field(body, *options)
-    read = field_reader(catalog, field)
-    test = make(str(value), bool(given.get("case_insensitive")) or ignores_case(field))
-    return lambda entity: any(test(str(item)) for item in read(entity))
-
-
-def _exists(catalog: Catalog, body: Query) -> Predicate:
-    read = field_reader(catalog, body["field"])
+def _exists(fields: Fields, body: Query) -> Predicate:
+    check_options("exists", body, {"field"})
+    field = body.get("field")
+    if not isinstance(field, str) or not field:
+        raise query_rejected("[exists] must be provided with a [field]")
+    read = fields.reader(field)
     return lambda entity: bool(read(entity))
 
 
@@ -157,76 +331,271 @@ LIMITS: dict[str, Callable[[Any, Any], bool]] = {
     "lt": lambda value, limit: bool(value < limit),
     "lte": lambda value, limit: bool(value <= limit),
 }
+RELATIONS = ("INTERSECTS", "CONTAINS", "WITHIN")
+# Formats whose moments are read as any other; a format of one's own is not supported.
+DATE_FORMATS = {
+    "epoch_millis", "date_optional_time", "strict_date_optional_time", "strict_date_optional_time_nanos", "date", "strict_date",
+    "date_time", "strict_date_time", "date_time_no_millis", "strict_date_time_no_millis", "yyyy-MM-dd",
+}  # fmt: skip
 
 
-def _range(catalog: Catalog, body: Query) -> Predicate:
-    field, limits = values_of_terms(body)
-    read = field_reader(catalog, field)
-    tests = [
-        (LIMITS[name], comparable(limit)) for name, limit in limits.items() if name in LIMITS and limit is not None
-    ]
+def _range(fields: Fields, body: Query) -> Predicate:
+    named = [(name, limits) for name, limits in body.items() if name not in EVERY]
+    if len(named) != 1 or not isinstance(named[0][1], dict):
+        raise query_rejected("[range] query needs one field with its limits")
+    ((field, limits),) = named
+    known = {*LIMITS, "format", "time_zone", "relation"}
+    check_options("range", limits, known, {"from", "to", "include_lower", "include_upper"})
+    kind, read = fields.kind(field), fields.reader(field)
+    zone = _check_range(field, kind, limits)
+    tests = []
+    for name, test in LIMITS.items():
+        if limits.get(name) is not None:
+            limit = _scalar("range", limits[name])
+            if kind not in ("keyword", "text", "date", None) or (kind == "date" and not _is_date_math(limit)):
+                check_value(field, kind, limit)
+            tests.append(
+                (test, comparable(_in_zone(limit, zone)) if kind not in STRINGS or fields.stored else as_text(limit))
+            )
 
     def within(value: Any) -> bool:
-        value = comparable(value)
+        value = value if kind in STRINGS and not fields.stored else comparable(value)
         try:
             return all(test(value, limit) for test, limit in tests)
         except TypeError:
             return False  # a number against a text
 
+    if kind == "text":
+        return lambda entity: any(within(word) for value in read(entity) for word in words_of(str(value)))
     return lambda entity: any(within(value) for value in read(entity))
 
 
-def _match(catalog: Catalog, body: Query) -> Predicate:
-    field, text, options = single_field(body, "query")
-    return _text_match(catalog, [field], str(text), options)
+def _check_range(field: str, kind: str | None, limits: Query) -> str:
+    """The time zone of a range ("" for none), after a look at its options."""
+    relation = limits.get("relation")
+    if relation is not None and str(relation).upper() not in RELATIONS:
+        raise query_rejected(f"[range] query does not support relation [{relation}]")
+    formats, zone = limits.get("format"), limits.get("time_zone", "")
+    for name, value in (("format", formats), ("time_zone", zone)):
+        if value is not None and not isinstance(value, str):
+            raise query_rejected(f"[range] query needs a text as [{name}]")
+        if value and kind is not None and kind != "date" and not (kind == "long" and field.startswith("__")):
+            raise query_rejected(f"Field [{field}] of type [{kind}] does not support custom {name.replace('_', ' ')}s")
+    if formats and not set(formats.split("||")) <= DATE_FORMATS:
+        raise not_supported(f"the date format [{formats}]")
+    if zone and not re.fullmatch(r"Z|UTC|[+-]\d\d:\d\d", zone):
+        raise not_supported(f"the time zone [{zone}]")
+    return "+00:00" if zone in ("Z", "UTC") else zone or ""
 
 
-def _multi_match(catalog: Catalog, body: Query) -> Predicate:
-    fields = [field.split("^")[0] for field in body["fields"]]
-    return _text_match(catalog, fields, str(body["query"]), body)
+def _is_date_math(limit: Any) -> bool:
+    return isinstance(comparable(limit), int)
 
 
-def _text_match(catalog: Catalog, fields: list[str], text: str, options: Query) -> Predicate:
-    readers = [field_reader(catalog, field) for field in fields]
-    wanted = set(words_of(text))
-    need_all = str(options.get("operator", "or")).lower() == "and"
+def _in_zone(limit: Any, zone: str) -> Any:
+    """A date without a zone, in this one."""
+    if not zone or not isinstance(limit, str) or not re.match(r"\d{4}-\d\d-\d\d", limit):
+        return limit
+    moment = datetime.fromisoformat(limit.replace("Z", "+00:00"))
+    return limit if moment.tzinfo else f"{moment.isoformat()}{zone}"
+
+
+# Parts of texts
+
+
+def _text_predicate(fields: Fields, kind: str, field: str, options: Query, test: Test) -> Predicate:
+    """A predicate that tests the texts of a field: whole ones of a keyword field, single words of one that is analysed."""
+    held = fields.kind(field)
+    if held not in (*STRINGS, None):
+        raise query_rejected(
+            f"Can only use {kind} queries on keyword, text and wildcard fields - not on [{field}] which is of type [{held}]"
+        )
+    if options.get("rewrite") is not None:
+        rewrite = options["rewrite"]
+        if rewrite not in REWRITES and not re.fullmatch(r"top_terms(_boost|_blended_freqs)?_[0-9]+", str(rewrite)):
+            raise query_rejected(f"Failed to parse rewrite_method [{rewrite}]")
+    read = fields.reader(field)
+    if held == "text":
+        return lambda entity: any(test(word) for value in read(entity) for word in words_of(str(value)))
+    return lambda entity: any(test(as_text(value)) for value in read(entity))
+
+
+def _prefix(fields: Fields, body: Query) -> Predicate:
+    field, value, options = single_field("prefix", body, ("value",), {"case_insensitive", "rewrite"})
+    start = as_text(value)
+    if fields.folds(field, options):
+        folded = start.lower()
+        return _text_predicate(fields, "prefix", field, options, lambda text: text.lower().startswith(folded))
+    return _text_predicate(fields, "prefix", field, options, lambda text: text.startswith(start))
+
+
+def _wildcard(fields: Fields, body: Query) -> Predicate:
+    field, value, options = single_field("wildcard", body, ("value", "wildcard"), {"case_insensitive", "rewrite"})
+    test = wildcard_test(as_text(value), fields.folds(field, options))
+    return _text_predicate(fields, "wildcard", field, options, test)
+
+
+def _regexp(fields: Fields, body: Query) -> Predicate:
+    known = {"case_insensitive", "rewrite", "max_determinized_states"}
+    field, value, options = single_field("regexp", body, ("value",), known, {"flags", "flags_value"})
+    most = whole_number(options.get("max_determinized_states", MAX_DETERMINIZED_STATES), "max_determinized_states")
+    test = compile_regexp(as_text(value), fields.folds(field, options), min(most, MAX_DETERMINIZED_STATES))
+    return _text_predicate(fields, "regexp", field, options, test)
+
+
+def _fuzzy(fields: Fields, body: Query) -> Predicate:
+    known = {"fuzziness", "max_expansions", "prefix_length", "transpositions", "rewrite"}
+    field, value, options = single_field("fuzzy", body, ("value",), known)
+    text = as_text(value)
+    test = _fuzzy_test(text.lower() if fields.folds(field, {}) else text, options, options.get("transpositions", True))
+    if fields.folds(field, {}):
+        return _text_predicate(fields, "fuzzy", field, options, lambda found: test(found.lower()))
+    return _text_predicate(fields, "fuzzy", field, options, test)
+
+
+def _fuzzy_test(word: str, options: Query, transpositions: Any) -> Test:
+    """A test whether a word is so near to another one ("Fuzziness": by default the nearer, the shorter the word is)."""
+    given = as_text(options.get("fuzziness", "AUTO")).upper()
+    auto = re.fullmatch(r"AUTO(?::([0-9]{1,4}),([0-9]{1,4}))?", given)
+    if auto:
+        low, high = int(auto[1] or 3), int(auto[2] or 6)
+        most = 0 if len(word) < low else 1 if len(word) < high else 2
+    elif re.fullmatch(r"[012](\.0*)?", given):
+        most = int(given[0])
+    else:
+        raise query_rejected(f"Invalid fuzziness value: {given}, only [0, 1, 2, AUTO] are allowed")
+    if not isinstance(transpositions, bool):
+        raise query_rejected("Failed to parse value of [transpositions] as only [true] or [false] are allowed")
+    whole_number(options.get("max_expansions", 50), "max_expansions", 1)
+    start = word[: whole_number(options.get("prefix_length", 0), "prefix_length")]
+    return lambda found: found.startswith(start) and edits(word, found, most, transpositions) <= most
+
+
+# Words
+
+MATCH_OPTIONS = {
+    "operator", "minimum_should_match", "fuzziness", "prefix_length", "max_expansions", "fuzzy_transpositions",
+    "fuzzy_rewrite", "zero_terms_query", "lenient", "auto_generate_synonyms_phrase_query",
+}  # fmt: skip
+
+
+def _match(fields: Fields, body: Query) -> Predicate:
+    field, text, options = single_field("match", body, ("query",), MATCH_OPTIONS, {"analyzer", "cutoff_frequency"})
+    return _text_match(fields, field, text, options)
+
+
+def _multi_match(fields: Fields, body: Query) -> Predicate:
+    known = {"query", "fields", "type", "tie_breaker", "slop", *MATCH_OPTIONS}
+    check_options("multi_match", body, known, {"analyzer", "cutoff_frequency"})
+    text, names, kind = body.get("query"), body.get("fields"), body.get("type", "best_fields")
+    if names is None:
+        raise not_supported("[multi_match] queries without fields")
+    if isinstance(names, str):
+        names = [names]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise query_rejected("[multi_match] query needs a list of fields")
+    _scalar("multi_match", text)
+    if kind in ("cross_fields", "phrase_prefix", "bool_prefix") or any("*" in name for name in names):
+        raise not_supported(f"[multi_match] queries of type [{kind}], or with wildcards in their fields")
+    if kind not in ("best_fields", "most_fields", "phrase"):
+        raise query_rejected(f"failed to parse [multi_match] query type [{kind}]. unknown type.")
+    plain = [name.split("^")[0] for name in names]
+    if kind == "phrase":
+        slop = whole_number(body.get("slop", 0), "slop")
+        predicates = [_phrase(fields, name, text, slop, body) for name in plain]
+    else:
+        predicates = [_text_match(fields, name, text, body) for name in plain]
+    return lambda entity: any(predicate(entity) for predicate in predicates)
+
+
+def _text_match(fields: Fields, field: str, text: Any, options: Query) -> Predicate:
+    """Words of an analysed field; the whole value of any other one ("Match query": the text is analysed as the field is)."""
+    kind, read = fields.kind(field), fields.reader(field)
+    operator = str(options.get("operator", "or")).lower()
+    if operator not in ("or", "and"):
+        raise query_rejected(f"No enum constant for operator [{operator}]")
+    if not isinstance(options.get("lenient", False), bool):
+        raise query_rejected("Failed to parse value of [lenient] as only [true] or [false] are allowed")
+    nothing = _zero_terms(options)
+    fuzzy = options.get("fuzziness") is not None
+    if kind != "text":
+        try:
+            if fuzzy and kind == "keyword":
+                near = _fuzzy_test(as_text(text), options, options.get("fuzzy_transpositions", True))
+                return lambda entity: any(near(as_text(value)) for value in read(entity))
+            return _membership(fields, field, [text], {})
+        except AtlasError:
+            if options.get("lenient"):
+                return lambda entity: False
+            raise
+    wanted = list(dict.fromkeys(tokens_of(as_text(text))))
+    if not wanted:
+        return lambda entity: nothing
+    given = options.get("minimum_should_match")
+    need = len(wanted) if operator == "and" else 1 if given is None else max(1, minimum_of(given, len(wanted)))
+    tests = [_fuzzy_test(word, options, options.get("fuzzy_transpositions", True)) for word in wanted] if fuzzy else []
 
     def matches(entity: Entity) -> bool:
-        found = {word for read in readers for value in read(entity) for word in words_of(str(value))}
-        return wanted <= found if need_all else not wanted.isdisjoint(found)
+        found = {word for value in read(entity) for word in words_of(str(value))}
+        if tests:
+            return sum(any(test(word) for word in found) for test in tests) >= need
+        return sum(word in found for word in wanted) >= need
 
     return matches
 
 
-def _match_phrase(catalog: Catalog, body: Query) -> Predicate:
-    field, text, _ = single_field(body, "query")
-    read = field_reader(catalog, field)
-    phrase = f" {' '.join(words_of(str(text)))} "
-    return lambda entity: any(phrase in f" {' '.join(words_of(str(value)))} " for value in read(entity))
+def _zero_terms(options: Query) -> bool:
+    """Whether a text without words matches everything."""
+    given = str(options.get("zero_terms_query", "none")).lower()
+    if given not in ("none", "all"):
+        raise query_rejected(f"Unsupported zero_terms_query value [{given}]")
+    return given == "all"
 
 
-def _constant_score(catalog: Catalog, body: Query) -> Predicate:
-    return compile_query(catalog, body["filter"])
+def _match_phrase(fields: Fields, body: Query) -> Predicate:
+    field, text, options = single_field("match_phrase", body, ("query",), {"slop", "zero_terms_query"}, {"analyzer"})
+    return _phrase(fields, field, text, whole_number(options.get("slop", 0), "slop"), options)
 
 
-def _function_score(catalog: Catalog, body: Query) -> Predicate:
-    return compile_query(catalog, body.get("query") or {"match_all": {}})
+def _phrase(fields: Fields, field: str, text: Any, slop: int, options: Query) -> Predicate:
+    kind, read, nothing = fields.kind(field), fields.reader(field), _zero_terms(options)
+    if kind != "text":
+        return _membership(fields, field, [text], {})
+    wanted = tokens_of(as_text(text))
+    if not wanted:
+        return lambda entity: nothing
+    return lambda entity: any(_has_phrase(tokens_of(str(value)), wanted, slop) for value in read(entity))
 
 
-COMPILERS: dict[str, Callable[[Catalog, Query], Predicate]] = {
+def _has_phrase(words: list[str], wanted: list[str], slop: int) -> bool:
+    """Whether the wanted words stand together: their places, each less its place in the phrase, differ by no more than the
+    slop (Lucene's `SloppyPhraseMatcher`).
+    """
+    shifted = [[at - place for at, found in enumerate(words) if found == word] for place, word in enumerate(wanted)]
+    if not all(shifted):
+        return False
+    return any(
+        all(any(low <= shift <= low + slop for shift in one) for one in shifted) for one in shifted for low in one
+    )
+
+
+COMPILERS: dict[str, Callable[[Fields, Query], Predicate]] = {
     "bool": _bool,
     "term": _term,
     "terms": _terms,
     "prefix": _prefix,
     "wildcard": _wildcard,
     "regexp": _regexp,
+    "fuzzy": _fuzzy,
     "exists": _exists,
     "range": _range,
     "match": _match,
     "multi_match": _multi_match,
     "match_phrase": _match_phrase,
-    "match_all": lambda catalog, body: lambda entity: True,
-    "match_none": lambda catalog, body: lambda entity: False,
+    "match_all": partial(_everything, found=True, kind="match_all"),
+    "match_none": partial(_everything, found=False, kind="match_none"),
+    "dis_max": _dis_max,
     "constant_score": _constant_score,
     "function_score": _function_score,
+    "ids": _ids,
 }

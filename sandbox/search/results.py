@@ -32,9 +32,11 @@ class SearchCache:
 
         `dsl` has `query`, `post_filter` and `sort`, each optional. Raises `AtlasError` (400) for a malformed query.
         """
-        query, post_filter, sort = dsl.get("query") or {"match_all": {}}, dsl.get("post_filter"), dsl.get("sort")
+        query, post_filter, sort = dsl.get("query"), dsl.get("post_filter"), dsl.get("sort")
+        if query is None:
+            query = {"match_all": {}}
         rest, limits = _split_guid_range(query, sort)
-        if limits and not post_filter:
+        if limits and post_filter is None:
             hits = self._find_sorted(catalog, rest, None, sort).between(limits)
             return hits, hits
         found = self._find_sorted(catalog, query, post_filter, sort)
@@ -48,7 +50,7 @@ class SearchCache:
             return stored
         matches = find_entities(catalog, query)
         hits = matches
-        if post_filter:
+        if post_filter is not None:
             keep = compile_query(catalog, post_filter)
             hits = [entity for entity in matches if keep(entity)]
         found = _SearchResult(catalog.version, matches, sort_entities(catalog, hits, sort))
@@ -83,7 +85,11 @@ class _SearchResult:
 
 def _split_guid_range(query: Query, sort: object) -> tuple[Query, dict[str, str]]:
     """A query without its range over the guids that the hits are sorted by, and the limits of that; none if it has none."""
-    if sort not in ([{"__guid": {"order": "asc"}}], [{"__guid": "asc"}]) or list(query) != ["bool"]:
+    if (
+        sort not in ([{"__guid": {"order": "asc"}}], [{"__guid": "asc"}])
+        or not isinstance(query, dict)
+        or list(query) != ["bool"]
+    ):
         return query, {}
     filters = query["bool"].get("filter") if isinstance(query["bool"], dict) else None
     if not isinstance(filters, list) or len(filters) < 2:  # without any filter left, a query has another meaning

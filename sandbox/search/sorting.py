@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sandbox.catalog import Catalog, Entity
-from sandbox.search.fields import field_reader
+from sandbox.errors import not_supported, query_rejected
+from sandbox.messages import Query
+from sandbox.search.fields import check_doc_values, field_kind, field_reader
+
+OPTIONS = {"order", "missing", "unmapped_type"}
+OTHER_OPTIONS = {"mode", "nested", "nested_path", "nested_filter", "numeric_type", "format"}
 
 
 def sort_entities(catalog: Catalog, entities: list[Entity], sort: object) -> list[Entity]:
@@ -11,19 +18,73 @@ def sort_entities(catalog: Catalog, entities: list[Entity], sort: object) -> lis
 
     `sort` is a criterion or a list of them: a field's name, or `{field: "desc"}`, or `{field: {"order": "desc"}}`.
     Elasticsearch's reference, "Sort search results", says the same of missing values.
+
+    Raises `AtlasError`: 400 for a field that is text or is not there, 501 for sorting by score and options that are left out.
     """
     entities = list(entities)
-    for criterion in reversed(sort if isinstance(sort, list) else [sort] if sort else []):
-        if isinstance(criterion, str):
-            criterion = {criterion: {"order": "desc" if criterion == "_score" else "asc"}}
-        for field, options in criterion.items():
-            order = options if isinstance(options, str) else (options or {}).get("order", "asc")
-            read = field_reader(catalog, field)
-            valued = [(values[0], entity) for entity in entities if (values := read(entity))]
-            missing = [entity for entity in entities if not read(entity)] if len(valued) < len(entities) else []
-            try:
-                valued.sort(key=lambda pair: pair[0], reverse=order == "desc")
-            except TypeError:
-                valued.sort(key=lambda pair: str(pair[0]), reverse=order == "desc")
-            entities = [entity for _, entity in valued] + missing
+    for field, options in reversed(_criteria(catalog, sort)):
+        if field == "_doc":
+            continue
+        descending = options["order"] == "desc"
+        read, choose = field_reader(catalog, field), max if descending else min
+        valued, missing = [], []
+        for entity in entities:
+            values = read(entity)
+            if values:
+                valued.append((_least(values, choose), entity))
+            else:
+                missing.append(entity)
+        try:
+            valued.sort(key=lambda pair: pair[0], reverse=descending)
+        except TypeError:
+            valued.sort(key=lambda pair: str(pair[0]), reverse=descending)
+        sorted_ones = [entity for _, entity in valued]
+        entities = missing + sorted_ones if options.get("missing") == "_first" else sorted_ones + missing
     return entities
+
+
+def _least(values: list[Any], choose: Any) -> Any:
+    """The value by which an entity with several is sorted: the least, or in descending order the greatest."""
+    if len(values) == 1:
+        return values[0]
+    try:
+        return choose(values)
+    except TypeError:
+        return choose(values, key=str)
+
+
+def _criteria(catalog: Catalog, sort: object) -> list[tuple[str, Query]]:
+    """The fields to sort by, each with its options, `order` among them."""
+    found: list[tuple[str, Query]] = []
+    for criterion in sort if isinstance(sort, list) else [] if sort is None else [sort]:
+        if isinstance(criterion, str):
+            criterion = {criterion: {}}
+        if not isinstance(criterion, dict):
+            raise query_rejected(
+                "malformed sort format, within the sort array, an object, or an actual string are allowed"
+            )
+        for field, given in criterion.items():
+            options = {"order": given} if isinstance(given, str) else given
+            if not isinstance(options, dict):
+                raise query_rejected(f"malformed sort of [{field}]")
+            found.append((field, _check(catalog, field, options)))
+    return found
+
+
+def _check(catalog: Catalog, field: str, options: Query) -> Query:
+    for name in options:
+        if name in OTHER_OPTIONS:
+            raise not_supported(f"[{name}] of a sort")
+        if name not in OPTIONS:
+            raise query_rejected(f"[field_sort] unknown field [{name}]")
+    if field == "_score" or field in ("_geo_distance", "_script"):
+        raise not_supported(f"sorting by [{field}]")
+    order = str(options.get("order", "asc")).lower()
+    if order not in ("asc", "desc"):
+        raise query_rejected(f"No enum constant for sort order [{options['order']}]")
+    if options.get("missing", "_last") not in ("_first", "_last"):
+        raise not_supported("a value for what is [missing] in a sort")
+    if field != "_doc" and options.get("unmapped_type") is None and field_kind(catalog, field) is None:
+        raise query_rejected(f"No mapping found for [{field}] in order to sort on")
+    check_doc_values(catalog, field)
+    return {**options, "order": order}

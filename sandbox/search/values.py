@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import re
+from collections.abc import Callable
 from typing import Any
 
 NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
@@ -36,6 +37,26 @@ def wanted_values(value: Any, fold: bool) -> set[tuple[str, Any]]:
     return found
 
 
+def edits(one: str, other: str, most: int, transpositions: bool) -> int:
+    """How many characters have to be changed, added, taken away (or two neighbours exchanged) to make one text of the other;
+    `most` + 1 for any more. Elasticsearch's reference, "Fuzzy query".
+    """
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, left in enumerate(one, 1):
+        older, before, row = before, row, [i]
+        for j, right in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
+            if transpositions and i > 1 and j > 1 and left == other[j - 2] and one[i - 2] == right:
+                cost = min(cost, older[j - 2] + 1)
+            row.append(cost)
+        if min(row) > most:
+            return most + 1
+    return min(row[-1], most + 1)
+
+
 def comparable(value: Any) -> Any:
     """A value as a range compares it: dates (`2026-01-31`, `2026-01-31T10:00:00Z`, `now`, `now-7d`) in milliseconds since
     1970, texts of numbers as numbers, any other as it is. Elasticsearch's reference, "Date math", has the notation.
@@ -58,23 +79,46 @@ def comparable(value: Any) -> Any:
         return value
 
 
+def tokens_of(text: str) -> list[str]:
+    """The words of a text in lower case, in their order; see `words_of`."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
+    return re.findall(r"[^\W_]+", parted.lower())
+
+
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case, in their order, then the unparted ones that underscores or camel case join.
 
     Inferred from the analysers in the metastore's addons/elasticsearch/es-settings.json, which part at case changes,
     underscores and punctuation; stemming and synonyms are left out.
     """
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
-    words = re.findall(r"[^\W_]+", parted.lower())
+    words = tokens_of(text)
     return words + [word for word in re.findall(r"\w+", text.lower()) if word not in words]
 
 
-def wildcard_pattern(wildcard: str) -> str:
-    """The regular expression of a wildcard: `*` is any text, `?` one character, a backslash takes the next one as it is.
+def wildcard_test(wildcard: str, fold: bool) -> Callable[[str], bool]:
+    """A test whether a whole text fits a wildcard: `*` is any text, `?` one character, a backslash takes the next one as it
+    is; `fold` compares without case. Each part between two `*` is looked for once, behind the one before it.
 
     Elasticsearch's reference, "Wildcard query", and Lucene's `WildcardQuery`.
     """
-    parts = []
+    parts = [""]
     for escaped, character in re.findall(r"\\(.)|(.)", wildcard, re.DOTALL):
-        parts.append(re.escape(escaped) if escaped else {"*": ".*", "?": "."}.get(character, re.escape(character)))
-    return "(?s:" + "".join(parts) + ")"
+        if character == "*":
+            parts.append("")
+        else:
+            parts[-1] += re.escape(escaped) if escaped else "." if character == "?" else re.escape(character)
+    flags = re.DOTALL | (re.IGNORECASE if fold else 0)
+    first, *rest = [re.compile(part, flags) for part in parts]
+    if not rest:
+        return lambda text: bool(first.fullmatch(text))
+    last = re.compile(f"{parts[-1]}\\Z", flags)
+    # The length of the last part, in which each character is one, however it is written.
+    length = len(re.sub(r"\\(.)", r"\1", parts[-1], flags=re.DOTALL))
+
+    def matches(text: str) -> bool:
+        found = first.match(text)
+        for part in rest[:-1]:
+            found = part.search(text, found.end()) if found else None
+        return bool(found and len(text) - length >= found.end() and last.match(text, len(text) - length))
+
+    return matches

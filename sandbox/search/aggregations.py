@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.attributes import as_text
 from sandbox.catalog import Catalog, Entity
-from sandbox.errors import query_rejected
+from sandbox.errors import not_supported, query_rejected
 from sandbox.messages import Aggregation, Query
-from sandbox.search.fields import FieldReader, field_reader, plain_name
-from sandbox.search.queries import compile_query
+from sandbox.requests import as_texts
+from sandbox.search.fields import FieldReader, check_doc_values, field_reader, plain_name
+from sandbox.search.queries import compile_query, whole_number
 from sandbox.search.sorting import sort_entities
 
 METRICS: dict[str, Callable[[list[float]], float]] = {
@@ -22,6 +24,17 @@ METRICS: dict[str, Callable[[list[float]], float]] = {
     "avg": lambda numbers: sum(numbers) / len(numbers),
 }
 
+KINDS = {"terms", "cardinality", "value_count", *METRICS}
+# Kinds that Elasticsearch has and the sandbox has not.
+OTHER_KINDS = {
+    "adjacency_matrix", "auto_date_histogram", "boxplot", "bucket_script", "bucket_selector", "bucket_sort", "children",
+    "composite", "date_histogram", "date_range", "diversified_sampler", "extended_stats", "filters", "geo_bounds", "geo_centroid",
+    "geo_distance", "geohash_grid", "geotile_grid", "global", "histogram", "ip_range", "matrix_stats",
+    "median_absolute_deviation", "missing", "multi_terms", "nested", "parent", "percentile_ranks", "percentiles", "range",
+    "rare_terms", "rate", "reverse_nested", "sampler", "scripted_metric", "significant_terms", "significant_text", "stats",
+    "string_stats", "t_test", "top_metrics", "variable_width_histogram", "weighted_avg",
+}  # fmt: skip
+
 
 def aggregate(catalog: Catalog, spec: Query, entities: list[Entity]) -> Aggregation:
     """The result of one aggregation, `{kind: body}` with nested ones under `aggregations` or `aggs`.
@@ -29,17 +42,33 @@ def aggregate(catalog: Catalog, spec: Query, entities: list[Entity]) -> Aggregat
     Buckets come as `{"buckets": [{"key", "doc_count", …}]}`, a metric as `{"value": …}`. Raises `AtlasError` (400) for
     what has no kind, several, or one that is not known.
     """
+    if not isinstance(spec, dict):
+        raise query_rejected("an aggregation is an object")
     nested = spec.get("aggregations") or spec.get("aggs") or {}
+    if not isinstance(nested, dict):
+        raise query_rejected("aggregations are an object")
     kinds = [name for name in spec if name not in ("aggregations", "aggs", "meta")]
     if len(kinds) != 1:
         raise query_rejected("an aggregation has one kind")
     kind, body = kinds[0], spec[kinds[0]]
+    if kind in OTHER_KINDS:
+        raise not_supported(f"[{kind}] aggregations")
+    if not isinstance(body, dict):
+        raise query_rejected(f"Expected [START_OBJECT] under [{kind}]")
     if kind == "filter":
         keep = compile_query(catalog, body)
         return _bucket(catalog, nested, [entity for entity in entities if keep(entity)])
     if kind == "top_hits":
         return _top_hits(catalog, body, entities)
-    read = field_reader(catalog, body["field"])
+    if kind not in KINDS:
+        raise query_rejected(f"Unknown aggregation type [{kind}]")
+    field = body.get("field")
+    if field is None and "script" in body:
+        raise not_supported(f"[{kind}] aggregations of scripts")
+    if not isinstance(field, str) or not field:
+        raise query_rejected(f"Required one of fields [field, script], but none were specified in [{kind}]")
+    check_doc_values(catalog, field)
+    read = field_reader(catalog, field)
     if kind == "terms":
         return _terms_buckets(catalog, body, nested, entities, read)
     values = [value for entity in entities for value in read(entity)]
@@ -48,20 +77,19 @@ def aggregate(catalog: Catalog, spec: Query, entities: list[Entity]) -> Aggregat
         return {"value": len(set(map(str, values)))}
     if kind == "value_count":
         return {"value": len(values)}
-    if kind in METRICS:
-        return {"value": METRICS[kind](numbers) if numbers else (0.0 if kind == "sum" else None)}
-    raise query_rejected(f"Unknown aggregation type [{kind}]")
+    return {"value": METRICS[kind](numbers) if numbers else (0.0 if kind == "sum" else None)}
 
 
 def _top_hits(catalog: Catalog, body: Query, entities: list[Entity]) -> Aggregation:
     """The first entities with the stored values of the fields asked for, in their own case."""
-    wanted = (body.get("_source") or {}).get("includes") or []
+    source = body.get("_source") or {}
+    wanted = as_texts(source.get("includes") if isinstance(source, dict) else source, "_source")
     hits = []
-    for entity in sort_entities(catalog, entities, body.get("sort"))[: body.get("size", 3)]:
+    for entity in sort_entities(catalog, entities, body.get("sort"))[: whole_number(body.get("size", 3), "size")]:
         values = {name: field_reader(catalog, plain_name(name))(entity) for name in wanted}
-        source = {name: found[0] for name, found in values.items() if found}
+        shown = {name: found[0] for name, found in values.items() if found}
         hits.append(
-            {"_index": "janusgraph_vertex_index", "_type": "_doc", "_id": entity.guid, "_score": 0.0, "_source": source}
+            {"_index": "janusgraph_vertex_index", "_type": "_doc", "_id": entity.guid, "_score": 0.0, "_source": shown}
         )
     return {"hits": {"total": {"value": len(entities), "relation": "eq"}, "max_score": 0.0, "hits": hits}}
 
@@ -71,13 +99,17 @@ def _terms_buckets(
 ) -> Aggregation:
     groups: dict[Any, list[Entity]] = {}
     for entity in entities:
-        for value in dict.fromkeys(read(entity)):
+        for value in dict.fromkeys(map(_as_key, read(entity))):
             groups.setdefault(value, []).append(entity)
     ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), str(group[0])))
-    size = body.get("size", 10)
+    size = whole_number(body.get("size", 10), "size", 1)
     buckets = [{**_bucket_key(key), **_bucket(catalog, nested, members)} for key, members in ordered[:size]]
     others = sum(len(members) for _, members in ordered[size:])
     return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": others, "buckets": buckets}
+
+
+def _as_key(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float)) else as_text(value)  # a structure
 
 
 def _bucket_key(key: Any) -> Aggregation:

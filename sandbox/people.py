@@ -82,22 +82,6 @@ API_TOKENS: list[Record] = [
 ]
 
 
-def is_user(name: object) -> bool:
-    """Whether a user of this name can be made an admin: one of the tenant's, or the account of an API token."""
-    accounts = [f"service-account-{token['clientId']}" for token in API_TOKENS]
-    return name in accounts or any(user["username"] == name for user in USERS)
-
-
-def is_group(name: object) -> bool:
-    """Whether there is a group of this (internal) name."""
-    return any(group["name"] == name for group in USER_GROUPS)
-
-
-def is_role(guid: object) -> bool:
-    """Whether there is a role with this id."""
-    return any(role["id"] == guid for role in ROLES)
-
-
 def list_records(records: list[Record], query: dict[str, str]) -> RecordPage:
     """One page of records, as the services below /api/service answer (observed with pyatlan 11.6).
 

@@ -375,19 +375,21 @@ def _check_people(sent: RequestEntity, entity: Entity, users: str, groups: str, 
     a group, as its exceptions have no code, and 404 for a role (RESOURCE_NOT_FOUND of `AbstractAuthClient`).
     """
 
-    def added(name: str) -> Iterable[Any]:
+    def unknown(name: str, known: set[Any]) -> Any:
         present = entity.attributes.get(name) or []
-        return [value for value in sent.attributes.get(name) or [] if value not in present]
+        added = [value for value in sent.attributes.get(name) or [] if value not in present]
+        return next((value for value in added if value not in known), None)
 
-    for user in added(users):
-        if not people.is_user(user):
-            raise errors.internal_error(f"Keycloak user not found with userName {user}", sent.guid)
-    for group in added(groups):
-        if not people.is_group(group):
-            raise errors.internal_error(f"Keycloak group not found with name {group}", sent.guid)
-    for role in added(roles):
-        if not people.is_role(role):
-            raise errors.AtlasError(404, "404-00-019", f"role {role} not found", sent.guid)
+    accounts = {f"service-account-{token['clientId']}" for token in people.API_TOKENS}
+    user = unknown(users, {user["username"] for user in people.USERS} | accounts)
+    if user is not None:
+        raise errors.internal_error(f"Keycloak user not found with userName {user}", sent.guid)
+    group = unknown(groups, {group["name"] for group in people.USER_GROUPS})
+    if group is not None:
+        raise errors.internal_error(f"Keycloak group not found with name {group}", sent.guid)
+    role = unknown(roles, {role["id"] for role in people.ROLES})
+    if role is not None:
+        raise errors.AtlasError(404, "404-00-019", f"role {role} not found", sent.guid)
 
 
 # Queries

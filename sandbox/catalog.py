@@ -13,7 +13,7 @@ import sqlite3
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,12 @@ CREATE TABLE IF NOT EXISTS link (
     guid TEXT, name TEXT, other TEXT, other_name TEXT, attributes BLOB, PRIMARY KEY (guid, name, other)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS document (kind TEXT, name TEXT, value BLOB, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS audit (
+    position INTEGER PRIMARY KEY, entityId TEXT, entityQualifiedName TEXT, typeName TEXT, user TEXT, action TEXT,
+    created INTEGER, timestamp INTEGER, detail BLOB
+);
+CREATE INDEX IF NOT EXISTS audit_of_entity ON audit (entityId);
+CREATE INDEX IF NOT EXISTS audit_of_name ON audit (entityQualifiedName);
 """
 
 
@@ -112,10 +118,23 @@ class Entity:
         return Entity(**fields)
 
 
+@dataclass(slots=True)
+class Difference:
+    """What a transaction does to one entity: which attributes and relationships it sets, and how fields were before.
+
+    A relationship counts for the entity that it was set on, not for the one at the other end.
+    """
+
+    attributes: set[str] = field(default_factory=set)
+    relationships: set[str] = field(default_factory=set)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
 class Transaction:
     """Changes to the catalog that are stored together at its end, or undone together, the last one first.
 
-    `created`, `changed` and `purged` hold the entities concerned by guid; a created one is in `created` alone. The
+    `created`, `changed` and `purged` hold the entities concerned by guid; a created one is in `created` alone.
+    `differences` has what was done to each, which is nothing for one that only stands at the end of a relationship. The
     metastore does the same with one graph transaction per request (`GraphTransactionInterceptor`).
     """
 
@@ -126,6 +145,7 @@ class Transaction:
         self.created: dict[str, Entity] = {}
         self.changed: dict[str, Entity] = {}
         self.purged: dict[str, Entity] = {}
+        self.differences: dict[str, Difference] = defaultdict(Difference)
         self._undo: list[Callable[[], object]] = []
         self._links: list[Statement] = []
 
@@ -164,6 +184,7 @@ class Transaction:
         if name in UNIQUE_ATTRIBUTES and value is not None:
             self._check_unique(entity, name, value)
         self.touch(entity)
+        self.differences[entity.guid].attributes.add(name)
         self.catalog._unindex(entity)
         if value is None:
             entity.attributes.pop(name, None)
@@ -186,6 +207,7 @@ class Transaction:
         if before == value:
             return
         self.touch(entity)
+        self.differences[entity.guid].fields.setdefault(name, before)
         setattr(entity, name, value)
         self._undo.append(lambda: setattr(entity, name, before))
 
@@ -205,6 +227,7 @@ class Transaction:
                 self.unlink(self.catalog.entities[guid], end, other)
         self.touch(entity)
         self.touch(other)
+        self.differences[entity.guid].relationships.add(end.name)
         self._set_link(entity, end.name, other, attributes)
         if end.inverse:
             self._set_link(other, end.inverse, entity, attributes)
@@ -217,6 +240,7 @@ class Transaction:
             return
         self.touch(entity)
         self.touch(other)
+        self.differences[entity.guid].relationships.add(end.name)
         self._drop_link(entity, end.name, other)
         if end.inverse:
             self._drop_link(other, end.inverse, entity)
@@ -277,7 +301,8 @@ class Catalog:
     """All entities of a tenant, found by guid, by type and qualified name, by connection, or by walking relations.
 
     `by_root` has the guids below a connection's qualified name. `version` grows with every change. `index_delay` is how
-    many seconds a change takes to be seen by a search.
+    many seconds a change takes to be seen by a search. `listeners` are asked at the end of a transaction for what else is
+    to be stored with it, as the metastore tells its `EntityChangeListenerV2`s.
     """
 
     def __init__(self, types: TypeSystem, database: Path) -> None:
@@ -290,6 +315,7 @@ class Catalog:
         self.by_root: dict[str, dict[str, None]] = defaultdict(dict)
         self.version = 0
         self.index_delay = 0.0
+        self.listeners: list[Callable[[Transaction], Iterable[Statement]]] = []
         self._stale_views: dict[str, tuple[float, Entity | None]] = {}
         self._database = _open_database(database)
         self._load()
@@ -304,8 +330,9 @@ class Catalog:
         transaction = Transaction(self, user)
         try:
             yield transaction
+            further = [statement for listener in self.listeners for statement in listener(transaction)]
             with self._database:
-                for statement, values in transaction.statements():
+                for statement, values in [*transaction.statements(), *further]:
                     self._database.execute(statement, values)
         except BaseException:
             transaction.roll_back()
@@ -331,7 +358,7 @@ class Catalog:
     def reset(self) -> None:
         """Forget all entities and documents, in memory and in the database."""
         with self._database:
-            for table in ("entity", "link", "document"):
+            for table in ("entity", "link", "document", "audit"):
                 self._database.execute(f"DELETE FROM {table}")
         for index in (self.entities, self.by_key, self.by_unique, self.by_type, self.by_name, self.by_root):
             index.clear()
@@ -354,6 +381,10 @@ class Catalog:
         """Forget a document; nothing happens if there is none."""
         with self._database:
             self._database.execute("DELETE FROM document WHERE kind = ? AND name = ?", (kind, name))
+
+    def select(self, statement: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query to the tenant's database, for what is not kept in memory."""
+        return self._database.execute(statement, values)
 
     # Lineage state, which Atlan keeps as __hasLineage: derived here, so it can't be stale.
 

@@ -58,7 +58,7 @@ def start(
     OSError for a folder that cannot be used, `InventoryError` for a file that is no inventory, and `StorageError` if the S3
     server does not start.
     """
-    from sandbox import gate, seed, server, storage
+    from sandbox import audit, gate, seed, server, storage
     from sandbox.catalog import Catalog
     from sandbox.publishing import Publisher
     from sandbox.types_cache import load_types
@@ -69,6 +69,7 @@ def start(
         buckets = home / "buckets"
         catalog = Catalog(load_types(), home / "tenant.db")
         stack.callback(catalog.close)
+        audit.follow(catalog)
         if reset:
             catalog.reset()
             for name in ("buckets", "atlan-storage"):

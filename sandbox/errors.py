@@ -161,10 +161,3 @@ def operation_not_supported(message: str, guid: str | None = None) -> AtlasError
 def internal_error(message: str, guid: str | None = None) -> AtlasError:
     """500: what the metastore refuses with an exception that has no code (`AtlasBaseException(String)`, INTERNAL_ERROR)."""
     return AtlasError(500, "500-00-001", message, guid)
-
-
-def not_supported(what: str) -> AtlasError:
-    """501: a request that a tenant answers and the sandbox does not; the code is the sandbox's own."""
-    error = AtlasError(501, "501-00-001", f"The sandbox does not support {what}")
-    error.code = "SANDBOX-501-00-001"
-    return error

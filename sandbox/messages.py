@@ -192,6 +192,39 @@ class LineageResponse(TypedDict):
     searchParameters: JsonObject
 
 
+class AuditEvent(TypedDict):
+    """What happened to an entity (`EntityAuditEventV2`), with its header as it is now; None where it is gone for good.
+
+    `detail` is what was told of it: the entity as it was created, what an update changed, a tag, or a set of custom
+    metadata. Times are in milliseconds since 1970.
+    """
+
+    entityQualifiedName: str
+    typeName: str
+    entityId: str
+    timestamp: int
+    created: int
+    user: str
+    action: str
+    details: None
+    eventKey: str
+    entity: None
+    type: None
+    detail: JsonObject
+    entityDetail: EntityHeader | None
+    headers: None
+
+
+class AuditSearchResult(TypedDict):
+    """`EntityAuditSearchResult`: a page of events, `count` of them, of `totalCount` in all."""
+
+    entityAudits: list[AuditEvent]
+    count: int
+    totalCount: int
+    aggregations: dict[str, Aggregation] | None
+    linkedEntities: dict[str, EntityHeader]
+
+
 class ClassificationList(TypedDict):
     """The tags of one entity (`AtlasClassifications`)."""
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox import errors, people, typedefs
+from sandbox.audit import search_audit
 from sandbox.catalog import Catalog, Entity
 from sandbox.lineage import list_lineage
 from sandbox.messages import (
+    AuditSearchResult,
     Classification,
     ClassificationList,
     EntitiesAnswer,
@@ -293,6 +295,11 @@ def search_index(call: Call) -> SearchResponse:
     return index_search(call.catalog, call.json_object(), call.search_cache)
 
 
+def search_events(call: Call) -> AuditSearchResult:
+    """A page of a search over the audit log, of all entities or of the one in the path."""
+    return search_audit(call.catalog, call.json_object(), call.params.get("guid"))
+
+
 def read_lineage(call: Call) -> LineageResponse:
     """A page of a lineage list."""
     return list_lineage(call.catalog, call.json_object())
@@ -363,6 +370,8 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("DELETE", f"{ONE[0]}/businessmetadata", remove_custom_metadata),
     ("DELETE", f"{ONE[0]}/businessmetadata/{{set}}", remove_custom_metadata),
     ("POST", "/api/meta/search/indexsearch", search_index),
+    ("POST", f"{ENTITY}/auditSearch", search_events),
+    ("POST", f"{ENTITY}/{{guid}}/auditSearch", search_events),
     ("POST", "/api/meta/lineage/list", read_lineage),
     ("GET", "/api/meta/types/typedefs", read_typedefs),
     ("POST", "/api/meta/types/typedefs", create_typedefs),

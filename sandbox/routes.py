@@ -1,7 +1,7 @@
 """The endpoints of Atlan's API: one table of method, path and function.
 
-A handler takes a `Call` and returns the JSON body of a 200 answer, or None for the 204 of the few that Atlan answers
-so. It raises `AtlasError` for everything else and knows nothing of HTTP. Paths and parameters are those of `EntityREST`,
+A handler takes a `Call` and returns the JSON body of a 200 answer, None for the 204 of the few that Atlan answers so, or
+a `Text`. It raises `AtlasError` for everything else and knows nothing of HTTP. Paths and parameters are those of `EntityREST`,
 `DiscoveryREST`, `LineageREST` and `TypesREST` in atlanhq/atlas-metastore, and of pyatlan's `client/constants.py`.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import errors, people, typedefs
+from sandbox import credentials, errors, openlineage, people, typedefs
 from sandbox.audit import search_audit
 from sandbox.catalog import Catalog, Entity
 from sandbox.lineage import list_lineage
@@ -26,6 +26,7 @@ from sandbox.messages import (
     LineageResponse,
     MutationResponse,
     Record,
+    RecordPage,
     SearchResponse,
     TypeDefinition,
     TypesDef,
@@ -45,6 +46,14 @@ from sandbox.requests import as_object, names_of, read_business, read_labels, re
 from sandbox.search import SearchCache, index_search
 
 NO_CONTENT = None
+
+
+@dataclass(frozen=True)
+class Text:
+    """An answer that is no JSON."""
+
+    status: int
+    text: str
 
 
 @dataclass
@@ -346,6 +355,42 @@ def listing_of(records: list[Record]) -> Handler:
     return lambda call: people.list_records(records, call.flat_query)
 
 
+def create_credential(call: Call) -> Record:
+    """Keep a credential, without its secrets."""
+    return credentials.create(call.catalog, call.json_object(), call.user)
+
+
+def update_credential(call: Call) -> Record:
+    """Change a credential."""
+    return credentials.update(call.catalog, call.params["guid"], call.json_object())
+
+
+def read_credential(call: Call) -> Record:
+    """One credential."""
+    return credentials.find(call.catalog, call.params["guid"])
+
+
+def list_credentials(call: Call) -> RecordPage:
+    """A page of credentials."""
+    return credentials.listed(call.catalog, call.flat_query)
+
+
+def remove_credential(call: Call) -> Record:
+    """Forget a credential."""
+    credentials.remove(call.catalog, call.params["guid"])
+    return {}
+
+
+def receive_openlineage(call: Call) -> Text:
+    """Take OpenLineage events (202), or say as Atlan's gateway that nobody waits for them (pyatlan's `OpenLineageSend`)."""
+    connector = call.params["connector"]
+    if not openlineage.is_configured(call.catalog, connector):
+        path = f"/events/openlineage/{connector}/api/v1/lineage"
+        return Text(401, f"Unauthorized: url path not configured to receive data, urlPath: {path}")
+    openlineage.receive(call.catalog, connector, call.body, call.user)
+    return Text(202, "")
+
+
 ENTITY = "/api/meta/entity"
 ONE = (f"{ENTITY}/guid/{{guid}}", f"{ENTITY}/uniqueAttribute/type/{{type}}")
 ROUTES: list[tuple[str, str, Handler]] = [
@@ -385,4 +430,10 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/api/service/groups", listing_of(people.USER_GROUPS)),
     ("GET", "/api/service/v2/groups", listing_of(people.USER_GROUPS)),
     ("GET", "/api/service/apikeys", listing_of(people.API_TOKENS)),
+    ("GET", "/api/service/credentials", list_credentials),
+    ("POST", "/api/service/credentials", create_credential),
+    ("GET", "/api/service/credentials/{guid}", read_credential),
+    ("POST", "/api/service/credentials/{guid}", update_credential),
+    ("POST", "/api/service/credentials/{guid}/archive", remove_credential),
+    ("POST", "/events/openlineage/{connector}/api/v1/lineage", receive_openlineage),
 ]

@@ -17,7 +17,7 @@ import orjson
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sandbox import page, ports
@@ -26,7 +26,7 @@ from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError, bad_request
 from sandbox.gate import Gate
 from sandbox.publishing import Published, Publisher
-from sandbox.routes import ROUTES, Call, Handler
+from sandbox.routes import ROUTES, Call, Handler, Text
 from sandbox.search import SearchCache
 
 server_logger = logging.getLogger("sandbox")
@@ -182,6 +182,8 @@ class Application:
         except Exception as error:
             server_logger.exception("a handler failed")
             return _unexpected(error)
+        if isinstance(answer, Text):
+            return PlainTextResponse(answer.text, answer.status)
         return Response(status_code=204) if answer is None else _json(answer)
 
     async def _unknown(self, request: Request) -> Response:

@@ -7,11 +7,11 @@ a `Text`. It raises `AtlasError` for everything else and knows nothing of HTTP. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import credentials, errors, openlineage, people, typedefs
+from sandbox import contracts, credentials, errors, openlineage, people, typedefs
 from sandbox.audit import search_audit
 from sandbox.catalog import Catalog, Entity
 from sandbox.lineage import list_lineage
@@ -58,7 +58,7 @@ class Text:
 
 @dataclass
 class Call:
-    """A request, parsed: path parameters, query parameters (each a list), the JSON body, and who asks."""
+    """A request, parsed: path parameters, query parameters (each a list), the JSON body, who asks, and the headers."""
 
     catalog: Catalog
     search_cache: SearchCache
@@ -66,6 +66,7 @@ class Call:
     query: dict[str, list[str]] = field(default_factory=dict)
     body: Any = None
     user: str = people.USER["username"]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def first(self, name: str, default: str = "") -> str:
         """The first value of a query parameter, or the default."""
@@ -131,7 +132,8 @@ def save_entities(call: Call) -> MutationResponse:
     )
     if options.replace_tags and options.append_tags:
         raise errors.bad_request("only one of replaceTags, replaceClassifications and appendTags can be true")
-    return save(call.catalog, call.json_object().get("entities"), options, call.user)
+    entities = contracts.number_versions(call.catalog, call.json_object().get("entities"))
+    return save(call.catalog, entities, options, call.user)
 
 
 def save_entity(call: Call) -> MutationResponse:
@@ -179,12 +181,21 @@ def read_header(call: Call) -> EntityHeader:
 
 def delete_entities(call: Call) -> MutationResponse:
     """Archive or remove the entities with the guids of the query."""
-    return delete(call.catalog, call.query.get("guid") or [], call.first("deleteType", "SOFT"), call.user)
+    return _delete(call, call.query.get("guid") or [])
 
 
 def delete_entity(call: Call) -> MutationResponse:
     """Archive or remove one entity."""
-    return delete(call.catalog, [call.entity().guid], call.first("deleteType", "SOFT"), call.user)
+    return _delete(call, [call.entity().guid])
+
+
+def _delete(call: Call, sent: list[str]) -> MutationResponse:
+    delete_type, scope = call.first("deleteType", "SOFT"), call.headers.get("x-atlan-contract-delete-scope", "all")
+    guids = contracts.to_delete(call.catalog, sent, delete_type, scope)
+    assets = contracts.left_without(call.catalog, guids)
+    if assets:
+        save(call.catalog, assets, SaveOptions(), call.user)
+    return delete(call.catalog, guids, delete_type, call.user)
 
 
 def restore_entities(call: Call) -> MutationResponse:
@@ -391,6 +402,11 @@ def receive_openlineage(call: Call) -> Text:
     return Text(202, "")
 
 
+def draft_contract(call: Call) -> dict[str, str]:
+    """A first contract for an asset."""
+    return contracts.draft(call.catalog, call.json_object())
+
+
 ENTITY = "/api/meta/entity"
 ONE = (f"{ENTITY}/guid/{{guid}}", f"{ENTITY}/uniqueAttribute/type/{{type}}")
 ROUTES: list[tuple[str, str, Handler]] = [
@@ -430,6 +446,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/api/service/groups", listing_of(people.USER_GROUPS)),
     ("GET", "/api/service/v2/groups", listing_of(people.USER_GROUPS)),
     ("GET", "/api/service/apikeys", listing_of(people.API_TOKENS)),
+    ("POST", "/api/service/contracts/init", draft_contract),
     ("GET", "/api/service/credentials", list_credentials),
     ("POST", "/api/service/credentials", create_credential),
     ("GET", "/api/service/credentials/{guid}", read_credential),

@@ -175,7 +175,8 @@ class Application:
         for name, value in request.query_params.multi_items():
             query.setdefault(name, []).append(value)
         try:
-            call = Call(self.catalog, self.search_cache, dict(request.path_params), query, parse_json(body))
+            params = dict(request.path_params)
+            call = Call(self.catalog, self.search_cache, params, query, parse_json(body), headers=request.headers)
             answer = handler(call)
         except AtlasError as error:
             return _json(error.body(), error.status)

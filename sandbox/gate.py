@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import ipaddress
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
@@ -55,6 +55,12 @@ def page_url(base_url: str, token: str) -> str:
     return f"{base_url}/?{KEY_PARAMETER}={derive_key(token, 'page')}"
 
 
+def bearer_token(authorization: str) -> str:
+    """The token of an Authorization header; "" if it has none."""
+    scheme, _, token = authorization.partition(" ")
+    return token if scheme == "Bearer" else ""
+
+
 class Refused(Exception):
     """A request that gets no further than the gate; `response` is what it is answered."""
 
@@ -64,11 +70,15 @@ class Refused(Exception):
 
 
 class Gate:
-    """The application behind its checks: Host and Origin (403), token or key (401), size (413) and time (408) of the body."""
+    """The application behind its checks: Host and Origin (403), token or key (401), size (413) and time (408) of the body.
 
-    def __init__(self, application: ASGIApp, token: str) -> None:
+    `is_token` is asked of a token that is not the tenant's own: whether it was made in it.
+    """
+
+    def __init__(self, application: ASGIApp, token: str, is_token: Callable[[str], bool]) -> None:
         self._application = application
         self._authorization = f"Bearer {token}"
+        self._is_token = is_token
         self._page_key = derive_key(token, "page")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +108,7 @@ class Gate:
 
     def _check_key(self, request: Request) -> None:
         given = request.headers.getlist("authorization")
-        if len(given) == 1 and _equal(given[0], self._authorization):
+        if len(given) == 1 and (_equal(given[0], self._authorization) or self._is_token(bearer_token(given[0]))):
             return
         if not _is_page(request):
             raise Refused(_unauthorized())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import contracts, credentials, errors, openlineage, people, typedefs
+from sandbox import accounts, contracts, credentials, errors, openlineage, people, typedefs
 from sandbox.audit import search_audit
 from sandbox.catalog import Catalog, Entity
 from sandbox.lineage import list_lineage
@@ -352,8 +352,8 @@ def delete_typedef(call: Call) -> None:
 
 
 def current_user(call: Call) -> Record:
-    """Who asks, which is always the sandbox's one active user."""
-    return people.USER
+    """Who asks: the sandbox's first user, or the account of an API token that was made."""
+    return people.USER if call.user == people.USER["username"] else {**people.USER, "username": call.user}
 
 
 def whoami(call: Call) -> Record:
@@ -361,9 +361,70 @@ def whoami(call: Call) -> Record:
     return {"roles": [{"name": "$admin"}], "username": people.USER["username"], "userId": people.USER["id"]}
 
 
-def listing_of(records: list[Record]) -> Handler:
+def listing_of(find: Callable[[Catalog], list[Record]]) -> Handler:
     """A handler that lists records a page at a time."""
-    return lambda call: people.list_records(records, call.flat_query)
+    return lambda call: people.list_records(find(call.catalog), call.flat_query)
+
+
+def list_groups(call: Call) -> RecordPage:
+    """A page of groups, with the `columns` that are asked for and those that every record has."""
+    page = people.list_records(accounts.groups(call.catalog), call.flat_query)
+    columns = call.query.get("columns")
+    if columns:
+        always = {"id", "name", *columns}
+        page["records"] = [{name: group[name] for name in group if name in always} for group in page["records"]]
+    return page
+
+
+def listing_of_one(find: Callable[[Catalog, str], list[Record]]) -> Handler:
+    """A handler that lists what belongs to the user or group of the path."""
+    return lambda call: people.list_records(find(call.catalog, call.params["guid"]), call.flat_query)
+
+
+def changing(change: Callable[[Catalog, str, JsonObject], object]) -> Handler:
+    """A handler that changes the user or group of the path by the body; its answer says nothing."""
+
+    def handler(call: Call) -> Record:
+        change(call.catalog, call.params["guid"], call.json_object())
+        return {}
+
+    return handler
+
+
+def removing(kind: str) -> Handler:
+    """A handler that removes the user, group or token of the path."""
+
+    def handler(call: Call) -> Record:
+        accounts.remove(call.catalog, kind, call.params["guid"])
+        return {}
+
+    return handler
+
+
+def invite_users(call: Call) -> Record:
+    """Make users of addresses."""
+    accounts.invite(call.catalog, call.json_object())
+    return {}
+
+
+def create_group(call: Call) -> Record:
+    """Make a group."""
+    return accounts.create_group(call.catalog, call.json_object(), call.user)
+
+
+def update_user(call: Call) -> Record:
+    """Change a user."""
+    return accounts.update_user(call.catalog, call.params["guid"], call.json_object())
+
+
+def create_token(call: Call) -> Record:
+    """Make an API token."""
+    return accounts.create_token(call.catalog, call.json_object(), call.user)
+
+
+def update_token(call: Call) -> Record:
+    """Change an API token."""
+    return accounts.update_token(call.catalog, call.params["guid"], call.json_object())
 
 
 def create_credential(call: Call) -> Record:
@@ -408,6 +469,7 @@ def draft_contract(call: Call) -> dict[str, str]:
 
 
 ENTITY = "/api/meta/entity"
+SERVICE = "/api/service"
 ONE = (f"{ENTITY}/guid/{{guid}}", f"{ENTITY}/uniqueAttribute/type/{{type}}")
 ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{ENTITY}/bulk", save_entities),
@@ -439,18 +501,32 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("PUT", "/api/meta/types/typedefs", update_typedefs),
     ("GET", "/api/meta/types/typedef/name/{name}", read_typedef),
     ("DELETE", "/api/meta/types/typedef/name/{name}", delete_typedef),
-    ("GET", "/api/service/users/current", current_user),
-    ("GET", "/api/service/whoami", whoami),
-    ("GET", "/api/service/users", listing_of(people.USERS)),
-    ("GET", "/api/service/roles", listing_of(people.ROLES)),
-    ("GET", "/api/service/groups", listing_of(people.USER_GROUPS)),
-    ("GET", "/api/service/v2/groups", listing_of(people.USER_GROUPS)),
-    ("GET", "/api/service/apikeys", listing_of(people.API_TOKENS)),
-    ("POST", "/api/service/contracts/init", draft_contract),
-    ("GET", "/api/service/credentials", list_credentials),
-    ("POST", "/api/service/credentials", create_credential),
-    ("GET", "/api/service/credentials/{guid}", read_credential),
-    ("POST", "/api/service/credentials/{guid}", update_credential),
-    ("POST", "/api/service/credentials/{guid}/archive", remove_credential),
+    ("GET", f"{SERVICE}/users/current", current_user),
+    ("GET", f"{SERVICE}/whoami", whoami),
+    ("GET", f"{SERVICE}/roles", listing_of(lambda _: people.ROLES)),
+    ("GET", f"{SERVICE}/users", listing_of(accounts.users)),
+    ("POST", f"{SERVICE}/users", invite_users),
+    ("POST", f"{SERVICE}/users/{{guid}}", update_user),
+    ("POST", f"{SERVICE}/users/{{guid}}/delete", removing(accounts.USER_KIND)),
+    ("POST", f"{SERVICE}/users/{{guid}}/roles/update", changing(accounts.change_role)),
+    ("GET", f"{SERVICE}/users/{{guid}}/groups", listing_of_one(accounts.groups_of)),
+    ("POST", f"{SERVICE}/users/{{guid}}/groups", changing(accounts.join_groups)),
+    ("GET", f"{SERVICE}/groups", list_groups),
+    ("GET", f"{SERVICE}/v2/groups", list_groups),
+    ("POST", f"{SERVICE}/groups", create_group),
+    ("POST", f"{SERVICE}/groups/{{guid}}", changing(accounts.update_group)),
+    ("POST", f"{SERVICE}/groups/{{guid}}/delete", removing(accounts.GROUP_KIND)),
+    ("GET", f"{SERVICE}/groups/{{guid}}/members", listing_of_one(accounts.members)),
+    ("POST", f"{SERVICE}/groups/{{guid}}/members/remove", changing(accounts.remove_members)),
+    ("GET", f"{SERVICE}/apikeys", listing_of(accounts.tokens)),
+    ("POST", f"{SERVICE}/apikeys", create_token),
+    ("POST", f"{SERVICE}/apikeys/{{guid}}", update_token),
+    ("DELETE", f"{SERVICE}/apikeys/{{guid}}", removing(accounts.TOKEN_KIND)),
+    ("POST", f"{SERVICE}/contracts/init", draft_contract),
+    ("GET", f"{SERVICE}/credentials", list_credentials),
+    ("POST", f"{SERVICE}/credentials", create_credential),
+    ("GET", f"{SERVICE}/credentials/{{guid}}", read_credential),
+    ("POST", f"{SERVICE}/credentials/{{guid}}", update_credential),
+    ("POST", f"{SERVICE}/credentials/{{guid}}/archive", remove_credential),
     ("POST", "/events/openlineage/{connector}/api/v1/lineage", receive_openlineage),
 ]

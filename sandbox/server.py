@@ -20,11 +20,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sandbox import page, ports
+from sandbox import page, people, ports
+from sandbox.accounts import opened_by
 from sandbox.bodies import parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError, bad_request
-from sandbox.gate import Gate
+from sandbox.gate import Gate, bearer_token
 from sandbox.publishing import Published, Publisher
 from sandbox.routes import ROUTES, Call, Handler, Text
 from sandbox.search import SearchCache
@@ -120,7 +121,8 @@ class Application:
         self.published = Published()  # by the looks at the storage since somebody asked
         self.search_cache = SearchCache()
         self.forget_settings()
-        self.asgi = Gate(Starlette(routes=self._routes(), lifespan=self._publish_always), token)
+        starlette = Starlette(routes=self._routes(), lifespan=self._publish_always)
+        self.asgi = Gate(starlette, token, lambda other: opened_by(catalog, other) is not None)
 
     def forget_settings(self) -> None:
         """Forget pace, faults and counters."""
@@ -176,7 +178,9 @@ class Application:
             query.setdefault(name, []).append(value)
         try:
             params = dict(request.path_params)
-            call = Call(self.catalog, self.search_cache, params, query, parse_json(body), headers=request.headers)
+            token = bearer_token(request.headers.get("authorization", ""))
+            user = opened_by(self.catalog, token) or people.USER["username"]
+            call = Call(self.catalog, self.search_cache, params, query, parse_json(body), user, request.headers)
             answer = handler(call)
         except AtlasError as error:
             return _json(error.body(), error.status)

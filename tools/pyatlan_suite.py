@@ -1,0 +1,172 @@
+"""Run pyatlan's own integration tests against the sandbox: `python tools/pyatlan_suite.py CHECKOUT [module …]`.
+
+CHECKOUT is a folder with github.com/atlanhq/atlan-python. Each module runs by itself, with the suite's own conftest and
+the checkout's own pyatlan, against a fresh sandbox that has what the tests expect of the SDK team's tenant (`prepare`).
+Prints a line for each module and each test that does not pass, and with --table the table of sandbox/README.md.
+
+Needs, beside requirements-dev.txt, an interpreter with what pyatlan and its tests need, which --python names:
+
+    python -m venv /tmp/suite && /tmp/suite/bin/pip install CHECKOUT pytest pytest-asyncio pytest-order pytest-vcr deepdiff
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import sandbox
+
+FOLDERS = {
+    "tests/integration": "sync",
+    "tests/integration/aio": "aio",
+    "tests_v9/integration": "v9",
+    "tests_v9/integration/aio": "v9 aio",
+}
+SECONDS = 900  # for one module
+# Takes the place of `time.sleep`: the tests wait for an index that the sandbox does not have.
+WAITS = """
+import asyncio, time
+sleep, sleep_async = time.sleep, asyncio.sleep
+time.sleep = lambda seconds: sleep(min(seconds, 0.02))
+asyncio.sleep = lambda seconds, *result: sleep_async(min(seconds, 0.02), *result)
+"""
+# What the tests name and do not make.
+USERS = ("aryaman@atlan.com", "ernest@atlan.com")
+TAGS = ("Issue", "Confidential")
+CONNECTIONS = ("development", "production")
+
+
+@dataclass
+class Result:
+    """What became of the tests of one module; `failed` has the name of each that did not pass, and the reason."""
+
+    passed: int = 0
+    skipped: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def line(self) -> str:
+        """The counts, as the table has them."""
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} of {self.passed + len(self.failed)}{skipped}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkout", type=Path, help="a folder with github.com/atlanhq/atlan-python")
+    parser.add_argument("module", nargs="*", help="modules as paths below the checkout (default: all)")
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the tests")
+    parser.add_argument("--jobs", type=int, default=2, help="how many modules run at a time (default: 2)")
+    parser.add_argument("--wait", action="store_true", help="wait as the tests say (half a minute here and there)")
+    parser.add_argument("--table", action="store_true", help="print the table of sandbox/README.md at the end")
+    options = parser.parse_intermixed_args()
+    modules = options.module or list(find_modules(options.checkout))
+    if not modules:
+        parser.error(f"{options.checkout} has no tests/integration")
+    with ThreadPoolExecutor(options.jobs) as pool:
+        results = dict(zip(modules, pool.map(lambda module: run_module(options, module), modules), strict=True))
+    if options.table:
+        print_table(results)
+    passed, failed = (sum(count) for count in zip(*((r.passed, len(r.failed)) for r in results.values()), strict=True))
+    print(f"{passed} of {passed + failed} tests pass")
+    return 1 if failed else 0
+
+
+def find_modules(checkout: Path) -> Iterator[str]:
+    for folder in FOLDERS:
+        for path in sorted((checkout / folder).glob("*.py")):
+            if path.stem.startswith("test_") or path.stem.endswith("_test"):
+                yield f"{folder}/{path.name}"
+
+
+def run_module(options: argparse.Namespace, module: str) -> Result:
+    with tempfile.TemporaryDirectory() as folder, sandbox.start() as tenant:
+        prepare(tenant)
+        report, plugin = Path(folder) / "report.xml", Path(folder) / "no_waits.py"
+        plugin.write_text("" if options.wait else WAITS)
+        environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ},
+            "ATLAN_BASE_URL": tenant.base_url,
+            "ATLAN_API_KEY": tenant.api_token,
+            "PYTHONPATH": f"{folder}{os.pathsep}{options.checkout.resolve()}",
+        }
+        command = [options.python, "-m", "pytest", "-q", "-p", "no_waits", f"--junitxml={report}", module]
+        try:
+            done = subprocess.run(
+                command, cwd=options.checkout, env=environment, capture_output=True, text=True, timeout=SECONDS
+            )
+            result = read_report(report) if report.exists() else Result(failed=[("all", done.stderr or done.stdout)])
+        except subprocess.TimeoutExpired:
+            result = Result(failed=[("all", f"not done after {SECONDS} seconds")])
+    print(f"{'✅' if not result.failed else '❌'} {module}: {result.line}", flush=True)
+    for name, reason in result.failed:
+        print(f"   {name}: {' '.join(reason.split())[:160]}", flush=True)
+    return result
+
+
+def read_report(path: Path) -> Result:
+    result = Result()
+    for case in ET.parse(path).iter("testcase"):
+        faults = [*case.findall("failure"), *case.findall("error")]
+        if faults:
+            result.failed.append((str(case.get("name")), str(faults[0].get("message"))))
+        elif case.find("skipped") is not None:
+            result.skipped += 1
+        else:
+            result.passed += 1
+    return result
+
+
+def prepare(tenant: sandbox.Tenant) -> None:
+    """Make what the tests name and expect the SDK team's tenant to have."""
+    headers = {"authorization": f"Bearer {tenant.api_token}"}
+    with httpx.Client(base_url=tenant.base_url, headers=headers, trust_env=False) as client:
+
+        def post(path: str, body: object) -> None:
+            client.post(path, json=body).raise_for_status()
+
+        roles = client.get("/api/service/roles").json()["records"]
+        post("/api/service/users", {"users": [{"email": email, "roleId": roles[0]["id"]} for email in USERS]})
+        tags = [{"name": name, "displayName": name, "category": "CLASSIFICATION"} for name in TAGS]
+        post("/api/meta/types/typedefs/", {"classificationDefs": tags})
+        connections = [
+            {
+                "typeName": "Connection",
+                "attributes": {
+                    "name": name,
+                    "qualifiedName": f"default/snowflake/{number}",
+                    "connectorName": "snowflake",
+                    "adminRoles": [roles[0]["id"]],
+                },
+            }
+            for number, name in enumerate(CONNECTIONS, 1_600_000_000)
+        ]
+        post("/api/meta/entity/bulk/", {"entities": connections})
+
+
+def print_table(results: dict[str, Result]) -> None:
+    """One row for each module, with a column for each client that it is there for."""
+    rows: dict[str, dict[str, Result]] = {}
+    for module, result in results.items():
+        folder, _, name = module.rpartition("/")
+        rows.setdefault(name.removesuffix(".py"), {})[FOLDERS[folder]] = result
+    print(f"\n| module | {' | '.join(FOLDERS.values())} |\n|---|{'---|' * len(FOLDERS)}")
+    for name, cells in sorted(rows.items()):
+        lines = [cells[client].line if client in cells else "" for client in FOLDERS.values()]
+        print(f"| `{name}` | {' | '.join(lines)} |")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,7 +12,7 @@ from typing import Any, cast
 from sandbox import errors
 from sandbox.catalog import Catalog, Entity
 from sandbox.messages import JsonObject, LineageHit, LineageNeighbour, LineageResponse, Query
-from sandbox.presentation import search_hit
+from sandbox.presentation import HitParts, search_hit
 from sandbox.search import compile_query
 
 MAX_DEPTH = 1_073_741_823
@@ -49,10 +49,11 @@ def list_lineage(catalog: Catalog, request: JsonObject) -> LineageResponse:
     if with_neighbours:
         page = [ReachedEntity(start, 0), *page]
     wanted, wanted_of_related = request.get("attributes") or [], request.get("relationAttributes") or []
+    parts = HitParts.asked_for(request)
     found: list[LineageHit] = []
     on_the_way = {start.guid, *(step.entity.guid for step in steps)}
     for step in page:
-        hit = cast(LineageHit, search_hit(catalog, step.entity, wanted, wanted_of_related))
+        hit = cast(LineageHit, search_hit(catalog, step.entity, wanted, wanted_of_related, parts))
         hit["depth"] = step.depth
         if with_neighbours:
             _add_neighbours(hit, catalog, step.entity, on_the_way)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from sandbox.catalog import Catalog, Entity
+from sandbox.errors import bad_request
 from sandbox.messages import (
     Attributes,
     EntityDetails,
     EntityHeader,
+    JsonObject,
     ObjectId,
     RelatedHit,
     RelatedObjectId,
@@ -35,23 +38,74 @@ def entity_header(catalog: Catalog, entity: Entity, full: bool = False) -> Entit
     return _header(catalog, entity, attributes)
 
 
+@dataclass(frozen=True)
+class HitParts:
+    """Which parts a hit has beside its attributes: the flags of `IndexSearchParams` and `LineageListRequest`."""
+
+    tags: bool = True
+    tag_names: bool = True
+    meanings: bool = True
+    archived_relations: bool = False
+    relationship_attributes: bool = False
+
+    @classmethod
+    def asked_for(cls, request: JsonObject) -> HitParts:
+        """The parts that a request leaves in or adds. Raises `AtlasError` (400) for a flag that is no Boolean."""
+
+        def flag(name: str) -> bool:
+            value = request.get(name)
+            if value is not None and not isinstance(value, bool):
+                raise bad_request(f"{name} must be true or false")
+            return bool(value)
+
+        tags = not flag("excludeClassifications")
+        return cls(
+            tags=tags,
+            tag_names=tags or flag("includeClassificationNames"),
+            meanings=not flag("excludeMeanings"),
+            archived_relations=flag("allowDeletedRelations"),
+            relationship_attributes=flag("includeRelationshipAttributes"),
+        )
+
+
+ALL_PARTS = HitParts()
+
+
 def search_hit(
-    catalog: Catalog, entity: Entity, wanted: Iterable[str], wanted_of_related: Iterable[str]
+    catalog: Catalog,
+    entity: Entity,
+    wanted: Iterable[str],
+    wanted_of_related: Iterable[str],
+    parts: HitParts = ALL_PARTS,
 ) -> EntityHeader:
     """A search result with the attributes that were asked for; a relationship is shown as reference(s).
 
-    What has no value is left out. `wanted_of_related` are the attributes to show of related entities.
+    What has no value is left out, and a relationship to many is a list, even an empty one (pyatlan's `test_hierarchy`).
+    `wanted_of_related` are the attributes to show of related entities. What is archived is not shown as related
+    (`EntityGraphRetriever.mapVertexToObjectId`).
     """
     attributes = {name: entity.attributes[name] for name in ALWAYS_SHOWN if name in entity.attributes}
     for name in wanted:
         if name in entity.type.relationships:
             end = entity.type.relationships[name]
-            shown = [_related_hit(catalog, guid, wanted_of_related) for guid in entity.related(name)]
-            if shown:
-                attributes[name] = shown if end.many else shown[0]
+            shown = [
+                _related_hit(catalog, entity, name, guid, wanted_of_related, parts)
+                for guid in entity.related(name)
+                if parts.archived_relations or catalog.entities[guid].active
+            ]
+            if end.many:
+                attributes[name] = shown
+            elif shown:
+                attributes[name] = shown[0]
         elif (value := stored_value(catalog, entity, name)) is not None:
             attributes[name] = value
-    return _header(catalog, entity, attributes)
+    header = _header(catalog, entity, attributes)
+    left_out = [
+        *(["classifications"] if not parts.tags else []),
+        *(["classificationNames"] if not parts.tag_names else []),
+        *(["meanings", "meaningNames"] if not parts.meanings else []),
+    ]
+    return cast(EntityHeader, {name: value for name, value in header.items() if name not in left_out})
 
 
 def entity_details(catalog: Catalog, entity: Entity, with_relationships: bool) -> EntityDetails:
@@ -124,9 +178,14 @@ def _header(catalog: Catalog, entity: Entity, attributes: Attributes) -> EntityH
     }
 
 
-def _related_hit(catalog: Catalog, guid: str, wanted: Iterable[str]) -> RelatedHit:
-    entity = catalog.entities[guid]
-    attributes = {name: entity.attributes[name] for name in wanted if name in entity.attributes}
+def _related_hit(
+    catalog: Catalog, entity: Entity, name: str, guid: str, wanted: Iterable[str], parts: HitParts
+) -> RelatedHit:
+    other = catalog.entities[guid]
+    attributes = {name: other.attributes[name] for name in wanted if name in other.attributes}
+    if parts.relationship_attributes:
+        told = entity.related(name)[guid] or {"typeName": _relationship_type(entity, name)}
+        attributes["relationshipAttributes"] = told
     return {**object_id(catalog, guid), "attributes": attributes}
 
 
@@ -138,12 +197,17 @@ def _relation(catalog: Catalog, entity: Entity, name: str, guid: str) -> Related
         "typeName": other.type.name,
         "entityStatus": other.status,
         "displayText": other.name,
-        "relationshipType": attributes.get("typeName", f"{entity.type.name.lower()}_{name}"),
+        "relationshipType": attributes.get("typeName", _relationship_type(entity, name)),
         "relationshipGuid": _relation_guid(entity.guid, guid),
         "relationshipStatus": "ACTIVE" if entity.active and other.active else "DELETED",
-        "relationshipAttributes": attributes or {"typeName": f"{entity.type.name.lower()}_{name}"},
+        "relationshipAttributes": attributes or {"typeName": _relationship_type(entity, name)},
         "uniqueAttributes": {"qualifiedName": other.qualified_name},
     }
+
+
+def _relationship_type(entity: Entity, name: str) -> str:
+    """A name for a relationship whose type nothing tells."""
+    return f"{entity.type.name.lower()}_{name}"
 
 
 def _relation_guid(one: str, other: str) -> str:

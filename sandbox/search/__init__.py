@@ -11,7 +11,7 @@ from sandbox.bodies import parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import bad_request, query_rejected
 from sandbox.messages import JsonObject, SearchResponse
-from sandbox.presentation import search_hit
+from sandbox.presentation import HitParts, search_hit
 from sandbox.requests import as_texts
 from sandbox.search.aggregations import aggregate
 from sandbox.search.queries import check_dsl, compile_query
@@ -47,9 +47,10 @@ def index_search(catalog: Catalog, request: JsonObject, cache: SearchCache) -> S
     matches, hits = cache.find(catalog, dsl)
     page = hits[start : start + size]
     wanted, wanted_of_related = (as_texts(request.get(name), name) for name in ("attributes", "relationAttributes"))
+    parts = HitParts.asked_for(request)
     answer: SearchResponse = {"queryType": "INDEX", "searchParameters": request, "approximateCount": len(hits)}
     if page:
-        answer["entities"] = [search_hit(catalog, entity, wanted, wanted_of_related) for entity in page]
+        answer["entities"] = [search_hit(catalog, entity, wanted, wanted_of_related, parts) for entity in page]
     aggregations = dsl.get("aggregations") or dsl.get("aggs")
     if aggregations is not None and not isinstance(aggregations, dict):
         raise query_rejected("aggregations are an object")

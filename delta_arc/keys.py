@@ -96,6 +96,8 @@ OTHER_CONTENT = {
     "development", "qa", "uat", "sit", "preprod", "nonprod", "tmp", "temp", "temporary", "poc", "trial", "debug",
     "draft", "drafts", "wip", "tutorial", "tutorials", "training", "benchmark", "benchmarks", "experiment",
     "experiments", "masked", "anonymized", "anonymised", "redacted",
+    # of others
+    "partner", "partners", "vendor", "vendors", "supplier", "suppliers", "competitor", "competitors", "thirdparty", "amazon",
 }  # fmt: skip
 # Systems that PostgreSQL's rows do not come from, and `dbo`, the default schema of SQL Server. Engines that also read
 # and write copies (Redshift, Snowflake, BigQuery, DuckDB, Spark) are not among them, nor are names that are also
@@ -115,6 +117,54 @@ OTHER_SYSTEMS = {
     "twilio",
 }  # fmt: skip
 
+# Words of folders that files of tables are put into on their way: where they come from or go to, what carries them, whose
+# they are. Of any other folder nobody knows whether what is in it are the rows of our table: words for what is not are
+# without end, and so are the names of other systems.
+LANDING_WORDS = {
+    # on the way
+    "in", "inbound", "incoming", "inbox", "input", "inputs", "import", "imports", "imported", "out", "outbound", "outgoing",
+    "outbox", "output", "outputs", "export", "exports", "exported", "exp", "extract", "extracts", "extracted", "unload",
+    "unloads", "dump", "dumps", "load", "loads", "loaded", "loader", "feed", "feeds", "drop", "drops", "dropzone",
+    "ext", "landing", "landed", "landingzone", "zone", "lz", "stage", "staged", "staging", "stg", "ingest", "ingested",
+    "ingestion", "ingress", "upload", "uploads", "uploaded", "download", "downloads", "delivery", "deliveries",
+    "delivered", "received", "transfer", "transfers", "sync", "synced", "replica", "replicas", "replication", "slot", "target", "destination", "sink", "to", "from",
+    "replicated", "publish", "published", "processed", "done", "completed", "ready", "spool", "pickup", "sftp", "ftp",
+    "pull", "push", "unpacked", "bulk", "batch", "batches", "stream", "streams", "streaming", "changes", "cdc", "delta",
+    "deltas", "increment", "increments", "incremental", "incr", "full", "fullload", "initial", "snapshot", "snapshots",
+    "backfill", "backfills", "hotfix", "replay", "etl", "elt", "pipeline", "pipelines", "workflow",
+    "workflows", "flow", "flows", "job", "jobs", "raw", "tables", "topic", "topics", "db", "database", "databases",
+    # stores and their layers
+    "s3", "s3:", "aws", "gcs", "azure", "adls", "blob", "bucket", "path", "lake", "datalake", "lakehouse", "warehouse", "dwh", "dw",
+    "edw", "bronze", "silver", "source", "sources", "src", "postgres", "postgresql", "pg", "psql", "pgdump", "rds",
+    "aurora", "redshift", "snowflake", "snowpipe", "bq", "bigquery", "hive", "iceberg", "hudi", "athena", "trino", "presto",
+    # what carries them
+    "airbyte", "airflow", "aiven", "arcion", "arrow", "artie", "attunity", "awswrangler", "beam", "benthos", "clickpipes", "conduit",
+    "confluent", "connect", "connector", "connectors", "ctas", "dagster", "dask", "databricks", "dataflow", "datafactory", "datastream",
+    "adf", "debezium", "dlt", "dms", "duckdb", "embulk", "emr", "estuary", "fabric", "fastparquet", "firehose", "fivetran",
+    "flink", "fluentbit", "fluentd", "glue", "goldengate", "ogg", "hevo", "hvr", "informatica", "kafka", "kestra",
+    "kinesis", "lenses", "logstash", "luigi", "mage", "matillion", "meltano", "msk", "nifi", "pandas", "pd", "peerdb",
+    "pentaho", "polars", "portable", "prefect", "pulsar", "qlik", "redpanda", "rivery", "rudder", "rudderstack", "singer",
+    "sling", "spark", "sqoop", "ssis", "stitch", "streamsets", "striim", "supermetal", "synapse", "talend", "tap", "upsolver",
+    "vector", "wr",
+    # whose they are, and where
+    "prod", "production", "prd", "live", "main", "primary", "team", "tech", "dept", "department", "org", "company", "corp",
+    "group", "client", "tenant", "project", "projects", "app", "apps", "service", "services", "platform", "analytics",
+    "engineering", "dataeng", "ops", "core", "common", "shared", "eu", "us", "emea", "apac", "amer", "region", "east",
+    "west", "north", "south", "central", "global", "default",
+    # when
+    "jan", "january", "feb", "february", "mar", "march", "apr", "april", "may", "jun", "june", "jul", "july", "aug", "august",
+    "sep", "sept", "september", "oct", "october", "nov", "november", "dec", "december",
+}  # fmt: skip
+# A whole area, whoever it is named after: `northwind-lake`. What is handed out is its owner's: `bigcommerce_feed`.
+PLACE_WORDS = {
+    "landing", "landingzone", "dropzone", "zone", "prod", "production", "lake", "datalake", "lakehouse", "warehouse", "dwh",
+    "bucket", "s3", "platform", "db", "database", "pg", "postgres", "postgresql",
+}  # fmt: skip
+# Whose an area is, whatever that is called; and an export of RDS has the name that its task was given.
+OWNER_WORDS = {
+    "team", "dept", "department", "org", "company", "client", "tenant", "project", "app", "cluster", "analytics", "platform",
+    "export", "pg", "postgres", "postgresql",
+}  # fmt: skip
 # Words that a job adds to a table's name without changing what the file holds.
 JOB_WORDS = {
     "full", "incr", "incremental", "cdc", "delta", "snapshot", "export", "exported", "extract", "extracted", "unload",
@@ -458,7 +508,8 @@ class FolderReading(NamedTuple):
 
     `transparent` folders say nothing about a table, `parting` ones part a dataset (`key=value` is a pair). `schema` is
     what the folder calls a schema if it is one, `told_schema` what `schema=` says that it is. `other` is the word that
-    says that what is in it is something else, `system` the one that names another system.
+    says that what is in it is something else, `system` the one that names another system. `unknown` are the words
+    that do not say that files of tables are put there.
     """
 
     folder: str
@@ -471,6 +522,7 @@ class FolderReading(NamedTuple):
     told_schema: str = ""
     other: str = ""
     system: str = ""
+    unknown: tuple[str, ...] = ()
 
 
 @functools.lru_cache(maxsize=CACHED)
@@ -492,19 +544,22 @@ def read_folder(folder: str) -> FolderReading:
             told_schema=value if key in SCHEMA_KEYS else "",
             other=_other_content(value),
             system=_other_system(value) if key in SOURCE_KEYS else "",
+            unknown=_unknown_words(value) if key in SOURCE_KEYS else (),
         )
     stem, _, extension = name.rpartition(".")
     stem = stem if stem and extension in DATA_EXTENSIONS else name  # Spark's `orders.parquet/part-…`
     reading = read_name(stem)
+    transparent = reading.anonymous or name in FREQUENCIES
     return FolderReading(
         name,
         stem,
         reading,
         plain(name.removesuffix(".db")),  # Hive's databases
-        transparent=reading.anonymous or name in FREQUENCIES,
+        transparent=transparent,
         parting=reading.parting,
         other=name if name.startswith("_") else _other_content(name),
         system=_other_system(name),
+        unknown=() if transparent else _unknown_words(name),
     )
 
 
@@ -535,7 +590,7 @@ def read_directory(directory: str) -> Directory:
         folders,
         any(name in FORMAT_FOLDERS or name.startswith(".") for name in names),
         false_date,
-        any(folder.other or folder.system or folder.told_schema for folder in folders),
+        any(folder.other or folder.system or folder.told_schema or folder.unknown for folder in folders),
     )
 
 
@@ -549,6 +604,28 @@ def _other_system(name: str) -> str:
     words = _WORD.findall(name)
     words += [word.rstrip("0123456789") for word in words if word[-1] in "0123456789"]
     return "" if OTHER_SYSTEMS.isdisjoint(words) else next(word for word in words if word in OTHER_SYSTEMS)
+
+
+def _unknown_words(name: str) -> tuple[str, ...]:
+    """The words of a folder's name that do not say that files of tables are put there, if any.
+
+    Four words with hyphens are a name that somebody gave to all that is theirs.
+    """
+    words = _WORD.findall(name)
+    if not words or words[0] in OWNER_WORDS or words[-1] in PLACE_WORDS or name.count("-") > 2:
+        return ()
+    return tuple([word for word in words if not _is_landing_word(word)])
+
+
+def _is_landing_word(word: str) -> bool:
+    bare = word.rstrip("0123456789")
+    return (
+        word in LANDING_WORDS
+        or bare in LANDING_WORDS
+        or bare in ("", "q", "v")
+        or word in FREQUENCIES
+        or weigh(word) > 0
+    )
 
 
 def says_something_else(name: str) -> bool:

@@ -41,6 +41,8 @@ class MatchOutcome(Enum):
     """A marker, a checksum, a log, a table format's own file."""
     SET_ASIDE = "set aside"
     """A table's name, but in a folder of other content (`rejected`), or of another system or schema (`mysql`)."""
+    DOUBTFUL = "doubtful"
+    """A table's name, but in a folder of which nobody knows what it holds; the table is its one candidate."""
     NO_TABLE = "no table"
     AMBIGUOUS = "ambiguous"
     OVERRIDDEN = "overridden"
@@ -51,7 +53,7 @@ class MatchOutcome(Enum):
 class ObjectMatch:
     """What one S3 key was found to be: a table's qualified name or None, and the rule that said so, for people.
 
-    `candidates` are the qualified names of the tables between which nothing decides; empty unless it is ambiguous.
+    `candidates` are the qualified names of the tables between which nothing decides, or of the one that is in doubt.
     """
 
     key: str
@@ -251,7 +253,11 @@ def _match_key(key: str, index: TableIndex, chosen: int) -> ObjectMatch:
     reason = _reason_against(found, stem, directory, chosen, index)
     if reason:
         return ObjectMatch(key, None, reason, MatchOutcome.SET_ASIDE)
-    return _decide(key, found, names if found is by_file else (directory.written[found.position],), directory, index)
+    match = _decide(key, found, names if found is by_file else (directory.written[found.position],), directory, index)
+    if match.table_qualified_name and (folder := _unknown_folder(found, directory, chosen, index)):
+        tables = (match.table_qualified_name,)
+        return ObjectMatch(key, None, f"unknown folder: {folder}", MatchOutcome.DOUBTFUL, tables)
+    return match
 
 
 def _named_by_file(names: Sequence[str], stem: str, directory: Directory, index: TableIndex, unsure: bool) -> _Naming:
@@ -375,10 +381,41 @@ def _reason_against(found: _Naming, stem: str, directory: Directory, chosen: int
         is_partition = folder.is_pair and -1 < own_folder < position
         if folder.other and not is_partition:
             return f"other content: {folder.other}"
-    if own_folder > 0 and _DMS_LOAD.fullmatch(stem) and folders[own_folder - 1].schema not in index.schemas:
+    if (
+        own_folder > 0
+        and not found.qualified
+        and _DMS_LOAD.fullmatch(stem)
+        and folders[own_folder - 1].schema not in index.schemas
+    ):
         # AWS DMS writes schema/table/LOAD….csv (user guide, "Using Amazon S3 as a target").
         return f"another schema: {folders[own_folder - 1].folder}"
     return ""
+
+
+def _unknown_folder(found: _Naming, directory: Directory, chosen: int, index: TableIndex) -> str:
+    """The first folder of which nobody knows whether the table's rows are put there.
+
+    Names of the source are known, and so is a folder that is laid out by schemas or named after them.
+    """
+    if not directory.suspect:
+        return ""
+    folders, places = directory.folders, (index.schemas, index.databases)
+    own_folder = found.position if found.rule == "folder" else len(folders)
+    for position in range(chosen, own_folder):
+        folder = folders[position]
+        below = folders[position + 1].schema if position + 1 < own_folder else ""
+        if not any(folder.schema in names or below in names for names in places):
+            # RDS exports to name/database/schema.table or database.schema.table (user guide, "Exporting DB snapshot data").
+            is_export = found.qualified and chosen < position == own_folder - 1
+            words = [word for word in folder.unknown if not any(word in names for names in places)]
+            if words and not is_export and not _names_a_table(folder, index):
+                return folder.folder
+    return ""
+
+
+def _names_a_table(folder: FolderReading, index: TableIndex) -> bool:
+    name = folder.name
+    return bool(index.find(name)[0] or _longest(folder.reading.rests, index)[0] or index.find_topic(name))
 
 
 def _decide(key: str, found: _Naming, names: Sequence[str], directory: Directory, index: TableIndex) -> ObjectMatch:

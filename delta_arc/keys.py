@@ -566,7 +566,8 @@ def read_folder(folder: str) -> FolderReading:
 class Directory(NamedTuple):
     """The folders of a key from the outside in, as they are written and as they read.
 
-    `is_format` is a directory of a table format's own files, `suspect` one with a folder that may be a reason against.
+    `is_format` is a directory of a table format's own files, `suspect` one with a folder that may be a reason against,
+    `unsure` one with a folder of which it is not known what it holds.
     """
 
     written: tuple[str, ...] = ()
@@ -574,6 +575,7 @@ class Directory(NamedTuple):
     is_format: bool = False
     false_date: bool = False
     suspect: bool = False
+    unsure: bool = False
 
 
 @functools.lru_cache(maxsize=CACHED)
@@ -590,7 +592,8 @@ def read_directory(directory: str) -> Directory:
         folders,
         any(name in FORMAT_FOLDERS or name.startswith(".") for name in names),
         false_date,
-        any(folder.other or folder.system or folder.told_schema or folder.unknown for folder in folders),
+        any(folder.other or folder.system or folder.told_schema for folder in folders),
+        any(folder.unknown for folder in folders),
     )
 
 

@@ -397,7 +397,7 @@ def _unknown_folder(found: _Naming, directory: Directory, chosen: int, index: Ta
 
     Names of the source are known, and so is a folder that is laid out by schemas or named after them.
     """
-    if not directory.suspect:
+    if not directory.unsure:
         return ""
     folders, places = directory.folders, (index.schemas, index.databases)
     own_folder = found.position if found.rule == "folder" else len(folders)

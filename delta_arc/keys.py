@@ -122,49 +122,52 @@ OTHER_SYSTEMS = {
 # without end, and so are the names of other systems.
 LANDING_WORDS = {
     # on the way
-    "in", "inbound", "incoming", "inbox", "input", "inputs", "import", "imports", "imported", "out", "outbound", "outgoing",
-    "outbox", "output", "outputs", "export", "exports", "exported", "exp", "extract", "extracts", "extracted", "unload",
-    "unloads", "dump", "dumps", "load", "loads", "loaded", "loader", "feed", "feeds", "drop", "drops", "dropzone",
-    "ext", "landing", "landed", "landingzone", "zone", "lz", "stage", "staged", "staging", "stg", "ingest", "ingested",
-    "ingestion", "ingress", "upload", "uploads", "uploaded", "download", "downloads", "delivery", "deliveries",
-    "delivered", "received", "transfer", "transfers", "sync", "synced", "replica", "replicas", "replication", "slot", "target", "destination", "sink", "to", "from",
-    "replicated", "publish", "published", "processed", "done", "completed", "ready", "spool", "pickup", "sftp", "ftp",
-    "pull", "push", "unpacked", "bulk", "batch", "batches", "stream", "streams", "streaming", "changes", "cdc", "delta",
-    "deltas", "increment", "increments", "incremental", "incr", "full", "fullload", "initial", "snapshot", "snapshots",
-    "backfill", "backfills", "hotfix", "replay", "etl", "elt", "pipeline", "pipelines", "workflow",
-    "workflows", "flow", "flows", "job", "jobs", "raw", "tables", "topic", "topics", "db", "database", "databases",
+    "in", "inbound", "incoming", "inbox", "input", "inputs", "import", "imports", "imported", "out", "outbound",
+    "outgoing", "outbox", "output", "outputs", "export", "exports", "exported", "exp", "extract", "extracts",
+    "extracted", "unload", "unloads", "dump", "dumps", "load", "loads", "loaded", "loader", "feed", "feeds", "drop",
+    "drops", "dropzone", "ext", "landing", "landed", "landingzone", "zone", "lz", "stage", "staged", "staging", "stg",
+    "ingest", "ingested", "ingestion", "ingress", "upload", "uploads", "uploaded", "download", "downloads", "delivery",
+    "deliveries", "delivered", "received", "transfer", "transfers", "sync", "synced", "replica", "replicas",
+    "replication", "slot", "target", "destination", "sink", "to", "from", "replicated", "publish", "published",
+    "processed", "done", "completed", "ready", "spool", "pickup", "sftp", "ftp", "pull", "push", "unpacked", "bulk",
+    "batch", "batches", "stream", "streams", "streaming", "changes", "cdc", "delta", "deltas", "increment",
+    "increments", "incremental", "incr", "full", "fullload", "initial", "snapshot", "snapshots", "backfill",
+    "backfills", "hotfix", "replay", "etl", "elt", "pipeline", "pipelines", "workflow", "workflows", "flow", "flows",
+    "job", "jobs", "raw", "tables", "topic", "topics", "db", "database", "databases",
     # stores and their layers
-    "s3", "s3:", "aws", "gcs", "azure", "adls", "blob", "bucket", "path", "lake", "datalake", "lakehouse", "warehouse", "dwh", "dw",
-    "edw", "bronze", "silver", "source", "sources", "src", "postgres", "postgresql", "pg", "psql", "pgdump", "rds",
-    "aurora", "redshift", "snowflake", "snowpipe", "bq", "bigquery", "hive", "iceberg", "hudi", "athena", "trino", "presto",
+    "s3", "s3:", "aws", "gcs", "azure", "adls", "blob", "bucket", "path", "lake", "datalake", "lakehouse", "warehouse",
+    "dwh", "dw", "edw", "bronze", "silver", "source", "sources", "src", "postgres", "postgresql", "pg", "psql",
+    "pgdump", "rds", "aurora", "redshift", "snowflake", "snowpipe", "bq", "bigquery", "hive", "iceberg", "hudi",
+    "athena", "trino", "presto",
     # what carries them
-    "airbyte", "airflow", "aiven", "arcion", "arrow", "artie", "attunity", "awswrangler", "beam", "benthos", "clickpipes", "conduit",
-    "confluent", "connect", "connector", "connectors", "ctas", "dagster", "dask", "databricks", "dataflow", "datafactory", "datastream",
-    "adf", "debezium", "dlt", "dms", "duckdb", "embulk", "emr", "estuary", "fabric", "fastparquet", "firehose", "fivetran",
-    "flink", "fluentbit", "fluentd", "glue", "goldengate", "ogg", "hevo", "hvr", "informatica", "kafka", "kestra",
-    "kinesis", "lenses", "logstash", "luigi", "mage", "matillion", "meltano", "msk", "nifi", "pandas", "pd", "peerdb",
-    "pentaho", "polars", "portable", "prefect", "pulsar", "qlik", "redpanda", "rivery", "rudder", "rudderstack", "singer",
-    "sling", "spark", "sqoop", "ssis", "stitch", "streamsets", "striim", "supermetal", "synapse", "talend", "tap", "upsolver",
-    "vector", "wr",
+    "airbyte", "airflow", "aiven", "arcion", "arrow", "artie", "attunity", "awswrangler", "beam", "benthos",
+    "clickpipes", "conduit", "confluent", "connect", "connector", "connectors", "ctas", "dagster", "dask", "databricks",
+    "dataflow", "datafactory", "datastream", "adf", "debezium", "dlt", "dms", "duckdb", "embulk", "emr", "estuary",
+    "fabric", "fastparquet", "firehose", "fivetran", "flink", "fluentbit", "fluentd", "glue", "goldengate", "ogg",
+    "hevo", "hvr", "informatica", "kafka", "kestra", "kinesis", "lenses", "logstash", "luigi", "mage", "matillion",
+    "meltano", "msk", "nifi", "pandas", "pd", "peerdb", "pentaho", "polars", "portable", "prefect", "pulsar", "qlik",
+    "redpanda", "rivery", "rudder", "rudderstack", "singer", "sling", "spark", "sqoop", "ssis", "stitch", "streamsets",
+    "striim", "supermetal", "synapse", "talend", "tap", "upsolver", "vector", "wr",
     # whose they are, and where
-    "prod", "production", "prd", "live", "main", "primary", "team", "tech", "dept", "department", "org", "company", "corp",
-    "group", "client", "tenant", "project", "projects", "app", "apps", "service", "services", "platform", "analytics",
-    "engineering", "dataeng", "ops", "core", "common", "shared", "eu", "us", "emea", "apac", "amer", "region", "east",
-    "west", "north", "south", "central", "global", "default",
+    "prod", "production", "prd", "live", "main", "primary", "team", "tech", "dept", "department", "org", "company",
+    "corp", "group", "client", "tenant", "project", "projects", "app", "apps", "service", "services", "platform",
+    "analytics", "engineering", "dataeng", "ops", "core", "common", "shared", "eu", "us", "emea", "apac", "amer",
+    "region", "east", "west", "north", "south", "central", "global", "default",
     # when
-    "jan", "january", "feb", "february", "mar", "march", "apr", "april", "may", "jun", "june", "jul", "july", "aug", "august",
-    "sep", "sept", "september", "oct", "october", "nov", "november", "dec", "december",
+    "jan", "january", "feb", "february", "mar", "march", "apr", "april", "may", "jun", "june", "jul", "july", "aug",
+    "august", "sep", "sept", "september", "oct", "october", "nov", "november", "dec", "december",
 }  # fmt: skip
 # A whole area, whoever it is named after: `northwind-lake`. What is handed out is its owner's: `bigcommerce_feed`.
 PLACE_WORDS = {
-    "landing", "landingzone", "dropzone", "zone", "prod", "production", "lake", "datalake", "lakehouse", "warehouse", "dwh",
-    "bucket", "s3", "platform", "db", "database", "pg", "postgres", "postgresql",
+    "landing", "landingzone", "dropzone", "zone", "prod", "production", "lake", "datalake", "lakehouse", "bucket", "s3",
+    "platform", "pg", "postgres", "postgresql",
 }  # fmt: skip
 # Whose an area is, whatever that is called; and an export of RDS has the name that its task was given.
 OWNER_WORDS = {
-    "team", "dept", "department", "org", "company", "client", "tenant", "project", "app", "cluster", "analytics", "platform",
-    "export", "pg", "postgres", "postgresql",
+    "team", "dept", "department", "org", "company", "client", "tenant", "project", "app", "cluster", "store", "site",
+    "analytics", "platform", "export", "pg", "postgres", "postgresql",
 }  # fmt: skip
+OWNER_ENDINGS = ("company", "corp", "project")  # mycompany
 # Words that a job adds to a table's name without changing what the file holds.
 JOB_WORDS = {
     "full", "incr", "incremental", "cdc", "delta", "snapshot", "export", "exported", "extract", "extracted", "unload",
@@ -615,20 +618,16 @@ def _unknown_words(name: str) -> tuple[str, ...]:
     Four words with hyphens are a name that somebody gave to all that is theirs.
     """
     words = _WORD.findall(name)
-    if not words or words[0] in OWNER_WORDS or words[-1] in PLACE_WORDS or name.count("-") > 2:
+    if not words or words[0] in OWNER_WORDS or words[-1] in PLACE_WORDS or name.count("-") > 2 or name.endswith(".db"):
         return ()
     return tuple([word for word in words if not _is_landing_word(word)])
 
 
 def _is_landing_word(word: str) -> bool:
     bare = word.rstrip("0123456789")
-    return (
-        word in LANDING_WORDS
-        or bare in LANDING_WORDS
-        or bare in ("", "q", "v")
-        or word in FREQUENCIES
-        or weigh(word) > 0
-    )
+    if bare in LANDING_WORDS or bare in ("", "q", "v") or bare.endswith(OWNER_ENDINGS):
+        return True
+    return word in LANDING_WORDS or word in FREQUENCIES or weigh(word) > 0
 
 
 def says_something_else(name: str) -> bool:

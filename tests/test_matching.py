@@ -331,6 +331,7 @@ def test_the_folders_of_the_prefix_are_no_reason_against() -> None:
         ("mysql8/orders.csv", MatchOutcome.SET_ASIDE, "another system: mysql"),
         ("schema=hr/orders.csv", MatchOutcome.SET_ASIDE, "another schema: hr"),
         ("dms/hr/orders/LOAD00000001.csv", MatchOutcome.SET_ASIDE, "another schema: hr"),
+        ("acme/orders.csv", MatchOutcome.DOUBTFUL, "unknown folder: acme"),
         ("in/preorders.csv", MatchOutcome.NO_TABLE, "names no table"),
         ("in/users.csv", MatchOutcome.AMBIGUOUS, "ambiguous"),
     ],
@@ -338,7 +339,49 @@ def test_the_folders_of_the_prefix_are_no_reason_against() -> None:
 def test_an_outcome_for_programs_and_a_rule_for_people(key: str, outcome: MatchOutcome, rule: str) -> None:
     (found,) = match_s3_objects([key], [row("public.orders"), row("a.users"), row("b.users")])
     assert (found.outcome, found.rule) == (outcome, rule)
-    assert len(found.candidates) == (2 if outcome is MatchOutcome.AMBIGUOUS else 0)
+    assert len(found.candidates) == {MatchOutcome.AMBIGUOUS: 2, MatchOutcome.DOUBTFUL: 1}.get(outcome, 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_known"),
+    [
+        ("acme/orders.csv", False),
+        ("in/acme/orders.csv", False),
+        ("acme/2025/09/21/orders.csv", False),
+        ("acme/orders/part-0.csv", False),
+        ("public/acme/orders.csv", False),
+        ("source=acme/orders/part-0.csv", False),
+        ("acme_exports/orders.csv", False),
+        ("timed_out/orders.csv", False),
+        ("prod_copy/orders.csv", False),
+        # words on the way, and in other forms
+        ("exports/orders.csv", True),
+        ("Exports2/orders.csv", True),
+        ("nightly-exports-2025-09-21/orders.csv", True),
+        ("v2/q3/orders.csv", True),
+        ("region=acme/orders.csv", True),
+        # places, and whose they are
+        ("acme-lake/orders.csv", True),
+        ("team-acme/orders.csv", True),
+        ("acme-shop-of-shoes/orders.csv", True),
+        # names of the source, and what is laid out by them
+        ("public_exports/orders.csv", True),
+        ("db/orders.csv", True),
+        ("users/orders.csv", True),
+        ("orders_2025/orders.csv", True),
+        ("shop-public-orders/shop-public-orders+0+1.json", True),
+        ("acme/public/orders.csv", True),
+        ("exports/acme/public.orders/1/part-0.parquet", True),
+        ("acme/public.orders/1/part-0.parquet", False),
+    ],
+)
+def test_a_folder_of_which_nothing_is_known_is_a_doubt(key: str, is_known: bool) -> None:
+    tables = [row("public.orders"), row("public.users")]
+    (found,) = match_s3_objects([key], tables)
+    assert found.outcome is (MatchOutcome.MATCHED if is_known else MatchOutcome.DOUBTFUL)
+    assert (found.table_qualified_name or found.candidates[0]) == tables[0][0]
+    (chosen,) = match_s3_objects([key], tables, prefix=key.rpartition("/")[0] + "/")
+    assert chosen.outcome is MatchOutcome.MATCHED
 
 
 # Tables and columns

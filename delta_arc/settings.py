@@ -308,4 +308,4 @@ def _check_hours(text: str, faults: list[str]) -> float:
 
 
 def _is_placeholder(value: str) -> bool:
-    return bool(re.match(r"(https?://)?your-", value))
+    return bool(re.match(r"(https?://)?your[-_]", value))

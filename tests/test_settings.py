@@ -96,6 +96,11 @@ def test_a_placeholder_is_told_in_one_sentence(name: str) -> None:
     assert fault.startswith(f"{name} still has the placeholder of .env.example")
 
 
+def test_the_token_of_other_examples_is_a_placeholder_too() -> None:
+    (fault,) = faults(ATLAN_API_TOKEN="your_api_token_here")
+    assert fault == "ATLAN_API_TOKEN still has the placeholder of .env.example: put your API token there."
+
+
 def test_every_fault_of_an_unfilled_example_is_told_once() -> None:
     told = faults(**example())
     assert [fault.split()[0] for fault in told] == list(example())

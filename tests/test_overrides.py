@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,8 +15,15 @@ from delta_arc.coverage import explain_columns, explain_tables
 from delta_arc.entities import Flow
 from delta_arc.evidence import Evidence, Ground
 from delta_arc.hops import find_hops, group_datasets
-from delta_arc.matching import TARGET_TYPES, match_s3_objects, tables_in
-from delta_arc.overrides import Overrides, override_columns, override_objects, override_tables, parse_overrides
+from delta_arc.matching import TARGET_TYPES, MatchOutcome, ObjectMatch, match_s3_objects, tables_in
+from delta_arc.overrides import (
+    Overrides,
+    explain_captures,
+    override_columns,
+    override_objects,
+    override_tables,
+    parse_overrides,
+)
 from delta_arc.pairing import match_columns, match_tables
 from runtime.errors import SettingsError
 
@@ -98,7 +106,22 @@ WRONG = {
     "table nothing goes to nothing": "line 1: it has no name but nothing",
     "never nothing to FACTS": "line 1: never needs two tables",
     "column public/orders/missing is ID": "line 1: there is no PostgreSQL column",
-    "table audit/orders goes to FACTS\ntable audit/orders goes to PUBLIC/ORDERS": "lines 1 and 2 contradict each other",
+    "table audit/orders goes to FACTS\ntable audit/orders goes to nothing": "lines 1 and 2 contradict each other",
+    "table */o* goes to FACTS\ntable */*s goes to PUBLIC/ORDERS": "lines 1 and 2 contradict each other",
+    "table public/* goes to PUBLIC/*\nnever public/* to PUBLIC/*": "lines 1 and 2 contradict each other",
+    "table public/* goes to PUBLIC/*\ntable nothing goes to PUBLIC/*": "lines 1 and 2 contradict each other",
+    "object in/{tabel}.csv is {table}": "line 1: {tabel} is none of {database}, {schema}, {table}",
+    "object in/x.csv is public/{table}": "line 1: {table} is on the right only",
+    "object in/{schema}/{table}.csv is public/{table}": "line 1: {schema} is on the left only",
+    "object in/{table}.csv is nothing": "line 1: a name in braces says nothing here",
+    "object in/*.csv is public/*": "line 1: * cannot stand for a name here: write {table} on both sides",
+    "table public/* goes to */STG_*": "line 1: there are more * on the right than on the left",
+    "table public/* goes to PUBLIC/?_*": "line 1: what is carried over is * or a name in braces",
+    "table public/orders goes to {schema}/FACTS": "line 1: {schema} is on the right only",
+    "table nothing goes to {schema}/FACTS": "line 1: {schema} is on the right only",
+    "table public/* goes to MISSING": "line 1: there is no Snowflake table MISSING",
+    "never {schema}/* to FACTS": "line 1: never takes each table of the left with each of the right",
+    "column public/*/id is nothing\ncolumn */orders/id is KEY": "contradict each other",
     "table audit/orders goes to FACTS\n\nnever audit/orders to FACTS": "lines 1 and 3 contradict each other",
     "table nothing goes to FACTS\ntable audit/orders goes to FACTS": "contradict each other",
     "column public/orders/id is ID\ncolumn public/orders/id is nothing": "contradict each other",
@@ -121,8 +144,8 @@ def test_all_wrong_lines_are_told_at_once() -> None:
 
 
 def test_patterns_that_decide_a_key_differently_contradict_each_other() -> None:
-    with pytest.raises(SettingsError, match="lines 1 and 2 contradict"):
-        matched_objects("object in/* is public/orders\nobject in/x9.csv is nothing")
+    with pytest.raises(SettingsError, match=r"lines 1 and 2 contradict each other about in/x9\.csv"):
+        matched_objects("object in/x9* is public/orders\nobject *n/x9.* is nothing")
 
 
 def test_lines_that_fit_nothing_are_told() -> None:
@@ -135,9 +158,213 @@ def test_lines_that_fit_nothing_are_told() -> None:
     ]
 
 
+def test_the_more_specific_line_decides_about_an_object() -> None:
+    orders, audit = SOURCES[0][0], SOURCES[2][0]
+    lines = ["object in/* is nothing", "object in/x*.csv is audit/orders", "object in/x9.csv is public/orders"]
+    for text in ("\n".join(lines), "\n".join(reversed(lines))):
+        found = {key: table for key, (table, _) in matched_objects(text).items()}
+        assert (found["in/x9.csv"], found["in/x10.csv"], found["in/orders.csv"]) == (orders, audit, None)
+
+
+def test_a_line_that_others_outdo_is_not_told_as_unused() -> None:
+    overrides = parse("object in/x9* is nothing\nobject in/x9.csv is public/orders")
+    _, used = override_objects(overrides, match_s3_objects(KEYS, SOURCES))
+    assert used == {1, 2}
+
+
+MANY = assets(
+    "default/postgres/1",
+    *("shop/public/order", "shop/public/order_items", "shop/public/Orders", "shop/audit/orders", "shop/a/b_c"),
+    *("shop/a_b/c", "shop/public/items"),
+)
+
+
+def captured(line: str, *keys: str) -> tuple[dict[str, str | None], list[str]]:
+    overrides = parse_overrides("o.txt", line, MANY, TARGETS)
+    decided, _ = override_objects(
+        overrides, [ObjectMatch(key, None, "names no table", MatchOutcome.NO_TABLE) for key in keys]
+    )
+    tables = {match.key: match.table_qualified_name for match in decided}
+    return {
+        key: table and table.removeprefix("default/postgres/1/shop/") for key, table in tables.items()
+    }, explain_captures(overrides, decided)
+
+
+def test_a_name_in_braces_is_the_longest_table_that_there_is() -> None:
+    found, told = captured(
+        "object in/*_{table}_* is public/{table}",
+        *("in/prod_order_items_1.csv", "in/prod_order_1.csv", "in/dev_ORDERS_x.csv", "in/p_order_x_items_1.csv"),
+        *("in/prod_nothing_1.csv", "in/prod_other_1.csv", "out/prod_order_1.csv"),
+    )
+    assert found == {
+        "in/prod_order_items_1.csv": "public/order_items",
+        "in/prod_order_1.csv": "public/order",
+        "in/dev_ORDERS_x.csv": "public/Orders",
+        "in/p_order_x_items_1.csv": None,
+        "in/prod_nothing_1.csv": None,
+        "in/prod_other_1.csv": None,
+        "out/prod_order_1.csv": None,
+    }
+    assert told == [
+        "o.txt line 1 finds no PostgreSQL table for 2 S3 objects that it fits, like in/prod_nothing_1.csv: "
+        "object in/*_{table}_* is public/{table}",
+        "o.txt line 1 finds more than one PostgreSQL table for 1 S3 object that it fits, like in/p_order_x_items_1.csv "
+        "(public/items or public/order): object in/*_{table}_* is public/{table}",
+    ]
+
+
+def test_a_schema_in_braces_counts_too() -> None:
+    found, told = captured(
+        "object in/{schema}.{table}.csv is {schema}/{table}", "in/audit.orders.csv", "in/x.orders.csv"
+    )
+    assert found == {"in/audit.orders.csv": "audit/orders", "in/x.orders.csv": None}
+    assert len(told) == 1
+    found, told = captured("object in/{schema}_{table}.csv is {schema}/{table}", "in/a_b_c.csv")
+    assert found == {"in/a_b_c.csv": None}
+    assert "(a/b_c or a_b/c)" in told[0]
+
+
+def test_a_name_in_braces_that_is_no_table_leaves_the_next_line_to_decide() -> None:
+    found, _ = captured(
+        "object in/prod_{table}_*.csv is public/{table}\nobject in/prod_* is audit/orders", "in/prod_x_1.csv"
+    )
+    assert found == {"in/prod_x_1.csv": "audit/orders"}
+
+
+LANDED = [
+    *assets("default/snowflake/1", *(f"SHOP/RAW/STG_{name}" for name in ("ORDERS", "ODD", "ITEMS"))),
+    *assets("default/snowflake/1", "SHOP/MART/ORDERS"),
+    ["default/snowflake/1/SHOP/MART/ORDERS_V", "ORDERS_V", "View"],
+    ["default/snowflake/1/SHOP/RAW/ORDERS", "ORDERS", "View"],
+]
+LEFT = assets("default/postgres/1", "shop/public/orders", "shop/public/items", "shop/public/none", "shop/audit/orders")
+
+
+def landed(text: str) -> tuple[dict[str, set[str | None]], Overrides]:
+    overrides = parse_overrides("o.txt", text, LEFT, LANDED)
+    decided, _ = override_tables(overrides, match_tables(LEFT, LANDED, overrides.forbidden))
+    found: dict[str, set[str | None]] = {}
+    for pair in decided:
+        target = pair.target and pair.target.removeprefix("default/snowflake/1/SHOP/")
+        found.setdefault(pair.source.removeprefix("default/postgres/1/shop/"), set()).add(target)
+    return found, overrides
+
+
+def test_what_a_star_stands_for_is_carried_over() -> None:
+    found, overrides = landed("table public/* goes to RAW/STG_*")
+    assert found["public/orders"] == {"RAW/STG_ORDERS"}
+    assert found["public/items"] == {"RAW/STG_ITEMS"}
+    assert found["public/none"] == {None}
+    assert overrides.notes == [
+        "o.txt line 1 says nothing of 1 of the 3 PostgreSQL tables that it fits, like default/postgres/1/shop/public/none: "
+        "there is not one Snowflake table RAW/STG_none"
+    ]
+    assert landed("table x* goes to RAW/STG_*")[1].notes == ["o.txt line 1 fits nothing: table x* goes to RAW/STG_*"]
+    assert landed("table {schema}/{table} goes to RAW/STG_{table}")[0]["public/items"] == {"RAW/STG_ITEMS"}
+
+
+def test_a_table_may_go_to_several_and_to_a_view() -> None:
+    text = "table public/orders goes to STG_ORDERS\ntable public/orders goes to ORDERS_V"
+    assert landed(text)[0]["public/orders"] == {"RAW/STG_ORDERS", "MART/ORDERS_V"}
+    text = "table public/o* goes to RAW/STG_o*\ntable public/o* goes to MART/o*"
+    assert landed(text)[0]["public/orders"] == {"RAW/STG_ORDERS", "MART/ORDERS"}
+    # Where a table and a view have the name, it is the table's.
+    assert landed("table public/items goes to ORDERS")[0]["public/items"] == {"MART/ORDERS"}
+
+
+def test_the_more_specific_line_decides_about_a_table() -> None:
+    lines = [
+        "table public/* goes to RAW/STG_*",
+        "table public/orders goes to MART/ORDERS",
+        "table */o* goes to nothing",
+    ]
+    for text in ("\n".join(lines), "\n".join(reversed(lines))):
+        found, _ = landed(text)
+        assert found["public/orders"] == {"MART/ORDERS"}
+        assert found["audit/orders"] == {None}
+        assert found["public/items"] == {"RAW/STG_ITEMS"}
+    assert landed("table public/* goes to nothing\ntable */o* goes to ORDERS_V")[0]["public/orders"] == {None}
+
+
+def test_never_and_nothing_outdo_patterns_that_are_less_specific() -> None:
+    stars = "table public/* goes to RAW/STG_*\n"
+    assert landed(stars + "never public/items to RAW/STG_ITEMS")[0]["public/items"] == {None}
+    assert landed(stars + "table nothing goes to STG_ITEMS")[0]["public/items"] == {None}
+    assert landed("never */* to */*\ntable public/* goes to RAW/STG_*")[0]["public/orders"] == {"RAW/STG_ORDERS"}
+    found, overrides = landed("never *  to MART/*")
+    assert found["public/orders"] == {None}
+    assert (LEFT[0][0], "default/snowflake/1/SHOP/MART/ORDERS") in overrides.forbidden
+    assert (LEFT[0][0], "default/snowflake/1/SHOP/RAW/STG_ORDERS") not in overrides.forbidden
+    _, overrides = landed("table nothing goes to RAW/*\ntable public/orders goes to STG_ORDERS")
+    assert {line.value.rpartition("/")[2] for line in overrides.of("table") if not line.subject} == {
+        "STG_ODD", "STG_ITEMS", "ORDERS",
+    }  # fmt: skip
+
+
+def test_columns_of_all_tables_are_renamed_by_one_line() -> None:
+    sources = assets("default/postgres/1", "s/a", "s/b", "t/a", columns=("id", "cust_id", "x_no"))
+    targets = assets("default/snowflake/1", "S/A", "S/B", "T/A", columns=("ID", "CUSTOMER_KEY", "X_NUMBER", "X_NO"))
+    text = "column s/*/cust_id is CUSTOMER_KEY\ncolumn */*_no is *_NUMBER\ncolumn b/x_no is X_NO\ncolumn s/*/y is ID"
+    overrides = parse_overrides("o.txt", text, sources, targets)
+
+    def renamed(at: int) -> tuple[set[tuple[str, str]], frozenset[int]]:
+        left, right = sources[at + 1 : at + 4], targets[at // 4 * 5 + 1 : at // 4 * 5 + 5]
+        pairs, used = override_columns(overrides, match_columns(left, right), left, right)
+        return {(one[1], other[1]) for one, other in pairs}, used
+
+    assert renamed(0) == ({("id", "ID"), ("cust_id", "CUSTOMER_KEY"), ("x_no", "X_NUMBER")}, {1, 2})
+    assert renamed(4) == ({("id", "ID"), ("cust_id", "CUSTOMER_KEY"), ("x_no", "X_NO")}, {1, 3})
+    assert renamed(8) == ({("id", "ID"), ("x_no", "X_NUMBER")}, {2})
+    assert overrides.unused({1, 2, 3}, "column") == ["o.txt line 4 fits nothing: column s/*/y is ID"]
+    # A pattern says nothing of a target that has no such column.
+    left, right = sources[1:4], targets[1:2]
+    pairs, used = override_columns(overrides, match_columns(left, right), left, right)
+    assert ([(one[1], other[1]) for one, other in pairs], used) == ([("id", "ID")], frozenset())
+
+
+def test_a_column_of_a_table_with_two_targets_may_be_called_differently() -> None:
+    sources = assets("default/postgres/1", "s/a", columns=("id", "k"))
+    targets = assets("default/snowflake/1", "RAW/A", "MART/A", columns=("ID", "KEY"))
+    text = "table s/a goes to RAW/A\ntable s/a goes to MART/A\ncolumn a/k is MART/A/KEY\ncolumn a/k is RAW/A/ID"
+    overrides = parse_overrides("o.txt", text, sources, targets)
+    for at, name in ((1, "ID"), (4, "KEY")):
+        pairs, _ = override_columns(overrides, [], sources[1:3], targets[at : at + 2])
+        assert [(one[1], other[1]) for one, other in pairs] == [("k", name)]
+
+
+def test_patterns_that_would_be_compared_with_too_much_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("delta_arc.overrides.MOST_COMPARED", 6)
+    with pytest.raises(SettingsError) as raised:
+        parse("table */* goes to nothing\ntable */o* goes to nothing\ntable */*s goes to nothing")
+    assert [fault[:12] for fault in raised.value.faults] == ["o.txt line 3"]
+
+
+@pytest.mark.parametrize("kinds", ["object", "object {", "table"])
+def test_ten_thousand_lines_and_a_hundred_thousand_names_take_seconds(kinds: str) -> None:
+    sources = [[f"default/postgres/1/d/s{at % 9}/t{at}_x", f"t{at}_x", "Table"] for at in range(10_000)]
+    lines = {
+        "object": [f"object */t{at}_*_end.csv is t{at}_x" for at in range(10_000)],
+        "object {": ["object in/*-{table}_* is {table}"],
+        "table": [f"table s{at % 9}/t{at}_* goes to nothing" for at in range(10_000)],
+    }[kinds]
+    keys = [
+        f"in/2025/v{at % 3}-t{at % 10_000}_x_{at}_end.csv".replace("-", "-" if "{" in kinds else "/")
+        for at in range(100_000)
+    ]
+    start = time.process_time()
+    overrides = parse_overrides("o.txt", "\n".join(lines), sources, [])
+    decided, used = override_objects(overrides, [ObjectMatch(key, None, "", MatchOutcome.NO_TABLE) for key in keys])
+    assert time.process_time() - start < 20
+    if kinds == "table":
+        assert len(overrides.targets_of) == 10_000
+    else:
+        assert len(used) == len(lines)
+        assert all(match.table_qualified_name for match in decided)
+
+
 # What is printed can be pasted
 
-NAME = st.text(st.sampled_from(["a", "B", "é", " ", "'", '"', "#", "*", "[", "]", "?", "\\", ".", "_", "1", "-"]), min_size=1, max_size=6).filter(str.strip)  # fmt: skip
+NAME = st.text(st.sampled_from(["a", "B", "é", " ", "'", '"', "#", "*", "[", "]", "?", "{", "}", "\\", ".", "_", "1", "-"]), min_size=1, max_size=6).filter(str.strip)  # fmt: skip
 
 
 @settings(max_examples=60, deadline=None)

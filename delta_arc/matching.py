@@ -43,6 +43,8 @@ class MatchOutcome(Enum):
     """A table's name, but in a folder of other content (`rejected`), or of another system or schema (`mysql`)."""
     DOUBTFUL = "doubtful"
     """A table's name, but in a folder of which nobody knows what it holds; the table is its one candidate."""
+    OUT_OF_SCOPE = "out of scope"
+    """A table's that is out of scope; see `delta_arc.scope`."""
     NO_TABLE = "no table"
     AMBIGUOUS = "ambiguous"
     OVERRIDDEN = "overridden"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from delta_arc.scope import Scope, parse_scope
 from runtime.embedded import SANDBOX_FOLDER
 from runtime.environment import (
     LOG_LEVELS,
@@ -20,7 +21,7 @@ from runtime.environment import (
     warn_of_unknown_settings,
 )
 from runtime.errors import SettingsError
-from runtime.terminal import configure_logging
+from runtime.terminal import MOST_OF_A_NAME, configure_logging, mask, visible
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -58,6 +59,8 @@ class Settings:
     postgres_cache_file: Path
     snowflake_cache_file: Path
     overrides_file: Path
+    postgres_scope: Scope
+    snowflake_scope: Scope
     read_file_headers: bool
     max_requests_per_minute: int
     lineage_page: Path | None
@@ -99,7 +102,7 @@ SANDBOX_DEFAULTS = {
 # What belongs to one tenant and means nothing to another.
 TENANT_SETTINGS = (
     "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", "OVERRIDES_FILE",
-    "REQUIRE_TENANT", *SANDBOX_DEFAULTS,
+    "POSTGRES_SCOPE", "SNOWFLAKE_SCOPE", "REQUIRE_TENANT", *SANDBOX_DEFAULTS,
 )  # fmt: skip
 
 
@@ -157,6 +160,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         postgres_cache_file=_check_path(values, "POSTGRES_CACHE_FILE", "postgres_assets_cache.json", faults),
         snowflake_cache_file=_check_path(values, "SNOWFLAKE_CACHE_FILE", "snowflake_assets_cache.json", faults),
         overrides_file=_check_overrides_file(values, sandbox, faults),
+        postgres_scope=_check_scope(values, "POSTGRES_SCOPE", faults),
+        snowflake_scope=_check_scope(values, "SNOWFLAKE_SCOPE", faults),
         read_file_headers=_check_boolean(values, "READ_FILE_HEADERS", "true", faults),
         max_requests_per_minute=_check_limit(values.get("ATLAN_MAX_REQUESTS_PER_MINUTE", "300"), faults),
         lineage_page=_check_page(environment, sandbox, faults),
@@ -234,6 +239,16 @@ def _check_boolean(values: Mapping[str, str], name: str, default: str, faults: l
     if text not in ("true", "false"):
         faults.append(f"{name} is {shown(values[name])}: use true or false.")
     return text == "true"
+
+
+def _check_scope(values: Mapping[str, str], name: str, faults: list[str]) -> Scope:
+    try:
+        return parse_scope(values.get(name, ""))
+    except ValueError as error:
+        faults.append(
+            f"{name} cannot be read ({visible(mask(str(error)), MOST_OF_A_NAME)}): write it like public/*, !*/tmp_*."
+        )
+        return Scope()
 
 
 def _check_limit(text: str, faults: list[str]) -> int:

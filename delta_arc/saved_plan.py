@@ -36,6 +36,8 @@ def describe_world(
             "bucket": s3["bucket_qualified_name"],
             "prefix": settings.s3_prefix,
             "objects in the whole bucket": str(s3["bucket_object_count"]),
+            "POSTGRES_SCOPE": settings.postgres_scope.text,
+            "SNOWFLAKE_SCOPE": settings.snowflake_scope.text,
             "READ_FILE_HEADERS": str(settings.read_file_headers).lower(),
         },
         "Override": {f"line {number}": line for number, line in enumerate(overrides, 1)},

@@ -166,11 +166,16 @@ class Overrides:
 
     def pattern_line(self, pattern: str, table: str | None) -> str:
         """The line that says which table the objects carry that a pattern fits, or none."""
+        pattern = f"[{pattern[0]}]{pattern[1:]}" if pattern == NOTHING else pattern
         return f"object {shlex.quote(pattern)} is {self._name(self.postgres, table)}"
 
     def table_line(self, source: str | None, target: str | None) -> str:
         """The line that says where a table goes; None is nothing."""
         return f"table {self._name(self.postgres, source)} goes to {self._name(self.snowflake, target)}"
+
+    def schema_line(self, schema: str) -> str:
+        """The line that says that all tables of a schema go to nothing."""
+        return f"table {shlex.quote(_seen('/'.join(schema.rsplit('/', 2)[-2:])) + '/*')} goes to {NOTHING}"
 
     def column_line(self, source: str | None, target: str | None) -> str:
         """The line that says where a column goes; None is nothing."""

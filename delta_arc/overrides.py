@@ -79,9 +79,17 @@ class Never:
 
 
 class Forbidden:
-    """The pairs of a source and a target that lines forbid: `(source, target) in forbidden`."""
+    """The pairs of a source and a target that lines forbid, by `never` or as they say that one of both goes elsewhere or has
+    no partner: `(source, target) in forbidden`."""
 
-    def __init__(self, nevers: Iterable[Never]) -> None:
+    def __init__(self, nevers: Iterable[Never], lines: Iterable[Line] = ()) -> None:
+        self._targets: dict[str, set[str]] = defaultdict(set)
+        self._without_source: set[str] = set()
+        for line in lines:
+            if line.subject:
+                self._targets[line.subject].add(line.value)
+            else:
+                self._without_source.add(line.value)
         self._by_source: dict[str, list[Never]] = defaultdict(list)
         for never in nevers:
             for source in never.sources:
@@ -95,7 +103,11 @@ class Forbidden:
         if not isinstance(pair, tuple):
             return False
         source, target = pair
-        return any(target in never.targets for never in self._by_source.get(source, ()))
+        if source in self._targets:
+            return target not in self._targets[source]
+        return target in self._without_source or any(
+            target in never.targets for never in self._by_source.get(source, ())
+        )
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,7 @@ class Overrides:
     @cached_property
     def forbidden(self) -> Forbidden:
         """The pairs of source and target tables that lines forbid."""
-        return Forbidden(self.nevers)
+        return Forbidden(self.nevers, self.of("table"))
 
     @cached_property
     def targets_of(self) -> Mapping[str, Sequence[Line]]:
@@ -649,17 +661,18 @@ def override_tables(overrides: Overrides, pairs: Iterable[TablePair]) -> tuple[l
             if _last_folded(source) in names:
                 forbidding[source] = never.line
                 used.add(never.line.number)
+    withheld = {_last_folded(line.value): line for line in overrides.of("table") if not line.subject}
     decided = []
     for pair in pairs:
-        if lines := overrides.targets_of.get(pair.source):
+        if forcing := overrides.targets_of.get(pair.source):
             decided += [
-                TablePair(pair.source, line.value or None, f"override line {line.number}", MatchOutcome.OVERRIDDEN)
-                for line in lines
+                TablePair(pair.source, one.value or None, f"override line {one.number}", MatchOutcome.OVERRIDDEN)
+                for one in forcing
             ]
             continue
-        if pair.source in forbidding and not pair.target and not pair.candidates:
+        line = forbidding.get(pair.source) or withheld.get(_last_folded(pair.source))
+        if line and not pair.target and not pair.candidates:
             # It is the line that leaves it without a table of its name.
-            line = forbidding[pair.source]
             pair = TablePair(pair.source, None, f"override line {line.number}", MatchOutcome.OVERRIDDEN)
         decided.append(pair)
     return decided, frozenset(used)

@@ -301,6 +301,21 @@ def test_never_and_nothing_outdo_patterns_that_are_less_specific() -> None:
     }  # fmt: skip
 
 
+def test_a_table_that_a_line_sends_elsewhere_claims_no_other() -> None:
+    # Both are called orders, and MART/ORDERS is the only table of that name.
+    assert landed("")[0]["public/orders"] == landed("")[0]["audit/orders"] == {None}
+    for line in ("table audit/* goes to nothing", "table audit/orders goes to STG_ODD", "never audit/* to MART/*"):
+        assert landed(line)[0]["public/orders"] == {"MART/ORDERS"}, line
+    overrides = landed("table nothing goes to MART/*")[1]
+    decided, _ = override_tables(overrides, match_tables(LEFT, LANDED, overrides.forbidden))
+    (pair,) = (pair for pair in decided if pair.source.endswith("public/items"))
+    assert pair.outcome is MatchOutcome.NO_TABLE
+    targets = [row for row in LANDED if "MART/ORDERS" in row[0] and row[2] != "View"]
+    overrides = parse_overrides("o.txt", "table nothing goes to MART/ORDERS", LEFT, targets)
+    decided, _ = override_tables(overrides, match_tables(LEFT, targets, overrides.forbidden))
+    assert [pair.rule for pair in decided if "orders" in pair.source] == ["override line 1"] * 2
+
+
 def test_columns_of_all_tables_are_renamed_by_one_line() -> None:
     sources = assets("default/postgres/1", "s/a", "s/b", "t/a", columns=("id", "cust_id", "x_no"))
     targets = assets("default/snowflake/1", "S/A", "S/B", "T/A", columns=("ID", "CUSTOMER_KEY", "X_NUMBER", "X_NO"))

@@ -176,6 +176,8 @@ REJECTS = ("rejected/{table}.csv", "{table}/_quarantine/part-00000.json", "error
            "{table}/rejects/{dashed}.csv", "archive/{table}_{day}.csv", "backup/{table}.csv", "test/{table}.csv")  # fmt: skip
 STRAYS = ("dq_report.csv", "summary.csv", "notes.txt", "README.md", "_SUCCESS", "manifest.json", "row_counts.csv",
           "{table}_summary.csv", "{table}_errors.csv", "schema.json", "{table}.csv.md5")  # fmt: skip
+NEAR_NAMES = ("{table}_archive.csv", "pre{table}.csv", "{table}_history_{day}.csv", "{table}_backup.csv", "old_{table}.csv",
+              "{table}_errors_{day}.csv", "{table}_test.csv", "{table}_summary_{day}.csv")  # fmt: skip
 OTHER_SYSTEMS = ("mysql/{table}.csv", "oracle/{table}_{day}.csv", "salesforce/{table}/{dashed}.csv", "erp2/{table}.csv",
                  "partner_feed/{table}_{day}.csv", "sap/{table}/part-00000.csv")  # fmt: skip
 
@@ -183,6 +185,17 @@ OTHER_SYSTEMS = ("mysql/{table}.csv", "oracle/{table}_{day}.csv", "salesforce/{t
 def same(name: str) -> str:
     """The letters and digits of a name: what is left where case and underscores differ."""
     return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def pairs_of(source: Table, target: Table) -> list[tuple[str, str]]:
+    """The columns of the same names: but for case, and, where that leaves no doubt, but for underscores."""
+    own = [name for name in target.columns if not name.startswith("_")]
+    pairs = []
+    for name in source.columns:
+        alike = [other for other in own if same(other) == same(name)]
+        exact = [other for other in alike if other.casefold() == name.casefold()]
+        pairs += [(name, other) for other in exact or alike]
+    return pairs
 
 
 def camel(name: str) -> str:
@@ -311,10 +324,9 @@ class Builder:
                 self.true(Kind.LOAD, item.key, target.qualified_name)
         if source and target:
             told = [{same(name) for name in item.columns} for item in objects if item.columns is not None]
-            landed = {same(name): name for name in target.columns if not name.startswith("_")}
-            for name in source.columns:
-                if same(name) in landed and (not told or any(same(name) in columns for columns in told)):
-                    self.true(Kind.COLUMN, source.column(name), target.column(landed[same(name)]))
+            for name, landed in pairs_of(source, target):
+                if not told or any(same(name) in columns for columns in told):
+                    self.true(Kind.COLUMN, source.column(name), target.column(landed))
 
     def true(self, kind: Kind, left: str, right: str) -> None:
         self.world.true.add(Edge(kind, left, right))
@@ -322,11 +334,15 @@ class Builder:
     def may_be(self, kind: Kind, left: str, right: str) -> None:
         self.world.undecided.add(Edge(kind, left, right))
 
-    def may_be_of(self, source: Table | None, item: StoredObject, target: Table | None) -> None:
+    def may_be_of(self, source: Table | None, item: StoredObject, target: Table | None, columns: bool = False) -> None:
+        """Say that nobody can tell whether an object carries the source and is loaded into the target."""
         if source:
             self.may_be(Kind.EXTRACT, source.qualified_name, item.key)
         if target:
             self.may_be(Kind.LOAD, item.key, target.qualified_name)
+        if source and target and columns:
+            for name, landed in pairs_of(source, target):
+                self.may_be(Kind.COLUMN, source.column(name), target.column(landed))
 
     def copy(self, entity: str | None = None, schema: str = "") -> tuple[Table, Table]:
         """A source table and the table that it lands in."""
@@ -417,11 +433,7 @@ def schemas_that_columns_tell_apart(make: Builder) -> None:
     target = make.target(entity, make.as_landed(own.columns), "SALES")
     item = make.put_table(f"{entity}_20250921.csv", own.columns)
     # A name alone would be ambiguous, and some would rather be told than go by the columns.
-    make.may_be_of(own, item, target)
-    for name in own.columns:
-        for landed in target.columns:
-            if same(name) == same(landed):
-                make.may_be(Kind.COLUMN, own.column(name), target.column(landed))
+    make.may_be_of(own, item, target, columns=True)
 
 
 def contested_landing(make: Builder) -> None:
@@ -466,11 +478,7 @@ def production_and_development(make: Builder) -> None:
         return
     make.connect(source, objects, None)
     for item in objects:
-        make.may_be(Kind.LOAD, item.key, target.qualified_name)
-    for name in source.columns:
-        for column in landed:
-            if same(name) == same(column):
-                make.may_be(Kind.COLUMN, source.column(name), target.column(column))
+        make.may_be_of(source, item, target, columns=True)
 
 
 def one_variant_column(make: Builder) -> None:
@@ -490,12 +498,37 @@ def no_landing(make: Builder) -> None:
     """Exported, and loaded nowhere that Atlan knows of; or only into a near name, or under a view."""
     entity = make.new_entity()
     source = make.source(entity, make.columns_of(entity))
-    near = make.random.choice(("none", "staging", "view"))
-    if near == "staging":
-        make.target(f"STG_{entity}", make.as_landed(source.columns))
-    if near == "view":
+    near = make.random.choice(
+        ("", "", f"STG_{entity}", f"{entity}_STAGING", entity.removesuffix("s"), f"{entity}_HISTORY")
+    )
+    if near:
+        make.target(near if near != entity else f"{entity}_ALL", make.as_landed(source.columns))
+    elif make.random.random() < 0.5:
         make.target(entity, make.as_landed(source.columns), type_name="View")
     make.connect(source, make.dataset(source), None)
+
+
+def no_landing_and_no_proof(make: Builder) -> None:
+    """Without a landing, rows without a header prove nothing, and columns of another table are against it."""
+    entity = make.new_entity()
+    source = make.source(entity, make.columns_of(entity))
+    (key,) = make.keys(source.name, 1, source.schema, [form for form in FORMS if "{ext}" in form])
+    if make.random.random() < 0.5:
+        make.put_table(key, ["id", *ENTITIES[make.new_entity()], "created_at"])
+    else:
+        make.may_be_of(source, make.put_table(key, source.columns, told=False), None)
+
+
+def no_source_and_no_proof(make: Builder) -> None:
+    """Without a source, rows without a header prove nothing, and columns of another table are against it."""
+    entity = make.new_entity()
+    columns = make.columns_of(entity)
+    target = make.target(entity, make.as_landed(columns))
+    (key,) = make.keys(entity, 1, "", [form for form in FORMS if "{ext}" in form])
+    if make.random.random() < 0.5:
+        make.put_table(key, ["id", *ENTITIES[make.new_entity()], "created_at"])
+    else:
+        make.may_be_of(None, make.put_table(key, columns, told=False), target)
 
 
 def no_source(make: Builder) -> None:
@@ -591,11 +624,7 @@ def another_table_in_a_folder(make: Builder) -> None:
     folder = objects[0].key.rpartition("/")[0]
     item = make.put_table(f"{folder}/{other.name}.csv", other.columns, rooted=False)
     # Its name and its columns are the other's, and only the folder is not.
-    make.may_be_of(other, item, other_target)
-    for name in other.columns:
-        for landed in other_target.columns:
-            if same(name) == same(landed):
-                make.may_be(Kind.COLUMN, other.column(name), other_target.column(landed))
+    make.may_be_of(other, item, other_target, columns=True)
 
 
 def nothing_to_read(make: Builder) -> None:
@@ -683,6 +712,48 @@ def everybodys_columns_prove_nothing(make: Builder) -> None:
         make.put_table(key, ["id", *ENTITIES[other], "created_at"])
 
 
+def near_names_of_files(make: Builder) -> None:
+    """A file of a near name has the table's columns, and says that it is something else."""
+    source, target = make.copy()
+    if make.random.random() < 0.7:
+        make.connect(source, make.dataset(source), target)
+    for form in make.random.sample(NEAR_NAMES, 2):
+        make.put_table(make.fill(form, source.name), source.columns)
+
+
+def a_schema_without_files(make: Builder) -> None:
+    """Of two tables of one name and with the same columns, one is exported, and there is one landing."""
+    entity = make.new_entity()
+    columns = make.columns_of(entity)
+    source = make.source(entity, columns, "sales")
+    kind = make.random.choice(("Table", "View"))
+    make.source(entity, columns if kind == "Table" else columns[:4], "reporting", type_name=kind)
+    target = make.target(entity, make.as_landed(columns), "RAW")
+    make.connect(source, make.dataset(source, forms=FORMS_WITH_SCHEMA), target)
+
+
+def two_landings(make: Builder) -> None:
+    """Two tables of the target are alike: which of them is loaded, or whether both are, nobody can tell."""
+    entity = make.new_entity()
+    source = make.source(entity, make.columns_of(entity))
+    landed = make.as_landed(source.columns)
+    targets = [make.target(entity, landed, schema) for schema in ("LAKE_A", "LAKE_B")]
+    objects = make.dataset(source)
+    make.connect(source, objects, None)
+    for item in objects:
+        for target in targets:
+            make.may_be_of(source, item, target, columns=True)
+
+
+def columns_that_are_alike(make: Builder) -> None:
+    """The landing has two columns whose letters are the same; one of them is called just so."""
+    entity = make.new_entity()
+    source = make.source(entity, ENTITIES[entity])
+    twin = next(name for name in source.columns if "_" in name)
+    target = make.target(entity, [*(name.upper() for name in source.columns), twin.replace("_", "").upper()])
+    make.connect(source, make.dataset(source), target)
+
+
 def view_as_source(make: Builder) -> None:
     """What is exported may be a view."""
     entity = make.new_entity()
@@ -703,10 +774,10 @@ Scene = Callable[[Builder], None]
 SCENES: tuple[Scene, ...] = (
     plain_copy, mixed_formats, dropped_and_renamed_columns, loader_columns_of_the_same_names, files_that_lack_columns,
     all_files_lack_a_column, schemas_that_share_a_name, schemas_that_columns_tell_apart, contested_landing, raw_and_mart,
-    mart_alone, production_and_development, one_variant_column, no_landing, no_source, no_source_in_a_schema_of_its_own,
+    mart_alone, production_and_development, one_variant_column, no_landing, no_landing_and_no_proof, no_source, no_source_and_no_proof, no_source_in_a_schema_of_its_own,
     no_files, wrong_content, wrong_content_among_right, strays, rejects, other_system, another_table_in_a_folder,
     nothing_to_read, nothing_to_read_among_files, no_header, words_without_header, odd_headers, wrapped_records,
-    generic_columns_only, everybodys_columns_prove_nothing, view_as_source, target_of_other_columns,
+    generic_columns_only, everybodys_columns_prove_nothing, near_names_of_files, a_schema_without_files, two_landings, columns_that_are_alike, view_as_source, target_of_other_columns,
 )  # fmt: skip
 
 
@@ -716,4 +787,5 @@ def generate_world(seed: int, scenes: Sequence[Scene] = ()) -> GeneratedWorld:
     for scene in scenes or (plain_copy, *make.random.sample(SCENES, SCENES_A_WORLD)):
         make.scene = scene.__name__
         scene(make)
+    make.world.undecided -= make.world.true
     return make.world

@@ -789,3 +789,57 @@ def generate_world(seed: int, scenes: Sequence[Scene] = ()) -> GeneratedWorld:
         scene(make)
     make.world.undecided -= make.world.true
     return make.world
+
+
+# =====================================================================================================================
+# One more file
+# =====================================================================================================================
+
+
+def any_file(random: Random, world: GeneratedWorld) -> StoredObject:
+    """A file that could turn up in the landing zone of a world, under a key that it does not have yet: any name of the
+    generator's, any content, before or after all others or between them."""
+    at = random.choice((NOW - timedelta(days=900), NOW - timedelta(days=random.randrange(40)), NOW + timedelta(days=1)))
+    key = _any_key(random, world, at)
+    while key in world.objects:
+        key = f"{key.rpartition('/')[0]}/more/{key.rpartition('/')[2]}"
+    columns = _any_columns(random, world)
+    body = random.choice(
+        (b"", b"\x1f\x8bno gzip", random.randbytes(300), b"PAR1 and nothing else", b"{", b"Some words.\n")
+    )
+    if columns:
+        rows = make_rows(random, columns)
+        extension = random.choice(("csv", "csv.gz", "json", "jsonl", "tsv"))
+        body = (
+            write_table(extension, columns, rows, random)
+            if random.random() < 0.8
+            else write_csv(columns, rows, header=False)
+        )
+    return StoredObject(key, body, at, tuple(columns))
+
+
+def _any_key(random: Random, world: GeneratedWorld, at: datetime) -> str:
+    """A key beside another one, with its name or a name of no table; or a key of any form under the prefix."""
+    make = Builder(random.randrange(1 << 30))
+    beside, _, file_name = random.choice(sorted(world.objects)).rpartition("/")
+    stem, _, extension = file_name.partition(".")
+    name = random.choice([table.name.lower() for table in (*world.sources, *world.targets)] + [*ENTITIES])
+    sibling = random.choice(
+        (f"{stem}_{at:%Y%m%d}", f"{stem}_part{random.randrange(90)}", "part-00077", "data", "summary")
+    )
+    form = random.choice((*FORMS, *FORMS_WITH_SCHEMA, *STRAYS, *REJECTS, *OTHER_SYSTEMS, *NEAR_NAMES))
+    folder = f"{beside}/" if beside else ""
+    if random.random() < 0.6:
+        return f"{folder}{sibling}.{random.choice((extension, 'csv', 'json'))}"
+    return random.choice((world.prefix, folder)) + make.fill(form, name, random.choice(world.sources).schema, at)
+
+
+def _any_columns(random: Random, world: GeneratedWorld) -> list[str]:
+    """Columns of a table of the world, or some of them, or of another one, or everybody's; or none at all."""
+    own = list(random.choice((*world.sources, *world.targets)).columns)
+    return random.choice(
+        (
+            [], own, random.sample(own, random.randrange(1, len(own) + 1)), [*own, "batch"], [*OTHER_COLUMNS],
+            [own[0], "check_name", "passed"], [*GENERIC], [*ENTITIES[random.choice(list(ENTITIES))]], ["id", "created_at"],
+        )
+    )  # fmt: skip

@@ -74,11 +74,15 @@ class Fault:
 def read_back(client: AtlanClient, world: GeneratedWorld) -> dict[Edge, str]:
     """The edges of a world that Atlan has, from the inputs and outputs of its processes, with the ground that each tells."""
     found: dict[Edge, str] = {}
-    for process in _search(client, world):
-        ground = f"{process.name}: {process.additional_etl_context or 'no ground is told'}"
+    processes = sorted(_search(client, world), key=lambda process: process.qualified_name or "")
+    grounds: dict[str, str] = {}
+    for process in processes:
+        name = process.qualified_name or ""
+        told = process.additional_etl_context or grounds.get(name.partition("/column/")[0], "no ground is told")
+        grounds[name] = told
         for left in process.inputs or ():
             for right in process.outputs or ():
-                found[_edge(left, right, world)] = ground
+                found[_edge(left, right, world)] = told
     return found
 
 
@@ -111,7 +115,8 @@ def find_faults(world: GeneratedWorld, found: Mapping[Edge, str], told: Sequence
     for edge in sorted(found.keys() - world.true - world.undecided):
         faults.append(_fault("wrong", edge, world, found[edge]))
     for edge in sorted(world.true - found.keys()):
-        about = [sentence for sentence in told if edge.left in sentence or edge.right in sentence]
+        names = [name.rpartition("/")[0] if edge.kind is Kind.COLUMN else name for name in (edge.left, edge.right)]
+        about = [sentence for sentence in told if any(name in sentence for name in names)]
         faults.append(_fault("missed", edge, world, "; ".join(about) or "nothing is told"))
     return faults
 

@@ -138,6 +138,12 @@ ENTITIES: dict[str, tuple[str, ...]] = {
     "users": ("login", "display_name", "locale", "last_seen", "time_zone"),
     "deliveries": ("delivery_id", "driver", "route_code", "departed_at", "signature"),
     "contracts_signed": ("contract_id", "party", "signed_on", "term_months", "governing_law"),
+    # Tables whose names have words that, as folders, say that something else is in them, or name another system.
+    "audit_log": ("audit_id", "actor", "verb", "happened_at", "ip_address"),
+    "order_status": ("status_id", "order_id", "status_text", "valid_from", "changed_by"),
+    "test_results": ("result_id", "lab_code", "measured_at", "reading_amount", "unit_name"),
+    "stripe_charges": ("charge_id", "card_brand", "charged_at", "charge_amount", "payer"),
+    "error_codes": ("error_number", "severity", "explanation", "introduced_on", "retired_on"),
     "machines": ("machine_id", "serial_number", "model", "commissioned_on", "firmware"),
 }
 MARTS: tuple[str, ...] = ("day", "revenue_sum", "row_total", "share_of_wallet", "rank_in_region", "moving_average")
@@ -158,12 +164,15 @@ FORMS = (
     "{table}/year={year}/month={month}/day={dom}/{hex}.{ext}",
     "{table}/part-0000{n}-{uuid}-c000.snappy.parquet",
     "daily/{dashed}/{table}.{ext}",
+    "{table}/{table}_{day}.{ext}",
+    "{table}/{year}/{month}/{table}-{dashed}.{ext}",
     "{kebab}/{dashed}/data.{ext}",
 )
 FORMS_WITH_SCHEMA = (
     "{schema}/{table}.{ext}",
     "{schema}/{table}_{day}.{ext}",
     "{schema}.{table}_{day}.{ext}",
+    "{schema}/{table}/{table}_{day}_{time}.{ext}",
     "{schema}/{table}/LOAD0000000{n}.csv",
     "topics/{db}.{schema}.{table}/partition={n}/{db}.{schema}.{table}+{n}+000000{number}.json",
     "exp/export-{number}/{db}/{db}.{schema}.{table}/1/part-0000{n}-{uuid}.gz.parquet",

@@ -365,6 +365,12 @@ def _disagree(by_file: _Naming, by_folder: _Naming, anonymous: bool, folders: Se
     return anonymous or (by_folder.parted and not by_folder.generic)
 
 
+def _is_named_by(folder: FolderReading, tables: Sequence[_Table], index: TableIndex) -> bool:
+    """Whether a folder is called like one of these tables, so that its words are the table's: `order_status/…`."""
+    own = {table.row[0] for table in tables}
+    return any(table.row[0] in own for table in index.find(folder.name)[0])
+
+
 _DMS_LOAD = re.compile(r"load[0-9a-f]{8}")
 
 
@@ -377,6 +383,8 @@ def _reason_against(found: _Naming, stem: str, directory: Directory, chosen: int
         if folder.told_schema and folder.schema not in index.schemas:
             return f"another schema: {folder.told_schema}"
         if position == own_folder or folder.schema in index.schemas or folder.schema in index.databases:
+            continue
+        if (folder.other or folder.system) and _is_named_by(folder, found.tables, index):
             continue
         if folder.system:
             return f"another system: {folder.system}"

@@ -144,6 +144,14 @@ ENTITIES: dict[str, tuple[str, ...]] = {
     "test_results": ("result_id", "lab_code", "measured_at", "reading_amount", "unit_name"),
     "stripe_charges": ("charge_id", "card_brand", "charged_at", "charge_amount", "payer"),
     "error_codes": ("error_number", "severity", "explanation", "introduced_on", "retired_on"),
+    # Tables whose names have words of jobs, dates and counters.
+    "daily_sales": ("sale_id", "sold_on", "till", "gross_takings_amount", "cashier"),
+    "current_balances": ("account_number", "balance_amount", "as_of_date", "branch", "overdraft_amount"),
+    "export_jobs": ("job_id", "requested_by", "target_path", "finished_at", "attempts_made"),
+    "batch_runs": ("run_id", "batch_label", "started_at", "host_name", "exit_signal"),
+    "orders_2024": ("legacy_order_id", "buyer", "ordered_on", "net_total_amount", "clerk"),
+    "raw_materials": ("material_id", "grade", "melting_point", "supplier_ref", "stocked_on"),
+    "part_numbers": ("part_id", "drawing", "revision_letter", "released_on", "engineer"),
     "machines": ("machine_id", "serial_number", "model", "commissioned_on", "firmware"),
 }
 MARTS: tuple[str, ...] = ("day", "revenue_sum", "row_total", "share_of_wallet", "rank_in_region", "moving_average")
@@ -319,7 +327,9 @@ class Builder:
         chance = self.random.random()
         if chance < 0.1:
             return [name.upper() for name in columns]
-        return ["Op", *columns] if chance < 0.15 else list(columns)
+        if chance < 0.15:
+            return [name.replace("_", " ").title() for name in columns]
+        return ["Op", *columns] if chance < 0.2 else list(columns)
 
     # Truth
 
@@ -494,7 +504,7 @@ def one_variant_column(make: Builder) -> None:
     """A landing of whole records: a single column beside the loader's own."""
     entity = make.new_entity()
     source = make.source(entity, make.columns_of(entity))
-    variant = make.random.choice(("RECORD", "V", "RAW_DATA"))
+    variant = make.random.choice(("RECORD", "V", "RAW_DATA", "EVERYTHING"))
     target = make.target(entity, [variant, *make.random.sample(LOADERS, 2)])
     forms = [form for form in (*FORMS, *FORMS_WITH_SCHEMA) if "{ext}" in form]
     keys = make.keys(source.name, 2, source.schema, [form.replace("{ext}", "jsonl") for form in forms])

@@ -568,6 +568,15 @@ def no_source_in_a_schema_of_its_own(make: Builder) -> None:
     make.connect(None, [item], target)
 
 
+def another_system_lands_beside(make: Builder) -> None:
+    """Another system's table of the same name, told by a folder, lands in the schema that is called so."""
+    source, target = make.copy()
+    make.connect(source, make.dataset(source), target)
+    beside = make.target(source.name, make.as_landed(OTHER_COLUMNS), "SALESFORCE")
+    item = make.put_table(f"salesforce/{source.name}/{make.fill('{dashed}', source.name)}.csv", OTHER_COLUMNS)
+    make.connect(None, [item], beside)
+
+
 def no_files(make: Builder) -> None:
     """The same table on both sides, and nothing in the landing zone."""
     make.copy()
@@ -748,7 +757,10 @@ def a_schema_without_files(make: Builder) -> None:
     kind = make.random.choice(("Table", "View"))
     make.source(entity, columns if kind == "Table" else columns[:4], "reporting", type_name=kind)
     target = make.target(entity, make.as_landed(columns), "RAW")
-    make.connect(source, make.dataset(source, forms=FORMS_WITH_SCHEMA), target)
+    objects = make.dataset(source, forms=FORMS_WITH_SCHEMA)
+    make.connect(source, objects, target if kind == "View" else None)
+    for item in objects:  # tomorrow the other one may be exported, too
+        make.may_be_of(source, item, target, columns=True)
 
 
 def two_landings(make: Builder) -> None:
@@ -793,7 +805,7 @@ Scene = Callable[[Builder], None]
 SCENES: tuple[Scene, ...] = (
     plain_copy, mixed_formats, dropped_and_renamed_columns, loader_columns_of_the_same_names, files_that_lack_columns,
     all_files_lack_a_column, schemas_that_share_a_name, schemas_that_columns_tell_apart, contested_landing, raw_and_mart,
-    mart_alone, production_and_development, one_variant_column, no_landing, no_landing_and_no_proof, no_source, no_source_and_no_proof, no_source_in_a_schema_of_its_own,
+    mart_alone, production_and_development, one_variant_column, no_landing, no_landing_and_no_proof, no_source, no_source_and_no_proof, no_source_in_a_schema_of_its_own, another_system_lands_beside,
     no_files, wrong_content, wrong_content_among_right, strays, rejects, other_system, another_table_in_a_folder,
     nothing_to_read, nothing_to_read_among_files, no_header, words_without_header, odd_headers, wrapped_records,
     generic_columns_only, everybodys_columns_prove_nothing, near_names_of_files, a_schema_without_files, two_landings, columns_that_are_alike, view_as_source, target_of_other_columns,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from delta_arc.chains import column_processes, group_datasets, table_processes
+from delta_arc.chains import column_processes, table_processes
 from delta_arc.entities import Flow, RegisteredObject, make_bucket, make_s3_object
 from delta_arc.evidence import gather_evidence
+from delta_arc.hops import find_hops, group_datasets, match_rest
 from delta_arc.matching import columns_by_parent, match_s3_objects
 from delta_arc.overrides import parse_overrides
 from delta_arc.pairing import match_tables
@@ -37,19 +38,16 @@ def plan_edges(world: GeneratedWorld) -> set[Edge]:
             names = {"bucket": flow.bucket, "bucket_name": "b", "prefix": world.prefix}
             entity = make_s3_object(bucket, listed)
             objects[key] = {**listed, **names, "qualified_name": entity["attributes"]["qualifiedName"]}
+    overrides = parse_overrides("", "", sources, targets)
     pairs = match_tables(sources, targets)
-    matches = match_s3_objects(objects, sources, world.prefix)
-    datasets = group_datasets(pairs, matches, objects)
-    columns = {table: [row[1] for row in rows] for table, rows in columns_by_parent(sources).items()}
+    matches = match_rest(match_s3_objects(objects, sources, world.prefix), pairs, targets, overrides, world.prefix)
+    datasets = group_datasets(matches, objects)
+    columns = {table: [row[1] for row in rows] for table, rows in columns_by_parent([*sources, *targets]).items()}
     evidence = gather_evidence(Objects(world), "b", datasets, columns)
-    chains = table_processes(flow, pairs, datasets, evidence, [*sources, *targets])
-    loads = {load["attributes"]["qualifiedName"]: ends for _, load, ends in chains}
-    wanted, *_ = column_processes(loads, sources, targets, parse_overrides("", "", sources, targets))
-    return {
-        edge
-        for process in (*(extract for extract, _, _ in chains), *(load for _, load, _ in chains), *wanted)
-        for edge in _edges(process["attributes"])
-    }
+    hops = find_hops(flow, pairs, datasets, evidence, ())
+    extracts, loads, ends = table_processes(flow, hops, [*sources, *targets])
+    wanted, *_ = column_processes(ends, sources, targets, overrides)
+    return {edge for process in (*extracts, *loads, *wanted) for edge in _edges(process["attributes"])}
 
 
 def _edges(attributes: dict[str, Any]) -> list[Edge]:

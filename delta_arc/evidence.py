@@ -174,8 +174,8 @@ def conclude(
 ) -> Evidence:
     """What the objects of a dataset tell together; `told` is what those that were asked say, by key.
 
-    Each object is judged for itself. One with other columns is left out, and so is one that has few, and others of its
-    own, where another object proves what the table's files look like. What was not asked is as its kind is: the objects
+    Each object is judged for itself. One with other columns is left out, and so is one that has few of the table's, lacks
+    others, and has its own instead: tables that refer to each other share a key. What was not asked is as its kind is: the objects
     whose keys differ in digits only. A column is absent where no object that stays has it. `forced` are the keys that an
     override gives to the table: their columns cannot contradict it.
     """
@@ -184,7 +184,8 @@ def conclude(
     against = {
         key: one.reason
         for key, one in told.items()
-        if one.ground is Ground.CONTRADICTION or (proven and one.ground is Ground.FEW and one.foreign)
+        if one.ground is Ground.CONTRADICTION
+        or (one.ground is Ground.FEW and one.foreign and (proven or len(one.shared) < len(columns)))
     }
     for kind in _kinds(objects):
         asked = [item["key"] for item in kind if item["key"] in told]

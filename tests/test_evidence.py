@@ -83,6 +83,22 @@ def test_a_row_that_may_be_data_decides_nothing(text: str) -> None:
     assert found.reason
 
 
+@pytest.mark.parametrize(
+    ("columns", "table", "ground"),
+    [
+        # `customer_id` is in all that refers to customers.
+        (["customer_id", "email", "phone"], ["order_id", "customer_id", "placed_on", "total"], Ground.CONTRADICTION),
+        (["id", "email", "phone", "created_at"], ["id", "name"], Ground.CONTRADICTION),
+        (["id", "created_at"], ["id", "placed_on", "total", "created_at"], Ground.FEW),
+        (["id", "name", "population"], ["id", "name"], Ground.FEW),
+        (["order_id", "total"], ["order_id", "customer_id", "placed_on", "total"], Ground.HEADER),
+    ],
+)
+def test_a_key_that_is_shared_proves_nothing(columns: list[str], table: list[str], ground: Ground) -> None:
+    told = judge("k", Head(columns=tuple(columns)), table)
+    assert conclude([{"key": "k", "last_modified": 1}], {"k": told}, table).ground == ground
+
+
 @pytest.mark.parametrize("text", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
 def test_other_columns_contradict(text: str) -> None:
     found = judge("k", parse_head(text.encode(), complete=True), TABLE)

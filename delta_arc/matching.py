@@ -441,7 +441,9 @@ def _decide(key: str, found: _Naming, names: Sequence[str], directory: Directory
         if len({(table.database, table.schema, table.name) for table in candidates}) == 1:
             exact = [table for table in candidates if any(table.row[1] in name for name in names)]
             candidates = exact if len(exact) == 1 else candidates
-    if len(candidates) > 1 or (not found.qualified and _other_schema_told(candidates[0], told, index)):
+    if len(candidates) > 1 or (
+        not found.qualified and _other_schema_told(candidates[0], directory.folders[: found.position], index)
+    ):
         return _ambiguous(key, candidates)
     return ObjectMatch(key, candidates[0].row[0], found.rule, MatchOutcome.MATCHED)
 
@@ -454,11 +456,16 @@ def _schema_evidence(table: _Table, told: Sequence[str], written: Sequence[str],
     return as_folder, table.database in told
 
 
-def _other_schema_told(table: _Table, told: Sequence[str], index: TableIndex) -> bool:
-    """Whether a folder is another schema's name: then it is that schema's table, which is not there."""
-    schemas = [name for name in told if name in index.schemas]
-    others = [name for name in schemas if name != table.schema]
-    return bool(others) and (schemas[-1] != table.schema or not index.databases.issuperset(others))
+def _other_schema_told(table: _Table, folders: Sequence[FolderReading], index: TableIndex) -> bool:
+    """Whether a folder is another schema's name: then it is that schema's table, which is not there.
+
+    Around the folder of its own schema, a database may be, or a zone that is called like a schema (`raw/sales/orders`).
+    """
+    named = [folder for folder in folders if folder.schema in index.schemas]
+    others = [folder for folder in named if folder.schema != table.schema]
+    if not others or named[-1].schema != table.schema:
+        return bool(others)
+    return not all(folder.transparent or folder.schema in index.databases for folder in others)
 
 
 def _ambiguous(key: str, tables: Iterable[_Table]) -> ObjectMatch:

@@ -19,13 +19,15 @@ def match_rest(
     overrides: Overrides,
     prefix: str = "",
 ) -> list[ObjectMatch]:
-    """The matches, where an object that names no source table may be one of a Snowflake table that no source lands in."""
+    """The matches, where an object of no source table may be one of a Snowflake table that no source lands in: what is
+    set aside as another system's, too, as that may be a schema of the target.
+    """
     matches = list(matches)
     taken = {pair.target for pair in pairs} | {line.value for line in overrides.of("table")}
     free = [
         row for row in snowflake_assets if row[2] not in ("View", "MaterialisedView", "Column") and row[0] not in taken
     ]
-    keys = [match.key for match in matches if match.outcome is MatchOutcome.NO_TABLE]
+    keys = [match.key for match in matches if match.outcome in (MatchOutcome.NO_TABLE, MatchOutcome.SET_ASIDE)]
     found = {match.key: match for match in match_s3_objects(keys, free, prefix) if match.table_qualified_name}
     return [found.get(match.key, match) for match in matches]
 

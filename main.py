@@ -66,6 +66,7 @@ from delta_arc.matching import (
 )
 from delta_arc.overrides import (
     Overrides,
+    explain_captures,
     override_objects,
     override_tables,
     parse_overrides,
@@ -76,6 +77,7 @@ from delta_arc.pairing import TablePair, match_tables
 from delta_arc.plan import MAX_REMOVE, Plan, Step, check_limits, compare, make_plan, planned_outcomes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
+from delta_arc.scope import in_scope, objects_in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings, get_settings
 from delta_arc.showing import log_plan
 from delta_arc.writing import apply_steps, remove_assets
@@ -545,16 +547,17 @@ def create_table_lineage(
     """
     settings = settings or get_settings()
     objects = _registered(s3_objects, settings)
-    overrides = _read_overrides(postgres_assets, snowflake_assets, settings)
-    sources, targets = tables_in(postgres_assets), tables_in(snowflake_assets, TARGET_TYPES)
+    postgres, snowflake = _in_scope(postgres_assets, snowflake_assets, settings)
+    sources, targets = tables_in(postgres), tables_in(snowflake, TARGET_TYPES)
+    overrides = _read_overrides(postgres, snowflake, settings)
     by_key, prefix = {item["key"]: item for item in objects}, objects[0]["prefix"] if objects else ""
-    pairs, lines = override_tables(overrides, match_tables(postgres_assets, snowflake_assets, overrides.forbidden))
-    matches = match_s3_objects(by_key, postgres_assets, prefix)
-    matches = match_rest(matches, pairs, snowflake_assets, overrides, prefix)
-    matches, more_lines = override_objects(overrides, matches)
-    log_lines(f"⚠️ {sentence}" for sentence in overrides.unused(lines | more_lines, "object", "never"))
+    pairs, lines = override_tables(overrides, match_tables(postgres, snowflake, overrides.forbidden))
+    matches = objects_in_scope(match_s3_objects(by_key, postgres_assets, prefix), postgres)
+    matches, more_lines = override_objects(overrides, match_rest(matches, pairs, snowflake, overrides, prefix))
+    unused = overrides.unused(lines | more_lines, "object", "never")
+    log_lines(f"⚠️ {sentence}" for sentence in [*unused, *explain_captures(overrides, matches)])
     datasets = group_datasets(matches, by_key)
-    evidence = _read_evidence(datasets, pairs, [*postgres_assets, *snowflake_assets], matches, settings)
+    evidence = _read_evidence(datasets, pairs, [*postgres, *snowflake], matches, settings)
     report = TableLineage(evidence=evidence, overrides=overrides)
     hops: list[Hop] = []
     # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
@@ -568,7 +571,7 @@ def create_table_lineage(
         ]
         report.existing = read_assets(get_atlan_client(settings=settings), "Process", prefixes, PROCESS_ATTRIBUTES)
         hops = find_hops(flow, pairs, datasets, evidence, report.existing)
-        extracts, loads, ends = table_processes(flow, hops, [*postgres_assets, *snowflake_assets])
+        extracts, loads, ends = table_processes(flow, hops, [*postgres, *snowflake])
         steps = [
             Step("Extract processes", compare(extracts, report.existing)),
             Step("Load processes", compare(loads, report.existing)),
@@ -576,7 +579,7 @@ def create_table_lineage(
         report.outcomes = _carry_out(steps, into, dry_run, settings)
         report.doubted = doubted_processes(flow, pairs, evidence)
         report.loads = {name: load for name, load in ends.items() if name not in report.absent}
-    report.coverage = explain_tables(pairs, matches, targets, evidence, hops, overrides)
+    report.coverage = explain_tables(pairs, matches, postgres, snowflake, evidence, hops, overrides)
     report.unmatched = [*report.coverage.unmatched]
     return report
 
@@ -614,6 +617,20 @@ def _as_registered(
         }
         for item, entity in zip(objects, entities, strict=True)
     ]
+
+
+def _in_scope(
+    postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow], settings: Settings
+) -> tuple[list[AssetRow], list[AssetRow]]:
+    """The assets of both sides that POSTGRES_SCOPE and SNOWFLAKE_SCOPE let in; patterns that fit nothing are told."""
+    sides = []
+    for name, rows, scope in (
+        ("POSTGRES_SCOPE", postgres_assets, settings.postgres_scope),
+        ("SNOWFLAKE_SCOPE", snowflake_assets, settings.snowflake_scope),
+    ):
+        log_lines(f"⚠️ {name}: {pattern} fits no table" for pattern in unused_patterns(rows, scope))
+        sides.append(in_scope(rows, scope))
+    return sides[0], sides[1]
 
 
 def _read_overrides(
@@ -667,8 +684,12 @@ def create_column_lineage(
     """
     settings = settings or get_settings()
     client = get_atlan_client(settings=settings)
-    overrides = (tables and tables.overrides) or _read_overrides(postgres_assets, snowflake_assets, settings)
-    loads = tables.loads if tables else _read_loads(client, postgres_assets, snowflake_assets, overrides)
+    if tables and tables.overrides:
+        overrides, loads = tables.overrides, tables.loads
+    else:
+        postgres, snowflake = _in_scope(postgres_assets, snowflake_assets, settings)
+        overrides = _read_overrides(postgres, snowflake, settings)
+        loads = _read_loads(client, postgres, snowflake, overrides)
     wanted, unmatched, used, doubted = column_processes(loads, postgres_assets, snowflake_assets, overrides)
     log_lines(f"⚠️ {sentence}" for sentence in overrides.unused(used, "column"))
     prefixes = {load.partition("/load/")[0] for load in loads}

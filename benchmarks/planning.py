@@ -23,7 +23,7 @@ from delta_arc.entities import Flow, RegisteredObject, make_bucket, make_s3_obje
 from delta_arc.evidence import conclude, judge, objects_to_ask, parse_head
 from delta_arc.hops import find_hops, group_datasets, match_rest
 from delta_arc.keys import read_folder, read_name
-from delta_arc.matching import match_s3_objects, tables_in
+from delta_arc.matching import match_s3_objects
 from delta_arc.overrides import parse_overrides
 from delta_arc.pairing import match_tables
 from delta_arc.plan import Plan, Step, compare, make_plan
@@ -123,7 +123,7 @@ def plan_run(keys: list[str], sources: list[list[str]], targets: list[list[str]]
         evidence[table] = conclude(items, told, COLUMNS)
     flow = Flow("default/postgres/1", bucket_name, "in/", "default/snowflake/1")
     hops = find_hops(flow, pairs, datasets, evidence, ())
-    coverage = explain_tables(pairs, matches, tables_in(targets), evidence, hops, overrides)
+    coverage = explain_tables(pairs, matches, sources, targets, evidence, hops, overrides)
     extracts, loads, ends = table_processes(flow, hops, [*sources, *targets])
     columns, unmatched, _, _ = column_processes(ends, sources, targets, overrides)
     wanted = {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 
 from delta_arc.entities import last_name
 from delta_arc.evidence import Evidence, Ground
+from delta_arc.fit import is_loaders_own
+from delta_arc.hints import NearTargets, OpenTable, explain_objects, explain_tables_without
 from delta_arc.hops import Hop
-from delta_arc.matching import AssetRow, MatchOutcome, ObjectMatch
+from delta_arc.matching import TARGET_TYPES, AssetRow, MatchOutcome, ObjectMatch, parent_of, tables_in
 from delta_arc.overrides import Overrides
 from delta_arc.pairing import TablePair
 from delta_arc.report import Coverage, Gap, Unmatched
@@ -16,12 +19,16 @@ from delta_arc.report import Coverage, Gap, Unmatched
 def explain_tables(
     pairs: Sequence[TablePair],
     matches: Sequence[ObjectMatch],
-    targets: Iterable[AssetRow],
+    sources: Sequence[AssetRow],
+    targets: Sequence[AssetRow],
     evidence: Mapping[str, Evidence],
     hops: Sequence[Hop],
     overrides: Overrides,
 ) -> Coverage:
-    """The coverage of the lineage: its chains, the hops that stand alone, and what is in neither, with the reason."""
+    """The coverage of the lineage: its chains, the hops that stand alone, and what is in neither, with the reason.
+
+    `sources` and `targets` are the rows of both sides, of tables, views and all else.
+    """
     complete: dict[str, str] = {}
     extracts: dict[str, str] = {}
     loads: dict[str, str] = {}
@@ -34,23 +41,27 @@ def explain_tables(
             extracts[hop.source] = f"{number}: {hop.evidence}"
         elif hop.target:
             loads[hop.target] = f"{number}: {hop.evidence}"
-    carried = {match.table_qualified_name for match in matches}
-    incomplete, unmatched = {}, []
+    tables, contested, incomplete = {row[0]: row for row in sources}, [], {}
+    open_tables: list[OpenTable] = []
     for pair in pairs:
         if pair.source in complete:
             continue
-        found = evidence.get(pair.source)
+        found, row = evidence.get(pair.source), tables[pair.source]
         incomplete[pair.source] = _find_gap(pair, found)
-        if pair.target or pair.outcome is not MatchOutcome.OVERRIDDEN:
-            unmatched += _explain_pair(pair, found, any(carried), overrides)
-    unmatched += _explain_left_out(evidence, {pair.source for pair in pairs}, overrides)
-    unmatched += [_explain_object(match, overrides) for match in matches if _is_open(match)]
+        if not pair.target and pair.contested_target:
+            contested.append(_explain_contested(pair, overrides))
+        elif not pair.target and pair.outcome is not MatchOutcome.OVERRIDDEN:
+            open_tables.append(OpenTable(row, "Snowflake table", pair.rule, pair.candidates))
+        if not found and (pair.target or pair.outcome is not MatchOutcome.OVERRIDDEN):
+            open_tables.append(OpenTable(row, "S3 object"))
+    near = NearTargets.of(targets)
+    unmatched = [*contested, *explain_tables_without(open_tables, sources, near, overrides)]
+    unmatched += _explain_evidence(evidence, {pair.source for pair in pairs}, overrides)
+    unmatched += explain_objects(matches, sources, overrides)
     reached = {pair.target for pair in pairs} | {line.value for line in overrides.of("table") if not line.subject}
-    unmatched += [
-        Unmatched("table", f"Snowflake table {row[0]} has no PostgreSQL table", (overrides.table_line(None, row[0]),))
-        for row in targets
-        if row[0] not in reached and row[0] not in loads
-    ]
+    unmatched += _explain_targets(
+        [row for row in tables_in(targets, TARGET_TYPES) if row[0] not in reached and row[0] not in loads], overrides
+    )
     ends = {pair.source: pair.target for pair in pairs if pair.target and pair.source in incomplete}
     return Coverage(complete, incomplete, tuple(unmatched), ends, extracts, loads)
 
@@ -69,49 +80,46 @@ def _find_gap(pair: TablePair, found: Evidence | None) -> Gap:
     return Gap(parts, " and ".join(filter(None, gaps.values())))
 
 
-def _explain_pair(pair: TablePair, found: Evidence | None, any_object: bool, overrides: Overrides) -> list[Unmatched]:
-    told = []
-    if not pair.target:
-        candidates = f": {', '.join(pair.candidates)}" if pair.candidates else ""
-        ends = [pair.contested_target] if pair.contested_target else pair.candidates or [None]
-        lines = tuple(overrides.table_line(pair.source, end) for end in ends)
-        told.append(
-            Unmatched(
-                "table", f"PostgreSQL table {pair.source} has no Snowflake table ({pair.rule}{candidates})", lines
-            )
-        )
-    if not found:
-        # Where no table has an object, the prefix is wrong, and no line of the overrides would mend that.
-        lines = (overrides.table_line(pair.source, None),) if pair.target and any_object else ()
-        told.append(Unmatched("table", f"PostgreSQL table {pair.source} has no S3 object", lines))
-    elif found.ground is Ground.UNREAD:
-        lines = (overrides.object_line(found.key, pair.source),)
-        sentence = f"PostgreSQL table {pair.source} has no file that can be read, which founds nothing new: {found}"
-        told.append(Unmatched("object", sentence, lines))
-    return told
+def _explain_contested(pair: TablePair, overrides: Overrides) -> Unmatched:
+    others = ", ".join(pair.candidates)
+    sentence = f"PostgreSQL table {pair.source} has no Snowflake table (its one is claimed by {others}, too)"
+    return Unmatched("table", sentence, (pair.source,), (overrides.table_line(pair.source, pair.contested_target),))
 
 
-def _explain_left_out(
+def _explain_evidence(
     evidence: Mapping[str, Evidence], sources: Container[str], overrides: Overrides
 ) -> list[Unmatched]:
-    """The objects whose names say one table and whose columns another."""
+    """The objects whose names say one table and whose columns another, and those that found nothing as they cannot be read."""
     told = []
     for table, found in evidence.items():
+        by_reason: dict[str, list[str]] = defaultdict(list)
         for key, reason in found.left_out.items():
-            lines = [overrides.object_line(key, None)]
-            lines += [overrides.object_line(key, table)] if table in sources else []
-            told.append(Unmatched("object", f"S3 object {key} contradicts {last_name(table)}: {reason}", (*lines,)))
+            by_reason[reason].append(key)
+        for reason, keys in by_reason.items():
+            like = f"{len(keys)} S3 objects contradict" if len(keys) > 1 else f"S3 object {keys[0]} contradicts"
+            like += f" {last_name(table)}{f', like {keys[0]}' if len(keys) > 1 else ''}: {reason}"
+            lines = [overrides.object_line(keys[0], None)]
+            lines += [overrides.object_line(keys[0], table)] if table in sources else []
+            told.append(Unmatched("object", like, (*keys,), (*lines,)))
+        if found.ground is Ground.UNREAD and table in sources:
+            sentence = f"PostgreSQL table {table} has no file that can be read, which founds nothing new: {found}"
+            told.append(Unmatched("object", sentence, (found.key,), (overrides.object_line(found.key, table),)))
     return told
 
 
-def _is_open(match: ObjectMatch) -> bool:
-    return not match.table_qualified_name and match.outcome is not MatchOutcome.OVERRIDDEN
-
-
-def _explain_object(match: ObjectMatch, overrides: Overrides) -> Unmatched:
-    candidates = f": {', '.join(match.candidates)}" if match.candidates else ""
-    lines = tuple(overrides.object_line(match.key, table) for table in match.candidates or [None])
-    return Unmatched("object", f"S3 object {match.key} matches no table ({match.rule}{candidates})", lines)
+def _explain_targets(rows: Iterable[AssetRow], overrides: Overrides) -> list[Unmatched]:
+    """The target tables that nothing lands in, told once for each schema: a warehouse has many that no file fills."""
+    by_schema: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        by_schema[parent_of(row[0], row[1])].append(row[0])
+    told = []
+    for schema, names in by_schema.items():
+        if len(names) == 1:
+            sentence = f"Snowflake table {names[0]} has no PostgreSQL table"
+        else:
+            sentence = f"{len(names)} Snowflake tables of {schema} have no PostgreSQL table, like {names[0]}"
+        told.append(Unmatched("table", sentence, (*names,), (overrides.table_line(None, names[0]),)))
+    return told
 
 
 def explain_columns(
@@ -127,12 +135,12 @@ def explain_columns(
     }
     told = []
     for row in rows:
-        if row[0] in matched or row[0] in decided:
+        if row[0] in matched or row[0] in decided or (side == "PostgreSQL" and is_loaders_own(row[1])):
             continue
         if side == "Snowflake" and row[1] in absent:
             sentence = f"Column {row[0]} is not in the file"
         else:
             sentence = f"Column {row[0]} has no {side} column"
         line = overrides.column_line(row[0], None) if side == "Snowflake" else overrides.column_line(None, row[0])
-        told.append(Unmatched("column", sentence, (line,)))
+        told.append(Unmatched("column", sentence, (row[0],), (line,)))
     return told

@@ -18,28 +18,14 @@ from delta_arc.keys import fold, is_hash, plain, read_name
 from delta_arc.matching import TARGET_TYPES, AssetRow, MatchOutcome, ObjectMatch, tables_in
 from delta_arc.overrides import Overrides
 from delta_arc.patterns import LONGEST_PATTERN, escape, parse_pattern
+from delta_arc.report import Unmatched
 from runtime.terminal import HIDDEN
 
-EXAMPLES = 3  # keys, and near names, that are told of a group
+EXAMPLES = 3  # near names that are told of a group
 MOST_PROVEN = 3_000_000  # keys that patterns are held against, a few seconds of work
 MOST_NEAR = 300  # groups for which near names are looked for
 MOST_COMPARED = 200  # names that one is compared with
 FEW = 5  # groups of one folder that are told one by one
-
-
-@dataclass(frozen=True)
-class Hint:
-    """A group of what is open: `count` objects or tables (its `kind`), the first of them, and lines to choose one from.
-
-    What is no question, but just to be known, `is_note`: it is counted and not warned of.
-    """
-
-    kind: str
-    sentence: str
-    count: int
-    examples: tuple[str, ...]
-    lines: tuple[str, ...] = ()
-    is_note: bool = False
 
 
 # =====================================================================================================================
@@ -51,7 +37,9 @@ _UNTOLD = (MatchOutcome.MATCHED, MatchOutcome.OVERRIDDEN, MatchOutcome.OUT_OF_SC
 _RUN = re.compile(r"(?<![0-9A-Za-z])(?:[0-9]+|[0-9a-fA-F]{7,}(?:-[0-9a-fA-F]{4,})*)(?![0-9A-Za-z])|[0-9]+")
 
 
-def explain_objects(matches: Sequence[ObjectMatch], tables: Iterable[AssetRow], overrides: Overrides) -> list[Hint]:
+def explain_objects(
+    matches: Sequence[ObjectMatch], tables: Iterable[AssetRow], overrides: Overrides
+) -> list[Unmatched]:
     """The hints for the objects that no table has, the largest groups first, and what is only to be known last.
 
     `matches` are those of all objects, after the overrides; `tables` the source tables that an object may carry.
@@ -175,7 +163,7 @@ class _Proof:
         return sum(pattern.fit(key) is not None for key in self._keys[first:last]) == count
 
 
-def _explain_group(group: _Group, near: Sequence[str], overrides: Overrides) -> Hint:
+def _explain_group(group: _Group, near: Sequence[str], overrides: Overrides) -> Unmatched:
     first, count = group.matches[0], len(group.matches)
     keys = sorted(match.key for match in group.matches)
     candidates = f": {', '.join(first.candidates)}" if first.candidates else ""
@@ -192,7 +180,7 @@ def _explain_group(group: _Group, near: Sequence[str], overrides: Overrides) -> 
         if not first.candidates:
             offered.append(None)
         lines = tuple(overrides.pattern_line(group.pattern, table) for table in offered)
-    return Hint("object", sentence, count, tuple(keys[:EXAMPLES]), lines, is_note)
+    return Unmatched("object", sentence, (*keys,), lines, is_note)
 
 
 def _name_in(key: str) -> str:
@@ -318,7 +306,7 @@ class OpenTable:
 
 def explain_tables_without(
     open_tables: Iterable[OpenTable], all_tables: Iterable[AssetRow], targets: NearTargets, overrides: Overrides
-) -> list[Hint]:
+) -> list[Unmatched]:
     """The hints for source tables: one for each that has candidates or near names, and else one for each schema and reason.
 
     `all_tables` are all source tables. A view that lacks something is no fault, as few views are exported: it is a note.
@@ -334,7 +322,7 @@ def explain_tables_without(
         if near and not is_view:
             lines = tuple(overrides.table_line(table.row[0], name) for name in near)
             hints.append(
-                Hint("table", f"PostgreSQL table {table.row[0]} has {_why(table, near)}", 1, (table.row[0],), lines)
+                Unmatched("table", f"PostgreSQL table {table.row[0]} has {_why(table, near)}", (table.row[0],), lines)
             )
         else:
             groups[table.row[0].rpartition("/")[0], table.missing, table.reason, is_view].append(table)
@@ -346,8 +334,8 @@ def explain_tables_without(
         else:
             sentence = f"{len(names)} PostgreSQL {kind}s of {schema} have {_why(found[0])}, like {names[0]}"
             line = overrides.schema_line(schema) if len(names) == sizes[schema] else ""
-        hints.append(Hint("table", sentence, len(names), tuple(names[:EXAMPLES]), (line,) if line else (), is_view))
-    return sorted(hints, key=lambda hint: (hint.is_note, -hint.count, hint.examples))
+        hints.append(Unmatched("table", sentence, (*names,), (line,) if line else (), is_view))
+    return sorted(hints, key=lambda hint: (hint.is_note, -hint.count, hint.names))
 
 
 def _why(table: OpenTable, near: Sequence[str] = ()) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from delta_arc.evidence import explain_ground
 from delta_arc.plan import Plan
-from delta_arc.report import Outcome, Report, Status
+from delta_arc.report import Outcome, Report, Status, count_unmatched
 from lineage_page import Chain, Link, chains_of, describe_chain, name_of, render
 from runtime.atlan import SearchHit
 from runtime.files import replace_file
@@ -57,7 +57,7 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool) -> dict[str, Any]
         "summary": [
             ["Complete chains", f"{complete:,} of {total:,} tables", complete / max(total, 1)],
             *_count_outcomes(report, dry_run),
-            ["Unmatched", len(plan.coverage.unmatched)],
+            ["Unmatched", count_unmatched(plan.coverage.unmatched)],
         ],
         "asset_url": "" if settings["tenant"] == "sandbox" else f"{settings['tenant']}/assets/",
         "chains": [describe_chain(chain, guids) for chain in chains],

@@ -39,11 +39,23 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A table, object or column (its `kind`) that is in no complete chain, and the lines of overrides that settle it."""
+    """Tables, objects or columns (their `kind`) that are in no complete chain for one reason, and the lines of overrides
+    that settle them, to choose one from.
+
+    `names` are their qualified names or keys. What is no question, but just to be known, `is_note`: it is counted and not
+    warned of.
+    """
 
     kind: str
     sentence: str
+    names: tuple[str, ...]
     lines: tuple[str, ...] = ()
+    is_note: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.names)
 
 
 @dataclass(frozen=True)
@@ -153,6 +165,11 @@ def log_lines(lines: Iterable[str]) -> None:
         logger.info("%s", line)
 
 
+def count_unmatched(unmatched: Iterable[Unmatched]) -> int:
+    """How many tables, objects and columns are open, without what is just to be known."""
+    return sum(item.count for item in unmatched if not item.is_note)
+
+
 def summarise(report: Report, dry_run: bool = False, place: str = "") -> None:
     """Log what failed, and the counts; `place` is where it was."""
     words: Mapping[Status, str] = PLANNED_WORDS if dry_run else {}
@@ -164,4 +181,4 @@ def summarise(report: Report, dry_run: bool = False, place: str = "") -> None:
     done = ("Dry run, nothing was written" if dry_run else "Done") + (f" in {place}" if place else "")
     mark = "❌" if report.failed else "⚠️" if report.without_chains else "✅"
     nothing = ", no table has a chain" if report.without_chains else ""
-    logger.info("%s %s: %s, %d unmatched%s", mark, done, told, len(report.unmatched), nothing)
+    logger.info("%s %s: %s, %d unmatched%s", mark, done, told, count_unmatched(report.unmatched), nothing)

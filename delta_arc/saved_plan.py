@@ -80,7 +80,10 @@ def to_document(plan: Plan) -> dict[str, Any]:
             "extracts": dict(plan.coverage.extracts),
             "loads": dict(plan.coverage.loads),
             "incomplete": {table: gap.words for table, gap in plan.coverage.incomplete.items()},
-            "unmatched": [{"what": item.sentence, "overrides": [*item.lines]} for item in plan.coverage.unmatched],
+            "unmatched": [
+                {"what": item.sentence, "names": [*item.names], "overrides": [*item.lines]}
+                for item in plan.coverage.unmatched
+            ],
         },
         "steps": [_step_in_document(step) for step in plan.steps],
         "remove": [

@@ -90,7 +90,10 @@ def show_coverage(coverage: Coverage) -> Iterator[str]:
         )
     for missing, number in sorted(Counter(gap.words for gap in coverage.incomplete.values()).items()):
         yield f"   {number} without: {missing}"
-    told = [[f"⚠️ {item.sentence}", *(f"      {line}" for line in item.lines)] for item in coverage.unmatched]
+    told = [
+        [f"   {item.sentence}"] if item.is_note else [f"⚠️ {item.sentence}", *(f"      {line}" for line in item.lines)]
+        for item in coverage.unmatched
+    ]
     for lines in told[:LINES]:
         yield from lines
     if len(told) > LINES:

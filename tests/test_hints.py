@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from delta_arc import hints as module
 from delta_arc.hints import (
-    Hint,
     NearNames,
     NearTargets,
     OpenTable,
@@ -23,6 +22,7 @@ from delta_arc.hints import (
 from delta_arc.matching import MatchOutcome, ObjectMatch, match_s3_objects
 from delta_arc.overrides import Overrides, override_objects, override_tables, parse_overrides
 from delta_arc.pairing import match_tables
+from delta_arc.report import Unmatched
 
 PLACE = "default/postgres/1/shop"
 SOURCES = [
@@ -35,7 +35,7 @@ def parse(text: str, sources: Sequence[Sequence[str]] = SOURCES, targets: Sequen
     return parse_overrides("o.txt", text, sources, targets)
 
 
-def hinted(keys: Sequence[str], text: str = "") -> tuple[list[ObjectMatch], list[Hint]]:
+def hinted(keys: Sequence[str], text: str = "") -> tuple[list[ObjectMatch], list[Unmatched]]:
     overrides = parse(text)
     matches, _ = override_objects(overrides, match_s3_objects(keys, SOURCES))
     return matches, explain_objects(matches, SOURCES, overrides)
@@ -44,7 +44,7 @@ def hinted(keys: Sequence[str], text: str = "") -> tuple[list[ObjectMatch], list
 def test_files_of_one_folder_are_one_hint_with_a_line_for_each_candidate() -> None:
     keys = [f"in/orders_{day:02d}.csv" for day in range(1, 29)] + ["in/customers.csv"]
     _, (hint,) = hinted(keys)
-    assert (hint.count, hint.examples) == (28, ("in/orders_01.csv", "in/orders_02.csv", "in/orders_03.csv"))
+    assert (hint.count, hint.names[:3]) == (28, ("in/orders_01.csv", "in/orders_02.csv", "in/orders_03.csv"))
     assert hint.sentence == (
         f"28 S3 objects match no table (ambiguous: {PLACE}/audit/orders, {PLACE}/public/orders), like in/orders_01.csv"
     )
@@ -105,8 +105,8 @@ def test_a_pasted_line_settles_its_group_and_nothing_else(keys: list[str], data:
     after, left = hinted(keys, line)
     changed = [one.key for one, other in zip(before, after, strict=True) if one != other]
     assert len(changed) == hint.count
-    assert set(hint.examples) <= set(changed)
-    assert not {key for other in left for key in other.examples} & set(changed)
+    assert set(hint.names[:3]) <= set(changed)
+    assert not {key for other in left for key in other.names} & set(changed)
     assert sum(other.count for other in left) == len(told) - hint.count
 
 

@@ -15,7 +15,7 @@ from delta_arc.coverage import explain_columns, explain_tables
 from delta_arc.entities import Flow
 from delta_arc.evidence import Evidence, Ground
 from delta_arc.hops import find_hops, group_datasets
-from delta_arc.matching import TARGET_TYPES, MatchOutcome, ObjectMatch, match_s3_objects, tables_in
+from delta_arc.matching import MatchOutcome, ObjectMatch, match_s3_objects
 from delta_arc.overrides import (
     Overrides,
     explain_captures,
@@ -405,7 +405,7 @@ def test_a_printed_line_does_what_it_says_and_nothing_else(
         datasets = group_datasets(found, objects)
         ground = {table: Evidence(Ground.NAMES) for table in datasets}
         hops = find_hops(Flow("p", "b", "", "s"), paired, datasets, ground, ())
-        coverage = explain_tables(paired, found, tables_in(targets, TARGET_TYPES), ground, hops, overrides)
+        coverage = explain_tables(paired, found, sources, targets, ground, hops, overrides)
         left, right = sources[1 : 1 + len(columns)], targets[1:2]
         matched, _ = override_columns(overrides, match_columns(left, right), left, right)
         both = {row[0] for pair in matched for row in pair}

@@ -22,7 +22,8 @@ MOST_GAPS = 20  # in a pattern with a capture
 MOST_STEPS = 500  # that are taken to cut one text up
 
 _TOKEN = re.compile(
-    r"(?P<star>\*+)|(?P<one>\?)|\[(?P<not>!)?(?P<set>(?(not)|(?!!))\]?[^\]]+)\]|\{(?P<name>[^{}/]*)\}|.", re.DOTALL
+    r"(?P<star>\*+)|(?P<one>\?)|\[(?P<not>!)?(?P<set>(?(not)|(?!!))(?:\][^\]]*|[^\]]+))\]|\{(?P<name>[^{}/]*)\}|.",
+    re.DOTALL,
 )
 _MAGIC = re.compile(r"[*?\[{]")
 

@@ -69,6 +69,9 @@ def test_names_in_braces_may_be_cut_up_in_several_ways() -> None:
     text = "in/prod_order_items_1.csv"
     assert {text[slice(*spans[1])] for spans in pattern.readings(text)} == {"order", "order_items", "items"}
     assert not list(pattern.readings("in/prod_a/b_1.csv"))
+    assert [text[slice(*spans[0])] for text in ("abxb",) for spans in parse_pattern("a{table}b*").readings(text)] == [
+        "bx"
+    ]
     twice = parse_pattern("{table}/{table}_*.csv")
     assert [spans[0] for spans in twice.readings("orders/ORDERS_1.csv")] == [(0, 6)]
     assert not list(twice.readings("orders/items_1.csv"))

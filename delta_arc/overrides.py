@@ -468,10 +468,10 @@ def _value_rank(line: Line) -> Rank:
 def _most_specific(lines: Sequence[Line], side: int) -> list[Line]:
     """The lines whose subject (0) or value (1) is the most specific one, without those that repeat what one says."""
     best = max(line.ranks[side] for line in lines)
-    found: dict[tuple[str, str], Line] = {}
+    found: dict[str, Line] = {}
     for line in lines:
         if line.ranks[side] == best:
-            found.setdefault((line.value, "" if best[0] else line.given), line)
+            found.setdefault(line.value, line)
     return list(found.values())
 
 

@@ -77,6 +77,16 @@ def test_a_folder_of_strangers_is_one_hint() -> None:
     assert all("images/*" not in line for hint in found for line in hint.lines)
 
 
+def test_a_pattern_that_would_fit_another_is_made_narrower() -> None:
+    _, found = hinted(["in/x1.csv", "in/x2.csv", "in/x_zzz.csv"])
+    assert [hint.lines[-1] for hint in found] == ["object 'in/x[0-9].csv' is nothing", "object in/x_zzz.csv is nothing"]
+    _, found = hinted(["in/defaced.csv", "in/effaced.csv", "in/2dd664f9.csv"])
+    assert [hint.count for hint in found] == [1, 1, 1]
+    # Keys are no longer than 1,024 bytes, patterns of them may be.
+    _, found = hinted([f"in/{digit * 1000}.csv" for digit in "12"] + ["in/x.csv"])
+    assert sum(hint.count for hint in found) == 3
+
+
 def test_what_was_set_aside_for_a_reason_is_a_note() -> None:
     _, (hint,) = hinted(["rejected/customers_1.csv", "rejected/customers_2.csv"])
     assert (hint.is_note, hint.count) == (True, 2)

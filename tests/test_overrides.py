@@ -268,6 +268,9 @@ def test_a_table_may_go_to_several_and_to_a_view() -> None:
     assert landed(text)[0]["public/orders"] == {"RAW/STG_ORDERS", "MART/ORDERS_V"}
     text = "table public/o* goes to RAW/STG_o*\ntable public/o* goes to MART/o*"
     assert landed(text)[0]["public/orders"] == {"RAW/STG_ORDERS", "MART/ORDERS"}
+    text = "table public/o* goes to RAW/STG_o*\ntable public/*s goes to RAW/STG_*s\ntable public/o* goes to MART/o*"
+    overrides = landed(text.replace("*s", "*rs"))[1]
+    assert len(overrides.targets_of[LEFT[0][0]]) == 1  # the longer one, told once
     # Where a table and a view have the name, it is the table's.
     assert landed("table public/items goes to ORDERS")[0]["public/items"] == {"MART/ORDERS"}
 

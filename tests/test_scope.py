@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delta_arc.matching import MatchOutcome, match_s3_objects
+from delta_arc.matching import MatchOutcome, ObjectMatch, match_s3_objects
 from delta_arc.scope import Scope, in_scope, objects_in_scope, parse_scope, unused_patterns
 from delta_arc.settings import read_settings
 from runtime.errors import SettingsError
@@ -89,6 +89,9 @@ def test_an_object_of_a_table_that_nobody_looks_at_is_no_other_tables() -> None:
         MatchOutcome.OUT_OF_SCOPE, MatchOutcome.MATCHED, MatchOutcome.MATCHED,
     ]  # fmt: skip
     assert objects_in_scope(match_s3_objects(keys, ROWS), ROWS) == match_s3_objects(keys, ROWS)
+    refused = ObjectMatch("x", None, "other columns", MatchOutcome.NO_TABLE, (rows[4][0], f"{PLACE}/shop/audit/orders"))
+    (left,) = objects_in_scope([refused], rows)
+    assert (left.outcome, left.candidates) == (MatchOutcome.NO_TABLE, refused.candidates[:1])
     nothing = objects_in_scope(match_s3_objects(["orders.csv"], ROWS), in_scope(ROWS, parse_scope("x/*")))
     assert nothing[0].outcome is MatchOutcome.OUT_OF_SCOPE
 

@@ -126,7 +126,7 @@ def test_hints_of_a_hundred_thousand_keys_take_seconds() -> None:
     matches = [ObjectMatch(key, None, "names no table", MatchOutcome.NO_TABLE) for key in keys]
     start = time.process_time()
     found = explain_objects(matches, sources, parse("", sources))
-    assert time.process_time() - start < 30
+    assert time.process_time() - start < 60
     assert sum(hint.count for hint in found) == 100_000
 
 

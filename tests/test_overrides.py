@@ -372,7 +372,7 @@ def test_ten_thousand_lines_and_a_hundred_thousand_names_take_seconds(kinds: str
     start = time.process_time()
     overrides = parse_overrides("o.txt", "\n".join(lines), sources, [])
     decided, used = override_objects(overrides, [ObjectMatch(key, None, "", MatchOutcome.NO_TABLE) for key in keys])
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 60  # where each line met each key, it would be many minutes
     if kinds == "table":
         assert len(overrides.targets_of) == 10_000
     else:

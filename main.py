@@ -54,7 +54,7 @@ from delta_arc.entities import (
 )
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
 from delta_arc.fit import keeps_records
-from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, match_rest
+from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, is_doubtful, match_rest, settle_doubtful
 from delta_arc.matching import (
     TARGET_TYPES,
     AssetRow,
@@ -556,8 +556,9 @@ def create_table_lineage(
     matches, more_lines = override_objects(overrides, match_rest(matches, pairs, snowflake, overrides, prefix))
     unused = overrides.unused(lines | more_lines, "object", "never")
     log_lines(f"⚠️ {sentence}" for sentence in [*unused, *explain_captures(overrides, matches)])
-    datasets = group_datasets(matches, by_key)
+    datasets = group_datasets(matches, by_key, settings.read_file_headers)
     evidence = _read_evidence(datasets, pairs, [*postgres, *snowflake], matches, settings)
+    matches = settle_doubtful(matches, evidence)
     report = TableLineage(evidence=evidence, overrides=overrides)
     hops: list[Hop] = []
     # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
@@ -659,7 +660,8 @@ def _read_evidence(
             columns[pair.source] = own
     bucket = next(iter(datasets.values()))[0]["bucket_name"]
     forced = {match.key for match in matches if match.outcome is MatchOutcome.OVERRIDDEN}
-    return gather_evidence(get_s3_client(settings), bucket, datasets, columns, forced)
+    doubtful = {match.key for match in matches if is_doubtful(match)}
+    return gather_evidence(get_s3_client(settings), bucket, datasets, columns, forced, doubtful)
 
 
 # =====================================================================================================================

@@ -76,6 +76,8 @@ class Evidence:
     reason: str = ""
     absent: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    # The keys of objects whose names leave a doubt, which nothing proves to be the table's.
+    unproven: frozenset[str] = frozenset()
     # Whether two files say so, and not just copies of one: one file alone is no reason to remove anything.
     is_agreed: bool = False
     told: tuple[Told, ...] = ()
@@ -199,7 +201,9 @@ def conclude(
         first = newest_first[0]
         is_agreed = len({etags[one.key] for one in newest_first}) > 1
         against |= {item["key"]: first.reason for item in objects if item["key"] not in against}
-        return Evidence(Ground.CONTRADICTION, first.key, first.reason, (), against, is_agreed, (*newest_first,))
+        return Evidence(
+            Ground.CONTRADICTION, first.key, first.reason, (), against, is_agreed=is_agreed, told=(*newest_first,)
+        )
     telling = [one for one in staying if one.ground is Ground.HEADER]
     if not any(one.ground is Ground.NAMES for one in staying):  # which may have the others
         telling = telling or [one for one in staying if one.ground is Ground.FEW]
@@ -208,7 +212,7 @@ def conclude(
     is_agreed = len({etags[one.key] for one in telling}) > 1
     ground = min((one.ground for one in staying), key=[*Ground].index, default=Ground.NAMES)
     first = next((one for one in staying if one.ground is ground), Told("", ground, "none of its objects was asked"))
-    return Evidence(ground, first.key, first.reason, absent, against, is_agreed, (*newest_first,))
+    return Evidence(ground, first.key, first.reason, absent, against, is_agreed=is_agreed, told=(*newest_first,))
 
 
 def _unforced(told: Told) -> Told:
@@ -247,9 +251,11 @@ def gather_evidence(
     datasets: Mapping[str, Sequence[Mapping[str, Any]]],
     columns: Mapping[str, Sequence[str]],
     forced: Container[str] = (),
+    doubtful: Container[str] = (),
 ) -> dict[str, Evidence]:
     """The evidence for each table, from the objects of its dataset; `columns` are the names in the tables, and `forced`
-    the keys that an override gives to a table.
+    the keys that an override gives to a table. Those that are `doubtful` need columns that prove them, and of one of the
+    tables only whose datasets they are in; a dataset of which no object is left has no evidence.
 
     All objects of a small dataset are asked, and of a large one the newest few of each kind; see `conclude`. Whatever one
     object holds, or S3 answers for it, is that object's reason. The time is bounded, for one object and for all; what
@@ -275,11 +281,35 @@ def gather_evidence(
         logger.warning(
             "⚠️ %d file headers were not read, as S3 takes too long: they found no new lineage", reading.missed
         )
+    unproven = _find_unproven(datasets, told, doubtful)
+    evidence = {}
+    for table, objects in datasets.items():
+        left = [item for item in objects if item["key"] not in unproven[table]]
+        if left and columns.get(table):
+            said = {key: one for key, one in told[table].items() if key not in unproven[table]}
+            evidence[table] = replace(conclude(left, said, columns[table], forced), unproven=unproven[table])
+        elif left:
+            evidence[table] = Evidence(Ground.NAMES, reason="the table has no known columns", unproven=unproven[table])
+    return evidence
+
+
+def _find_unproven(
+    datasets: Mapping[str, Sequence[Mapping[str, Any]]],
+    told: Mapping[str, Mapping[str, Told]],
+    doubtful: Container[str],
+) -> dict[str, frozenset[str]]:
+    """By table the doubtful objects that are not shown to be its own: by their columns, or those of others of their kind."""
+    proven: dict[str, list[str]] = {}
+    unsure = {table: [item for item in objects if item["key"] in doubtful] for table, objects in datasets.items()}
+    for table, objects in unsure.items():
+        for kind in _kinds(objects):
+            grounds = {item["key"]: told[table][item["key"]].ground for item in kind if item["key"] in told[table]}
+            for item in kind if Ground.HEADER in grounds.values() else ():
+                if grounds.get(item["key"], Ground.HEADER) is Ground.HEADER:
+                    proven.setdefault(item["key"], []).append(table)
     return {
-        table: conclude(objects, told[table], columns.get(table, ()), forced)
-        if columns.get(table)
-        else Evidence(Ground.NAMES, reason="the table has no known columns")
-        for table, objects in datasets.items()
+        table: frozenset(item["key"] for item in objects if proven.get(item["key"]) != [table])
+        for table, objects in unsure.items()
     }
 
 

@@ -32,15 +32,39 @@ def match_rest(
     return [found.get(match.key, match) for match in matches]
 
 
+def is_doubtful(match: ObjectMatch) -> bool:
+    """Whether an object may be a table's by its name, and its columns may settle it."""
+    return match.outcome is MatchOutcome.DOUBTFUL or (
+        match.outcome is MatchOutcome.AMBIGUOUS and len(match.candidates) > 1
+    )
+
+
 def group_datasets(
-    matches: Iterable[ObjectMatch], s3_objects: Mapping[str, RegisteredObject]
+    matches: Iterable[ObjectMatch], s3_objects: Mapping[str, RegisteredObject], with_doubtful: bool = False
 ) -> dict[str, list[RegisteredObject]]:
-    """The objects of each table that has any, by its qualified name; `s3_objects` are those by key."""
+    """The objects of each table that has any, by its qualified name; `s3_objects` are those by key.
+
+    `with_doubtful` adds those that may be one's by their names to each table that they may be of.
+    """
     found: dict[str, list[RegisteredObject]] = {}
     for match in matches:
-        if match.table_qualified_name:
-            found.setdefault(match.table_qualified_name, []).append(s3_objects[match.key])
+        tables = match.candidates if with_doubtful and is_doubtful(match) else (match.table_qualified_name,)
+        for table in filter(None, tables):
+            found.setdefault(table, []).append(s3_objects[match.key])
     return found
+
+
+def settle_doubtful(matches: Iterable[ObjectMatch], evidence: Mapping[str, Evidence]) -> list[ObjectMatch]:
+    """The matches, where a doubtful object is of the one table whose columns it has."""
+    return [_settle(match, evidence) if is_doubtful(match) else match for match in matches]
+
+
+def _settle(match: ObjectMatch, evidence: Mapping[str, Evidence]) -> ObjectMatch:
+    for table in match.candidates:
+        found = evidence.get(table)
+        if found and match.key not in found.unproven and match.key not in found.left_out:
+            return ObjectMatch(match.key, table, f"{match.rule}, settled by its columns", MatchOutcome.MATCHED)
+    return match
 
 
 @dataclass(frozen=True)
@@ -110,7 +134,7 @@ def _is_founded(found: Evidence, grounds: Container[Ground], process: str, exist
 
 
 def _staying(objects: Iterable[RegisteredObject], found: Evidence) -> list[RegisteredObject]:
-    staying = [item for item in objects if item["key"] not in found.left_out]
+    staying = [item for item in objects if item["key"] not in found.left_out and item["key"] not in found.unproven]
     return sorted(staying, key=lambda item: item["qualified_name"])
 
 

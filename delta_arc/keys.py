@@ -157,15 +157,16 @@ LANDING_WORDS = {
     "jan", "january", "feb", "february", "mar", "march", "apr", "april", "may", "jun", "june", "jul", "july", "aug",
     "august", "sep", "sept", "september", "oct", "october", "nov", "november", "dec", "december",
 }  # fmt: skip
-# A whole area, whoever it is named after: `northwind-lake`. What is handed out is its owner's: `bigcommerce_feed`.
+# A whole area, whoever it is named after: `northwind-lake`. What is handed out is its owner's: `bigcommerce_feed`, and
+# so is an environment: `sylius_prod`.
 PLACE_WORDS = {
-    "landing", "landingzone", "dropzone", "zone", "prod", "production", "lake", "datalake", "lakehouse", "bucket", "s3",
-    "platform", "pg", "postgres", "postgresql",
+    "landing", "landingzone", "dropzone", "zone", "lake", "datalake", "lakehouse", "bucket", "s3", "platform", "pg", "postgres",
+    "postgresql",
 }  # fmt: skip
 # Whose an area is, whatever that is called; and an export of RDS has the name that its task was given.
 OWNER_WORDS = {
-    "team", "dept", "department", "org", "company", "client", "tenant", "project", "app", "cluster", "store", "site",
-    "analytics", "platform", "export", "pg", "postgres", "postgresql",
+    "team", "dept", "department", "org", "company", "client", "tenant", "project", "app", "backend", "cluster", "store",
+    "site", "analytics", "platform", "export", "pg", "postgres", "postgresql",
 }  # fmt: skip
 OWNER_ENDINGS = ("company", "corp", "project")  # mycompany
 # Words that a job adds to a table's name without changing what the file holds.
@@ -627,7 +628,8 @@ def _is_landing_word(word: str) -> bool:
     bare = word.rstrip("0123456789")
     if bare in LANDING_WORDS or bare in ("", "q", "v") or bare.endswith(OWNER_ENDINGS):
         return True
-    return word in LANDING_WORDS or word in FREQUENCIES or weigh(word) > 0
+    said = word in LANDING_WORDS or word in FREQUENCIES or (word in GENERIC_WORDS and word not in COUNTING_WORDS)
+    return said or len(word) == 1 or is_hash(word)
 
 
 def says_something_else(name: str) -> bool:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import http.client
 import io
 import json
+import lzma
 import os
 import random
 import subprocess
 import sys
 import time
 import unicodedata
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -139,6 +142,26 @@ def test_the_file_next_to_it_is_read() -> None:
     contents = [content for hostile in HOSTILE.values() for content in (hostile[:LARGEST_READ], good, GOOD_PARQUET)]
     found = evidence_of(*contents)
     assert {one.ground for at, one in enumerate(found) if at % 3} == {Ground.HEADER}
+
+
+def test_every_format_is_read_from_its_object() -> None:
+    import pyarrow
+    import pyarrow.orc
+
+    orc, text, archive = io.BytesIO(), b"id,name,total\n1,Ann,2\n" * 9000, io.BytesIO()
+    pyarrow.orc.write_table(
+        pyarrow.table({"id": list(range(99_000)), "name": ["x"] * 99_000, "total": [1] * 99_000}), orc
+    )
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("orders.csv", text)
+    fields = [{"name": name, "type": "string"} for name in ("id", "name", "total")]
+    schema = json.dumps({"type": "record", "name": "r", "fields": fields}).encode()
+    length = len(schema) * 2
+    avro = b"Obj\x01\x02\x16avro.schema" + bytes([length & 0x7F | 0x80, length >> 7]) + schema + bytes(17)
+    packed = [bz2.compress(text), lzma.compress(text), archive.getvalue(), text.decode().encode("utf-16")]
+    for found in evidence_of(orc.getvalue(), avro, *packed):
+        assert (found.ground, found.columns) == (Ground.HEADER, ("id", "name", "total")), found.reason
+    assert evidence_of(orc.getvalue()[:-9])[0].reason == "it is no ORC file"
 
 
 def test_members_of_gzip_are_one_text() -> None:

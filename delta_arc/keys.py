@@ -132,6 +132,7 @@ LANDING_WORDS = {
     "processed", "done", "completed", "ready", "spool", "pickup", "sftp", "ftp", "pull", "push", "unpacked", "bulk",
     "batch", "batches", "stream", "streams", "streaming", "changes", "cdc", "delta", "deltas", "increment",
     "increments", "incremental", "incr", "full", "fullload", "initial", "snapshot", "snapshots", "backfill",
+    "file", "files",
     "backfills", "hotfix", "replay", "etl", "elt", "pipeline", "pipelines", "workflow", "workflows", "flow", "flows",
     "job", "jobs", "raw", "tables", "topic", "topics", "db", "database", "databases",
     # stores and their layers

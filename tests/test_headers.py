@@ -36,6 +36,7 @@ DATA = {
     "one row of words as columns have them": "first_name,last_name\n",
     "a list of columns": "customer_id,integer\norder_date,date\n",
     "a word that comes again": "active,12,x\nactive,13,y\n",
+    "a name above numbers that comes again": "Ann,total\nAnn,12\nBob,13\n",
     "a word for no date": "never,Ann\n2025-09-21,Bob\n",
     "a word for no number": "N/A,Ann\n12,Bob\n",
     "another word for no number": "unknown,Ann\n12,Bob\n13,Eve\n",
@@ -56,6 +57,7 @@ HEADERS = {
     "Hive": "orders.id,orders.name,orders.created_at\n1,Ann,2025-09-21\n",
     "Excel's separator": "sep=;\nid;name;created_at\n1;Ann, B.;2025-09-21\n",
     "Excel's separator in quotes": '"sep=\t"\r\nid\tname\tcreated_at\r\n1\tAnn\t2025-09-21\r\n',
+    "a separator that only Excel tells": "sep=#\nid#name#created_at\n1#Ann#x\n",
     "a comment": "# orders of today\nid,name,created_at\n1,Ann,2025-09-21\n",
     "comments": "# made by x, on 2025-09-21, for us\n#\n# id, name\nid,name,created_at\n1,Ann,2025-09-21\n2,Bob,\n",
     "a comment as wide as the rows": "# a,b,c\nid,name,created_at\n1,Ann,2025-09-21\n",
@@ -74,7 +76,7 @@ HEADERS = {
     "big-endian": b"\xfe\xff" + "id,name,created_at\n1,Änn,2025-09-21\n".encode("utf-16-be"),
     "UTF-32": "id,name,created_at\n1,Änn,2025-09-21\n".encode("utf-32"),
     "Latin-1": "id,name,created_at\n1,Änn,2025-09-21\n".encode("latin-1"),
-    "a few of many": "x,y,z,u,v,w,id,name,created_at\nfoo,bar,a,b,c,d,1,Ann,2025-09-21\n",
+    "a few of many": "x,y,z,u,v,w,id,name,created_at\nfoo,bar,a,b,c,d,e,Ann,f\n",
 }
 OTHERS = {
     "numbers below": "shade,weight\nred,12\nblue,13\n",
@@ -88,6 +90,7 @@ OTHERS = {
     "capitals": "SHADE_NAME,CITY_CODE,X\nred,LIS,y\n",
     "a title before": "Shades as of today\nshade,weight\nred,12\nblue,13\n",
     "empty cells below": "shade,weight\nred,\nblue,13\ngreen,14\n",
+    "umlauts of long ago below": b"shade,weight\nr\xf6t,12\nblau,13\n",
     "umlauts": "größe,farbe\n12,rot\n13,blau\n",
 }
 
@@ -112,7 +115,7 @@ def test_a_header_of_the_table_is_found(text: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("text", OTHERS.values(), ids=OTHERS)
-def test_a_header_of_other_columns_is_told(text: str) -> None:
+def test_a_header_of_other_columns_is_told(text: str | bytes) -> None:
     found = columns_of(text)
     assert not found.reason
     assert len(found.names) > 1

@@ -193,6 +193,12 @@ def test_more_is_read_where_that_helps() -> None:
     assert parse_head(b"\n" * FIRST_READ, False).cut_off
     assert parse_head(b"x" * FIRST_READ, False).cut_off
     assert not parse_head(b"x" * FIRST_READ, True).cut_off
+    assert not parse_head(gzip.compress(b"x" * 300_000), True).cut_off
+
+
+def test_json_in_a_text_is_nested() -> None:
+    assert parse_head(b'{"_airbyte_data": "{\\"id\\": 1}"}', True).nested
+    assert not parse_head(b'{"id": "x"}', True).nested
 
 
 def test_words_at_the_beginning_are_no_format() -> None:
@@ -238,6 +244,11 @@ def test_avro_names_its_columns() -> None:
     assert parse_head(whole[:1000], False).cut_off
     assert parse_head(whole[:1000], True).unread
     assert parse_head(gzip.compress(whole), True).columns == ("id",)
+    schema = json.dumps(record(id="int")).encode()
+    size = 12 + 2 + len(schema)  # a block with a negative count says how long it is
+    sized = b"Obj\x01\x01" + bytes([size * 2 & 0x7F | 0x80, size * 2 >> 7]) + b"\x16avro.schema"
+    sized += bytes([len(schema) * 2 & 0x7F | 0x80, len(schema) * 2 >> 7]) + schema + bytes(17)
+    assert parse_head(sized, True).columns == ("id",)
 
 
 @pytest.mark.parametrize(
@@ -339,6 +350,7 @@ BOMBS = {
     "xz": lzma.compress(BOMB),
     "xz of many streams": lzma.compress(b"") * 5_000,
     "zip": zip_of({"o.csv": BOMB}, compression=zipfile.ZIP_DEFLATED),
+    "zip, stored": zip_of({"o.csv": b"x" * 300_000}),
     "zip of many files": zip_of({f"{number}.pdf": b"" for number in range(3000)}),
     "tar of many files": tar_of({f"{number}.pdf": b"" for number in range(500)}),
     "tar.gz": tar_of({"o.csv": BOMB}, "w:gz"),
@@ -352,6 +364,7 @@ BOMBS = {
 def test_a_bomb_is_not_unpacked(bomb: bytes) -> None:
     import tracemalloc
 
+    assert len(unpacking.unpack(bomb, True).content) <= LARGEST_READ
     head = bomb[:LARGEST_READ]
     begun = time.process_time()
     parse_head(head, len(head) == len(bomb))

@@ -862,7 +862,9 @@ def _any_key(random: Random, world: GeneratedWorld, at: datetime) -> str:
     folder = f"{beside}/" if beside else ""
     if random.random() < 0.6:
         return f"{folder}{sibling}.{random.choice((extension, 'csv', 'json'))}"
-    return random.choice((world.prefix, folder)) + make.fill(form, name, random.choice(world.sources).schema, at)
+    return random.choice((world.prefix, folder)) + make.fill(
+        form, name, random.choice([table.schema.lower() for table in (*world.sources, *world.targets)]), at
+    )
 
 
 def _any_columns(random: Random, world: GeneratedWorld) -> list[str]:

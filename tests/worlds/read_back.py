@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,18 +17,14 @@ from world import World
 from sandbox import seed as seeding
 from worlds.generator import Edge, GeneratedWorld, Kind, StoredObject, rows_of
 
-BULK = 2000  # assets in one request
-
 
 def settle(world: GeneratedWorld, tenant: World) -> dict[str, str]:
     """Write a world's assets and objects into a tenant, under connections and a bucket of its own; returns the settings."""
     for connection, tables in ((world.postgres, world.sources), (world.snowflake, world.targets)):
-        entities = [
-            seeding.connection_entity(connection, _connection_name(connection)),
-            *seeding._assets(rows_of(tables)),
-        ]
-        for start in range(0, len(entities), BULK):
-            tenant.save(*entities[start : start + BULK])
+        tenant.save(seeding.connection_entity(connection, _connection_name(connection)))
+        assets = seeding._assets(rows_of(tables))
+        for _, level in itertools.groupby(assets, lambda entity: entity["typeName"]):  # what is named has to be there
+            tenant.save(*level)
     store(world.objects.values(), tenant.tenant.buckets / bucket_of(world))
     return {
         "POSTGRES_CONNECTION_NAME": _connection_name(world.postgres),

@@ -182,12 +182,11 @@ def conclude(
     override gives to the table: their columns cannot contradict it.
     """
     told = {key: _unforced(one) if key in forced else one for key, one in told.items()}
-    proven = any(one.ground is Ground.HEADER for one in told.values())
     against = {
         key: one.reason
         for key, one in told.items()
         if one.ground is Ground.CONTRADICTION
-        or (one.ground is Ground.FEW and one.foreign and (proven or len(one.shared) < len(columns)))
+        or (one.ground is Ground.FEW and one.foreign and len(one.shared) < len(columns))
     }
     for kind in _kinds(objects):
         asked = [item["key"] for item in kind if item["key"] in told]

@@ -99,6 +99,14 @@ def test_a_key_that_is_shared_proves_nothing(columns: list[str], table: list[str
     assert conclude([{"key": "k", "last_modified": 1}], {"k": told}, table).ground == ground
 
 
+def test_a_file_that_proves_the_table_takes_away_none_with_all_of_its_columns() -> None:
+    objects = [{"key": key, "last_modified": at} for at, key in enumerate(("a", "b"))]
+    told = {"a": judge("a", Head(columns=("Op", "id", "name")), ["id", "name"])}
+    told["b"] = judge("b", Head(columns=("id", "name")), ["id", "name"])
+    assert told["b"].ground is Ground.HEADER
+    assert not conclude(objects, told, ["id", "name"]).left_out
+
+
 @pytest.mark.parametrize("text", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
 def test_other_columns_contradict(text: str) -> None:
     found = judge("k", parse_head(text.encode(), complete=True), TABLE)

@@ -177,9 +177,9 @@ def conclude(
     """What the objects of a dataset tell together; `told` is what those that were asked say, by key.
 
     Each object is judged for itself. One with other columns is left out, and so is one that has few of the table's, lacks
-    others, and has its own instead: tables that refer to each other share a key. What was not asked is as its kind is: the objects
-    whose keys differ in digits only. A column is absent where no object that stays has it. `forced` are the keys that an
-    override gives to the table: their columns cannot contradict it.
+    others, and has its own instead: tables that refer to each other share a key. What was not asked is as its kind is: the
+    objects whose keys differ in digits only. A column is absent where no object that stays has it. `forced` are the keys
+    that an override gives to the table: their columns cannot contradict it.
     """
     told = {key: _unforced(one) if key in forced else one for key, one in told.items()}
     against = {

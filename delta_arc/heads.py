@@ -30,11 +30,6 @@ DEEPEST_JSON = 64
 
 TOO_MANY_COLUMNS = f"it has more than {MOST_COLUMNS} columns"
 
-# Formats of objects that are not read; any other object tells what it is by its first bytes.
-UNREAD_EXTENSIONS = {
-    "xml", "xls", "xlsx", "arrow", "feather", "snappy", "snz", "lz4", "lzo", "deflate", "br", "z", "7z", "gpg", "pgp",
-    "age", "enc", "aes",
-}  # fmt: skip
 # What files of a name begin with. A text may be of any sort.
 MAGIC_NUMBERS = {
     "parquet": (b"PAR1", b"PARE"), "pq": (b"PAR1", b"PARE"), "orc": (b"ORC",), "avro": (b"Obj\x01",),

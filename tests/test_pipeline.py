@@ -138,12 +138,12 @@ def test_one_more_file_changes_one_chain(world: World, run: Callable[..., Run]) 
     run()
     before = world.state()
     (world.files / "later").mkdir()
-    (world.files / "later" / "orders.json").write_text("{}")
+    (world.files / "later" / "orders.json").write_text('{"ORDERID": 1, "CUSTOMERID": 2, "ORDERDATE": null}')
     (world.files / "notes.md").write_text("no data")
     ended = run()
     assert ended.code == 0
-    assert "2 created, 3 updated, 63 unchanged, 0 failed, 1 unmatched" in ended.out
-    assert "notes.md matches no table" in ended.out
+    assert "2 created, 3 updated, 63 unchanged, 0 failed, 0 unmatched" in ended.out
+    assert "   1 S3 object is no data, like 2025/csa-tech-challenge-ary/notes.md\n" in ended.out
     after = world.state()
     changed = {key for key in before if before[key] != after[key]}
     assert {kind for kind, _ in changed} == {"S3Bucket", "Process"}

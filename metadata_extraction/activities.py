@@ -20,7 +20,7 @@ from metadata_extraction.rows import SourceRow
 from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
 from metadata_extraction.sources import Source, SourceError, open_source
 from metadata_extraction.stores import ENDING, Store, StoreError
-from metadata_extraction.upload import mark_pending, migrate_from_objectstore_to_atlan, open_upstream
+from metadata_extraction.upload import migrate_from_objectstore_to_atlan, note_pending, open_upstream
 from runtime.errors import PipelineError
 from runtime.terminal import logger, mask
 
@@ -44,7 +44,7 @@ def preflight_check(
         store = _open_deployment_store(settings)
         _try_to_write(store, run)
         if run.upload:
-            mark_pending(store, run.output_path)
+            note_pending(store, run.output_path)
     except PipelineError as error:
         faults.append(f"The deployment's object store {settings.deployment_store} cannot be written: {error}")
     upstream, warnings = "", []

@@ -27,7 +27,7 @@ class StoredRun:
 
     prefix: str
     files: list[StoredFile]
-    pending: bool  # it is marked as one whose upload is not complete
+    pending: bool  # its upload was asked for, and is not complete
 
     @property
     def modified(self) -> float | None:
@@ -83,19 +83,19 @@ def clean(settings: ExtractionSettings, older_than_days: int, dry_run: bool = Fa
 def find_runs(store: Store, root: str) -> list[StoredRun]:
     """Every run below the prefix of a deployment's runs, sorted by prefix; raises `StoreError`.
 
-    A mark above a run, as an upload of a whole workflow leaves it, is one of all its runs.
+    Where a whole workflow is pending, as an upload of it leaves it, all its runs are.
     """
     files: dict[str, list[StoredFile]] = defaultdict(list)
-    marked = []
+    pending = []
     for file in store.list(root):
         folder, _, name = file.key.rpartition("/")
         parts = file.key.removeprefix(f"{root}/").split("/")
         if name == PENDING:
-            marked.append(folder)
+            pending.append(folder)
         if len(parts) > 2:  # workflow, run, file
             files[f"{root}/{parts[0]}/{parts[1]}"].append(file)
     return [
-        StoredRun(prefix, files[prefix], any(f"{prefix}/".startswith(f"{folder}/") for folder in marked))
+        StoredRun(prefix, files[prefix], any(f"{prefix}/".startswith(f"{folder}/") for folder in pending))
         for prefix in sorted(files)
     ]
 

@@ -80,13 +80,13 @@ def migrate_from_objectstore_to_atlan(
             return _all_failed(names, _files_of_runs(source, names.prefix), str(error))
         except StoreError:
             return _stopped(names, str(error))
-    _try_to_mark(source, names.prefix)
+    _try_to_note(source, names.prefix)
     summary = migrate(source, destination, prefix, progress)
     if summary.complete:
         try:
             source.delete(f"{names.prefix}/{PENDING}".lstrip("/"))
         except StoreError as error:
-            logger.warning("⚠️ %s stays marked as not uploaded: %s", names.prefix, error)
+            logger.warning("⚠️ %s stays pending: %s", names.prefix, error)
     return replace(summary, source=names.source, destination=names.destination)
 
 
@@ -138,24 +138,24 @@ def _restore(source: Store, destination: Store, prefix: str, progress: StepProgr
     )
 
 
-def mark_pending(store: Store, prefix: str) -> None:
+def note_pending(store: Store, prefix: str) -> None:
     """Note in the deployment's store that what is below the prefix is still to be uploaded; raises `StoreError`."""
     store.write(f"{prefix}/{PENDING}".lstrip("/"), [], 0)
 
 
-def _try_to_mark(store: Store, prefix: str) -> None:
-    """Where nothing can be written, nothing can be removed either, so that it needs no mark."""
+def _try_to_note(store: Store, prefix: str) -> None:
+    """Where nothing can be written, nothing can be removed either, so that nothing need be noted."""
     try:
         if any(_files_of_runs(store, prefix)):
-            mark_pending(store, prefix)
+            note_pending(store, prefix)
     except ENDING:
         raise
     except BaseException:
-        logger.debug("%s cannot be marked", prefix, exc_info=True)
+        logger.debug("%s cannot be noted as pending", prefix, exc_info=True)
 
 
 def _files_of_runs(store: Store, prefix: str) -> list[StoredFile]:
-    """Every file below a prefix but the upload's own, which are the manifest and the marks; raises `StoreError`."""
+    """Every file below a prefix but the upload's own, which are the manifest and what is pending; raises `StoreError`."""
     manifest = f"{prefix}/{MANIFEST}".lstrip("/")
     return [file for file in store.list(prefix) if file.key != manifest and file.key.rpartition("/")[2] != PENDING]
 

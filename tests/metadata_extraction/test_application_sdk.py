@@ -100,7 +100,7 @@ def test_all_that_is_there_is_migrated_without_a_prefix() -> None:
     wait(ObjectStore.upload_file("here.bin", "x/y"))
     assert wait(AtlanStorage.migrate_from_objectstore_to_atlan()).complete
     assert wait(ObjectStore.list_files("", "atlan-objectstore")) == ["_manifest.json", "x/y"]
-    assert wait(ObjectStore.list_files()) == ["x/y"]  # no mark is left
+    assert wait(ObjectStore.list_files()) == ["x/y"]  # nothing is pending
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ from metadata_extraction.stores import LocalFolder, StoredFile, StoreError
 from metadata_extraction.upload import (
     MANIFEST,
     PENDING,
-    mark_pending,
     migrate_from_objectstore_to_atlan,
+    note_pending,
     restore_from_atlan,
 )
 from metadata_extraction.workflow import run_in_process
@@ -81,7 +81,7 @@ def test_runs_that_are_uploaded_go_when_they_are_old(settings: ExtractionSetting
     old, young = write_run(OLD), write_run(f"{RUNS}/nightly/10")
     for prefix in (OLD, f"{RUNS}/nightly/10"):
         assert migrate_from_objectstore_to_atlan(prefix, settings).complete
-    assert files_in("o") == {**old, **young}  # no mark is left
+    assert files_in("o") == {**old, **young}  # nothing is pending
     age(OLD, 31)
     age(f"{RUNS}/nightly/10", 29)
     found = clean(settings, 30, dry_run)
@@ -186,7 +186,7 @@ def test_a_mark_above_runs_keeps_all_of_them(settings: ExtractionSettings) -> No
     for number in (1, 2):
         write_run(f"{RUNS}/nightly/{number}", days=100)
     write_run(f"{RUNS}/nightly-2/1", days=100)
-    mark_pending(LocalFolder(Path("o")), f"{RUNS}/nightly")
+    note_pending(LocalFolder(Path("o")), f"{RUNS}/nightly")
     found = clean(replace(settings, enable_atlan_upload=False), 30)
     assert prefixes(found.removed) == [f"{RUNS}/nightly-2/1"]
     assert [run.prefix for run, _ in found.kept] == [f"{RUNS}/nightly/1", f"{RUNS}/nightly/2"]
@@ -270,7 +270,7 @@ def test_nothing_goes_that_is_young_or_not_wholly_uploaded(
         prefix = f"{RUNS}/nightly/{name}"
         write_run(prefix)
         if asked:
-            mark_pending(LocalFolder(Path("o")), prefix)
+            note_pending(LocalFolder(Path("o")), prefix)
         if done:
             migrate_from_objectstore_to_atlan(prefix, settings)
         age(prefix, 31 if is_old else 1)

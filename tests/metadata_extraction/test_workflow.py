@@ -112,7 +112,7 @@ def test_the_preflight_looks_at_atlans_storage_where_the_upload_is_on(
     assert (good.upstream, good.warnings) == (f"local folder {empty_folder / 'a'}", [])
     assert [(found.upstream, found.warnings) for found in off] == [("", []), ("", [])]
     assert not any(found.faults for found in (same, good, *off))
-    # Only the mark of the run whose upload is still to come.
+    # Only that the upload is still to come.
     left = [path.relative_to(empty_folder).as_posix() for path in empty_folder.glob("[ao]/**/*") if path.is_file()]
     assert left == [f"o/{run_of(Filters()).output_path}/{PENDING}"]
     shutil.rmtree(empty_folder / "a")

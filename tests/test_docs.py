@@ -278,6 +278,15 @@ def resolve(dotted: str) -> object:
 
 
 @page
+def test_every_test_that_is_named_is_there(name: str) -> None:
+    for span in spans(PAGES[name]):
+        path, colons, function = span.partition("::")
+        if colons and path.startswith("tests/"):
+            tree = ast.parse((PROJECT / path).read_text(encoding="utf-8"))
+            assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, span
+
+
+@page
 def test_every_link_leads_somewhere(name: str) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", prose(PAGES[name])) + re.findall(r'(?:src|srcset)="([^"]+)"', PAGES[name])
     for link in links:

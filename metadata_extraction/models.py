@@ -139,7 +139,7 @@ class MigrationSummary:
     @property
     def complete(self) -> bool:
         """Whether every file is there, and there was one."""
-        return self.enabled and not self.reason and not self.failed_migrations and self.total_files > 0
+        return not self.reason and not self.failed_migrations and self.total_files > 0
 
     def shortened(self, most: int) -> MigrationSummary:
         """The same with at most so many failures listed; their number stays."""

@@ -199,9 +199,12 @@ def test_other_deployments_and_other_files_are_left_alone(settings: ExtractionSe
         write_run(OLD.replace("/workflows", "/deployments/plant-7/workflows"), days=100),
     )
     loose = write_run("artifacts/apps/another/workflows/w/1", days=100) | write_run(f"{RUNS}/loose", days=100, x=b"")
-    Path("o", RUNS, "readme.txt").write_text("read me")
+    beside = {f"{RUNS}/readme.txt", f"{RUNS}/nightly/notes.txt"}
+    for key in beside:
+        Path("o", key).write_text("read me")
+        os.utime(Path("o", key), (0, 0))
     assert prefixes(clean(settings, 1).removed) == [f"{RUNS}/loose/x", OLD]
-    assert files_in("o").keys() == {*theirs, *(key for key in loose if "another" in key), f"{RUNS}/readme.txt"}
+    assert files_in("o").keys() == {*theirs, *(key for key in loose if "another" in key), *beside}
     assert prefixes(clean(replace(settings, deployment="plant-7"), 1).removed) == [
         next(iter(theirs)).rpartition("/raw")[0] or ""
     ]
@@ -218,13 +221,15 @@ def test_where_a_store_cannot_be_asked_nothing_is_removed(settings: ExtractionSe
     assert len(files_in("o")) == 2
 
 
-def test_a_run_whose_age_is_not_told_stays() -> None:
+def test_a_run_whose_age_is_not_told_stays(empty_folder: Path) -> None:
     class Timeless(LocalFolder):
         def list(self, prefix: str):
-            return (StoredFile(file.key, file.size, file.tag) for file in super().list(prefix))
+            for file in super().list(prefix):
+                yield file if file.key.endswith("told") else StoredFile(file.key, file.size, file.tag)
 
     store = Timeless(Path("o"))
-    store.write(f"{OLD}/a", [b"x"], 1)
+    for name in ("a", "told"):
+        store.write(f"{OLD}/{name}", [b"x"], 1)
     (run,) = find_runs(store, RUNS)
     assert run.modified is None
     assert retention._reason_to_stay(run, store, None) == "its store does not tell how old it is"
@@ -350,6 +355,20 @@ def test_without_a_manifest_it_says_that_files_may_be_missing(settings: Extracti
 def test_an_upload_of_nothing_leaves_no_mark(settings: ExtractionSettings) -> None:
     assert not migrate_from_objectstore_to_atlan("typo", settings).complete
     assert files_in("o") == {}
+
+
+def test_only_empty_folders_below_a_prefix_are_cleared_away(empty_folder: Path) -> None:
+    store = LocalFolder(Path("o"))
+    store.write("full/a", [b"x"], 1)
+    for folder in ("full/empty/deeper", "other/empty"):
+        Path("o", folder).mkdir(parents=True)
+    store.clear_leftovers("")
+    assert Path("o/full/empty/deeper").exists()
+    store.clear_leftovers("full")
+    assert sorted(path.as_posix() for path in Path("o/full").rglob("*")) == ["o/full/a"]
+    assert Path("o/other/empty").exists()
+    store.clear_leftovers("other")
+    assert not Path("o/other").exists()
 
 
 # With a real S3 server on both sides

@@ -7,14 +7,23 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 
 def read_small_file(path: Path, most_bytes: int) -> bytes:
-    """What is in a file of so many bytes at the most, without ever waiting for what is no file, like a named pipe.
+    """What is in a file of so many bytes at the most; raises `OSError` as `open_regular_file` does, and where it is larger."""
+    with open_regular_file(path) as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"it is larger than {most_bytes:,} bytes")
+    return content
 
-    Raises `OSError`, whose `strerror` can be told: also for what is no regular file or larger, and for a name that no
-    file can have. A link that leads nowhere is told as one, and only where there is nothing at all is it
-    `FileNotFoundError`.
+
+def open_regular_file(path: Path) -> BinaryIO:
+    """A file to be read, without ever waiting for what is no file, like a named pipe.
+
+    Raises `OSError`, whose `strerror` can be told: also for what is no regular file, and for a name that no file can
+    have. A link that leads nowhere is told as one, and only where there is nothing at all is it `FileNotFoundError`.
     """
     try:
         # A named pipe would have us wait for one who writes, and a terminal make itself ours.
@@ -26,13 +35,10 @@ def read_small_file(path: Path, most_bytes: int) -> bytes:
         if os.path.lexists(path):
             raise OSError(errno.ELOOP, "it is a link that leads nowhere") from None
         raise
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"it is larger than {most_bytes:,} bytes")
-    return content
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return open(descriptor, "rb")
 
 
 def replace_file(path: Path, text: str) -> None:

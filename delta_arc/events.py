@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from delta_arc.matching import TABLE_TYPES, TARGET_TYPES, AssetRow, places_of, tables_in
-from delta_arc.told import Columns, Problem, Told, ToldHop
+from delta_arc.told import TOLD, Columns, Problem, Told, ToldHop
 
 MOST_RUNS = 50_000  # whose events are waited for at a time
 MOST_HOPS = 1_000_000
@@ -23,6 +23,7 @@ MOST_COLUMNS = 5_000  # of one hop
 MOST_OF_A_JOB = 300  # characters
 MOST_OF_A_STATEMENT = 10_000
 
+GROUND_FACET = "deltaArc_ground"  # of our own events: what a hop stood on when it was exported
 POSTGRES, SNOWFLAKE = "PostgreSQL", "Snowflake"
 # `postgresql` and `s3a` are not the standard's, and found in events all the same.
 SCHEMES = {"postgres": POSTGRES, "postgresql": POSTGRES, "snowflake": SNOWFLAKE}
@@ -178,9 +179,10 @@ def fault_of_event(value: object) -> str:
         datasets = value.get(name, [])
         if not isinstance(datasets, list) or not all(map(_is_dataset, datasets)):
             return f"its {name} are no list of datasets with a namespace and a name"
-    sql = job.get("facets", {}).get("sql")
-    if sql is not None and not (isinstance(sql, dict) and isinstance(sql.get("query"), str)):
-        return "its sql facet has no query"
+    for name, content in (("sql", "query"), (GROUND_FACET, "ground")):
+        facet = job.get("facets", {}).get(name)
+        if facet is not None and not (isinstance(facet, dict) and isinstance(facet.get(content), str)):
+            return f"its {name} facet has no {content}"
     for dataset in value.get("outputs", []):
         facet = dataset.get("facets", {}).get("columnLineage")
         if facet is not None and not _is_column_lineage(facet):
@@ -251,6 +253,7 @@ class _Run:
     inputs: dict[_Place, None] = field(default_factory=dict)
     outputs: dict[_Place, tuple[tuple[_Place, str, str], ...]] = field(default_factory=dict)
     sql: str = ""
+    ground: str = TOLD
     time: datetime | None = None
 
 
@@ -310,8 +313,11 @@ class _Reader:
             else:
                 # A facet replaces an earlier one of its name as a whole ("Facets" in spec/OpenLineage.md).
                 run.outputs[place] = self._columns(dataset) or run.outputs.get(place, ())
-        sql = value["job"].get("facets", {}).get("sql")
-        run.sql = self._kept(sql["query"], MOST_OF_A_STATEMENT) if sql else run.sql
+        facets = value["job"].get("facets", {})
+        if sql := facets.get("sql"):
+            run.sql = self._kept(sql["query"], MOST_OF_A_STATEMENT)
+        if ground := facets.get(GROUND_FACET):
+            run.ground = self._kept(ground["ground"], MOST_OF_A_JOB)
         if value.get("eventType") == "COMPLETE":
             run.time = parse_time(value["eventTime"])
         if len(self._runs) > MOST_RUNS:
@@ -421,7 +427,7 @@ class _Reader:
             self._note("a run names the bucket as a whole, and no object or folder of it", run.first)
             return
         source, target = (table.name, "") if table is left else ("", table.name)
-        hop = ToldHop(source, item.name, target, columns, run.namespace, run.job, run.run_id, time, run.sql)
+        hop = ToldHop(source, item.name, target, columns, run.namespace, run.job, run.run_id, time, run.sql, run.ground)
         ends = (table.namespace, source, item.name, target)
         if ends in self._hops or len(self._hops) < MOST_HOPS:
             _keep_newest(self._hops, ends, hop)

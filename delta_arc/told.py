@@ -14,6 +14,7 @@ from delta_arc.matching import AssetRow
 from delta_arc.pairing import match_columns
 from runtime.terminal import MOST_OF_A_NAME, visible
 
+TOLD = "told"
 Columns = tuple[tuple[str, str], ...]  # (from, to), as the job names them
 
 
@@ -23,7 +24,8 @@ class ToldHop:
     (`target`); the other of the two is empty.
 
     `key` is that of the object, or a folder that stands for all below it, without a slash at either end. `columns` are
-    empty where the job does not tell them. `time` is when the run was complete, in UTC.
+    empty where the job does not tell them. `time` is when the run was complete, in UTC. `ground` is what it stands on: what
+    Delta Arc itself has exported proves no more when it is read again than it did before.
     """
 
     source: str
@@ -35,6 +37,7 @@ class ToldHop:
     run_id: str
     time: datetime
     sql: str
+    ground: str = TOLD
 
     @property
     def table(self) -> str:

@@ -1,0 +1,184 @@
+"""What Delta Arc knows, as OpenLineage run events: for catalogues that speak the standard, and to be read again. Pure.
+
+A run for each process, as the standard's schema has it (spec/OpenLineage.json, 2-0-2), with its facets `sql`,
+`documentation` and `columnLineage`. Datasets are named as the standard's "Naming Conventions" say.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from delta_arc.entities import Entity
+from delta_arc.events import GROUND_FACET
+from delta_arc.matching import AssetRow, places_of
+from delta_arc.plan import compared_value
+from delta_arc.told import TOLD, Columns, ToldHop
+
+PRODUCER = "urn:delta-arc"
+JOB_NAMESPACE = "delta-arc"
+MOST_IN_EVENT = 10_000  # objects: those beyond are told in RUNNING events before, as what is told of a run adds up
+
+_SPEC = "https://openlineage.io/spec"
+_SCHEMA = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs"
+_FACETS = {
+    "sql": f"{_SPEC}/facets/1-1-0/SQLJobFacet.json#/$defs/SQLJobFacet",
+    "documentation": f"{_SPEC}/facets/1-1-0/DocumentationJobFacet.json#/$defs/DocumentationJobFacet",
+    "columnLineage": f"{_SPEC}/facets/1-2-0/ColumnLineageDatasetFacet.json#/$defs/ColumnLineageDatasetFacet",
+    GROUND_FACET: f"{_SCHEMA}/JobFacet",
+}
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How assets are named as datasets: the namespaces of the two connections, the bucket, and each table's own name."""
+
+    postgres: str  # like postgres://db.acme.com:5432
+    snowflake: str  # like snowflake://acme-prod
+    bucket: str
+    tables: Mapping[str, str]  # database.schema.table, by qualified name
+
+
+def make_naming(postgres: str, snowflake: str, bucket: str, assets: Sequence[AssetRow]) -> Naming:
+    """The naming of a flow; `assets` are the rows of both connections."""
+    names = {row[0]: row[1] for row in assets}
+    return Naming(
+        postgres,
+        snowflake,
+        bucket,
+        {table: ".".join((*place, names[table])) for table, place in places_of(assets).items()},
+    )
+
+
+def hops_of_processes(entities: Iterable[Entity], assets: Sequence[AssetRow], time: datetime) -> list[ToldHop]:
+    """The hops of the processes that a flow wants, each told by the process itself; `assets` are the rows of both sides.
+
+    The columns of the file are those of the source that are carried, under the same names, as the match of columns has
+    them. They are told of one object of each process, the last by its key, as are the columns of a header.
+    """
+    listed, names = list(entities), {row[0]: row[1] for row in assets}
+    carried: dict[str, list[tuple[str, str]]] = {}
+    for entity in listed:
+        if entity["typeName"] == "ColumnProcess":
+            (left,), (right,) = (compared_value(entity["attributes"][end]) for end in ("inputs", "outputs"))
+            carried.setdefault(compared_value(entity["attributes"]["process"]), []).append((left, right))
+    of_source: dict[str, dict[str, None]] = {}
+    for pairs in carried.values():
+        for left, _ in pairs:
+            of_source.setdefault(left.removesuffix(f"/{names[left]}"), {})[names[left]] = None
+    hops: list[ToldHop] = []
+    for entity in listed:
+        if entity["typeName"] == "Process":
+            attributes = entity["attributes"]
+            inputs, outputs = (compared_value(attributes[end]) for end in ("inputs", "outputs"))
+            is_extract = attributes["inputs"][0]["typeName"] != "S3Object"
+            if is_extract:
+                source, target, objects = inputs[0], "", outputs
+                columns: Columns = tuple((name, name) for name in sorted(of_source.get(source, ())))
+            else:
+                source, target, objects = "", outputs[0], inputs
+                pairs = carried.get(attributes["qualifiedName"], [])
+                columns = tuple(sorted((names[left], names[right]) for left, right in pairs))
+            hops += _hops_of(attributes, (source, target), sorted(map(_key_of, objects)), columns, time)
+    return hops
+
+
+def _hops_of(
+    attributes: Mapping[str, Any], tables: tuple[str, str], keys: Sequence[str], columns: Columns, time: datetime
+) -> Iterator[ToldHop]:
+    job = attributes["qualifiedName"]
+    run_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{PRODUCER}/{job}/{time.isoformat()}"))
+    ground = _ground_of(attributes.get("additionalEtlContext"))
+    for key in keys:
+        told = columns if key == keys[-1] else ()
+        yield ToldHop(
+            tables[0], key, tables[1], told, JOB_NAMESPACE, job, run_id, time, attributes.get("sql", ""), ground
+        )
+
+
+def _key_of(qualified_name: str) -> str:
+    """The key of an S3Object: `<connection>/<bucket ARN>/<key>`, of which the first has three segments."""
+    return qualified_name.split("/", 4)[4].strip("/")
+
+
+def _ground_of(context: object) -> str:
+    try:
+        value = json.loads(context) if isinstance(context, str) else None
+    except ValueError:
+        return TOLD
+    return str(value.get("ground", TOLD)) if isinstance(value, dict) else TOLD
+
+
+def make_events(hops: Iterable[ToldHop], naming: Naming) -> Iterator[Event]:
+    """The events of the runs of some hops: each run is of one table, in one direction."""
+    runs: dict[tuple[str, str, str], list[ToldHop]] = {}
+    for hop in hops:
+        runs.setdefault((hop.run_id, hop.source, hop.target), []).append(hop)
+    for key in sorted(runs):
+        found = sorted(runs[key], key=lambda hop: hop.key)
+        for start in range(0, len(found), MOST_IN_EVENT):
+            is_last = start + MOST_IN_EVENT >= len(found)
+            yield _make_event(found[start : start + MOST_IN_EVENT], "COMPLETE" if is_last else "RUNNING", naming)
+
+
+def _make_event(hops: Sequence[ToldHop], kind: str, naming: Naming) -> Event:
+    hop = hops[0]
+    if hop.source:
+        table = _dataset(naming.postgres, naming.tables[hop.source])
+        objects = [_object(item, naming, table) for item in hops]
+        ends, words = ([table], objects), f"Exports {table['name']} to {len(hops)} objects"
+    else:
+        columns = [(_dataset(*_place(item, naming)), pair) for item in hops for pair in item.columns]
+        table = _dataset(naming.snowflake, naming.tables[hop.target], columns)
+        objects = [_dataset(*_place(item, naming)) for item in hops]
+        ends, words = (objects, [table]), f"Loads {len(hops)} objects into {table['name']}"
+    facets: dict[str, Any] = {
+        "documentation": _facet("documentation", description=f"{words}. Known to Delta Arc; ground: {hop.ground}."),
+        GROUND_FACET: _facet(GROUND_FACET, ground=hop.ground),
+    }
+    if hop.sql:
+        facets["sql"] = _facet("sql", query=hop.sql)
+    return {
+        "eventType": kind,
+        "eventTime": hop.time.astimezone(timezone.utc).isoformat(),
+        "producer": PRODUCER,
+        "schemaURL": f"{_SCHEMA}/RunEvent",
+        "run": {"runId": hop.run_id},
+        "job": {"namespace": hop.job_namespace, "name": hop.job, "facets": facets},
+        "inputs": ends[0],
+        "outputs": ends[1],
+    }
+
+
+def _place(hop: ToldHop, naming: Naming) -> tuple[str, str]:
+    return f"s3://{naming.bucket}", hop.key
+
+
+def _object(hop: ToldHop, naming: Naming, table: Event) -> Event:
+    return _dataset(*_place(hop, naming), [(table, pair) for pair in hop.columns])
+
+
+def _dataset(namespace: str, name: str, columns: Iterable[tuple[Event, tuple[str, str]]] = ()) -> Event:
+    """A dataset; `columns` are an input's dataset, and the names of a column there and here."""
+    fields: dict[str, Any] = {}
+    for given, (column, to) in columns:
+        entry = fields.setdefault(to, {"inputFields": []})
+        entry["inputFields"].append({"namespace": given["namespace"], "name": given["name"], "field": column})
+    made: Event = {"namespace": namespace, "name": name}
+    return {**made, "facets": {"columnLineage": _facet("columnLineage", fields=fields)}} if fields else made
+
+
+def _facet(name: str, **content: Any) -> Event:
+    return {"_producer": PRODUCER, "_schemaURL": _FACETS[name], **content}
+
+
+def to_lines(events: Iterable[Event]) -> Iterator[str]:
+    """The events as JSON lines."""
+    for event in events:
+        yield json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"

@@ -15,6 +15,7 @@ from typing import Any
 
 from delta_arc.matching import TABLE_TYPES, TARGET_TYPES, AssetRow, places_of, tables_in
 from delta_arc.told import TOLD, Columns, Problem, Told, ToldHop
+from runtime.openlineage import GROUND_FACET
 
 MOST_RUNS = 50_000  # whose events are waited for at a time
 MOST_HOPS = 1_000_000
@@ -23,7 +24,6 @@ MOST_COLUMNS = 5_000  # of one hop
 MOST_OF_A_JOB = 300  # characters
 MOST_OF_A_STATEMENT = 10_000
 
-GROUND_FACET = "deltaArc_ground"  # of our own events: what a hop stood on when it was exported
 POSTGRES, SNOWFLAKE = "PostgreSQL", "Snowflake"
 # `postgresql` and `s3a` are not the standard's, and found in events all the same.
 SCHEMES = {"postgres": POSTGRES, "postgresql": POSTGRES, "snowflake": SNOWFLAKE}

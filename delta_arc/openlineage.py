@@ -1,7 +1,6 @@
 """What Delta Arc knows, as OpenLineage run events: for catalogues that speak the standard, and to be read again. Pure.
 
-A run for each process, as the standard's schema has it (spec/OpenLineage.json, 2-0-2), with its facets `sql`,
-`documentation` and `columnLineage`. Datasets are named as the standard's "Naming Conventions" say.
+A run for each process, with the facets `sql`, `documentation` and `columnLineage`. Datasets are named as the standard's "Naming Conventions" say.
 """
 
 from __future__ import annotations
@@ -10,29 +9,17 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from delta_arc.entities import Entity
-from delta_arc.events import GROUND_FACET
 from delta_arc.matching import AssetRow, places_of
 from delta_arc.plan import compared_value
 from delta_arc.told import TOLD, Columns, ToldHop
+from runtime.openlineage import GROUND_FACET, PRODUCER, Event, make_dataset, make_event
 
-PRODUCER = "urn:delta-arc"
 JOB_NAMESPACE = "delta-arc"
 MOST_IN_EVENT = 10_000  # objects: those beyond are told in RUNNING events before, as what is told of a run adds up
-
-_SPEC = "https://openlineage.io/spec"
-_SCHEMA = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs"
-_FACETS = {
-    "sql": f"{_SPEC}/facets/1-1-0/SQLJobFacet.json#/$defs/SQLJobFacet",
-    "documentation": f"{_SPEC}/facets/1-1-0/DocumentationJobFacet.json#/$defs/DocumentationJobFacet",
-    "columnLineage": f"{_SPEC}/facets/1-2-0/ColumnLineageDatasetFacet.json#/$defs/ColumnLineageDatasetFacet",
-    GROUND_FACET: f"{_SCHEMA}/JobFacet",
-}
-
-Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -128,54 +115,24 @@ def make_events(hops: Iterable[ToldHop], naming: Naming) -> Iterator[Event]:
 
 
 def _make_event(hops: Sequence[ToldHop], kind: str, naming: Naming) -> Event:
-    hop = hops[0]
+    hop, bucket = hops[0], f"s3://{naming.bucket}"
+    objects = [make_dataset(bucket, item.key) for item in hops]
     if hop.source:
-        table = _dataset(naming.postgres, naming.tables[hop.source])
-        objects = [_object(item, naming, table) for item in hops]
-        ends, words = ([table], objects), f"Exports {table['name']} to {len(hops)} objects"
+        table = make_dataset(naming.postgres, naming.tables[hop.source])
+        inputs = [table]
+        outputs = [make_dataset(bucket, item.key, [(table, pair) for pair in item.columns]) for item in hops]
+        words = f"Exports {table['name']} to {len(hops)} objects"
     else:
-        columns = [(_dataset(*_place(item, naming)), pair) for item in hops for pair in item.columns]
-        table = _dataset(naming.snowflake, naming.tables[hop.target], columns)
-        objects = [_dataset(*_place(item, naming)) for item in hops]
-        ends, words = (objects, [table]), f"Loads {len(hops)} objects into {table['name']}"
-    facets: dict[str, Any] = {
-        "documentation": _facet("documentation", description=f"{words}. Known to Delta Arc; ground: {hop.ground}."),
-        GROUND_FACET: _facet(GROUND_FACET, ground=hop.ground),
+        columns = [(given, pair) for item, given in zip(hops, objects, strict=True) for pair in item.columns]
+        table = make_dataset(naming.snowflake, naming.tables[hop.target], columns)
+        inputs, outputs = objects, [table]
+        words = f"Loads {len(hops)} objects into {table['name']}"
+    facets = {
+        "documentation": {"description": f"{words}. Known to Delta Arc; ground: {hop.ground}."},
+        GROUND_FACET: {"ground": hop.ground},
+        **({"sql": {"query": hop.sql}} if hop.sql else {}),
     }
-    if hop.sql:
-        facets["sql"] = _facet("sql", query=hop.sql)
-    return {
-        "eventType": kind,
-        "eventTime": hop.time.astimezone(timezone.utc).isoformat(),
-        "producer": PRODUCER,
-        "schemaURL": f"{_SCHEMA}/RunEvent",
-        "run": {"runId": hop.run_id},
-        "job": {"namespace": hop.job_namespace, "name": hop.job, "facets": facets},
-        "inputs": ends[0],
-        "outputs": ends[1],
-    }
-
-
-def _place(hop: ToldHop, naming: Naming) -> tuple[str, str]:
-    return f"s3://{naming.bucket}", hop.key
-
-
-def _object(hop: ToldHop, naming: Naming, table: Event) -> Event:
-    return _dataset(*_place(hop, naming), [(table, pair) for pair in hop.columns])
-
-
-def _dataset(namespace: str, name: str, columns: Iterable[tuple[Event, tuple[str, str]]] = ()) -> Event:
-    """A dataset; `columns` are an input's dataset, and the names of a column there and here."""
-    fields: dict[str, Any] = {}
-    for given, (column, to) in columns:
-        entry = fields.setdefault(to, {"inputFields": []})
-        entry["inputFields"].append({"namespace": given["namespace"], "name": given["name"], "field": column})
-    made: Event = {"namespace": namespace, "name": name}
-    return {**made, "facets": {"columnLineage": _facet("columnLineage", fields=fields)}} if fields else made
-
-
-def _facet(name: str, **content: Any) -> Event:
-    return {"_producer": PRODUCER, "_schemaURL": _FACETS[name], **content}
+    return make_event(kind, hop.time, hop.run_id, (hop.job_namespace, hop.job), facets, inputs, outputs)
 
 
 def to_lines(events: Iterable[Event]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from delta_arc.matching import TABLE_TYPES, TARGET_TYPES, AssetRow, places_of, tables_in
 from delta_arc.told import TOLD, Columns, Problem, Told, ToldHop
-from runtime.openlineage import GROUND_FACET
+from runtime.openlineage import GROUND_FACET, without_keys
 
 MOST_RUNS = 50_000  # whose events are waited for at a time
 MOST_HOPS = 1_000_000
@@ -315,7 +315,7 @@ class _Reader:
                 run.outputs[place] = self._columns(dataset) or run.outputs.get(place, ())
         facets = value["job"].get("facets", {})
         if sql := facets.get("sql"):
-            run.sql = self._kept(sql["query"], MOST_OF_A_STATEMENT)
+            run.sql = self._kept(without_keys(sql["query"]), MOST_OF_A_STATEMENT)
         if ground := facets.get(GROUND_FACET):
             run.ground = self._kept(ground["ground"], MOST_OF_A_JOB)
         if value.get("eventType") == "COMPLETE":

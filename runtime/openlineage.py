@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -60,3 +61,16 @@ def make_dataset(namespace: str, name: str, columns: Iterable[tuple[Dataset, tup
 
 def _facet(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
     return {"_producer": PRODUCER, "_schemaURL": _FACETS[name], **content}
+
+
+_KEY = re.compile(
+    r"((?:secret|passw(?:or)?d|token|access_?key|key_?id|master_?key)\w*[\"']?\s*(?:=>|:=|=|:)\s*)"
+    r"('(?:[^']|'')*'|\"[^\"]*\"|[^\s,;()'\"]+)"
+    r"|(://[^\s:/@]*:)[^\s/@]+(?=@)|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    re.IGNORECASE,
+)
+
+
+def without_keys(sql: str) -> str:
+    """A statement with *** for what looks like a password or a key in it, as in CREDENTIALS = (AWS_SECRET_KEY = '…')."""
+    return _KEY.sub(lambda found: f"{found[1] or found[3] or ''}***", sql)

@@ -16,16 +16,20 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
+from metadata_extraction.load_history import Transfer, has_lost_constants, parse_export
 from metadata_extraction.rows import SourceRow
 from metadata_extraction.sources.source import SourceError
 from runtime.terminal import logger
 
+MOST_EXPORTS = 10_000  # that pg_stat_statements remembers: by default it has 5,000 statements
 ROWS_IN_FETCH = 2000  # rows that the server-side cursor fetches at a time
 CONNECT_SECONDS = 10
 LOCK_MILLISECONDS = 5000  # how long a lock of another session is waited for, by all objects of a fetch together
@@ -185,6 +189,31 @@ from pg_catalog.pg_proc p where p.oid = any(%(detailed)s::pg_catalog.oid[])
 """,
 )  # fmt: skip
 
+# The view of the extension, where that belongs to a superuser: any other could have whatever he likes run by reading it.
+STATEMENTS_VIEW_QUERY = """
+select n.nspname as schema_name
+from pg_catalog.pg_extension e
+join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.refobjid = e.oid
+    and d.deptype = 'e' and d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+join pg_catalog.pg_class c on c.oid = d.objid
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_roles r on r.oid = c.relowner
+where e.extname = 'pg_stat_statements' and c.relname = 'pg_stat_statements' and r.rolsuper
+"""
+# Statements of other roles are hidden from a role that is not in pg_read_all_stats ("pg_stat_statements").
+EXPORTS_QUERY = """
+select s.query, pg_catalog.now() as time
+from {}.pg_stat_statements s join pg_catalog.pg_database b on b.oid = s.dbid
+where b.datname = pg_catalog.current_database() and s.calls > 0
+    and (s.query ~* 'query_export_to_s3' or s.query ~* '\\mto\\s+program\\M' or s.query = '<insufficient privilege>')
+"""
+TABLES_OF_NAME_QUERY = """
+select n.nspname as schema_name
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relname = %(name)s and n.nspname = any(%(schemas)s::pg_catalog.text[]) and c.relkind in ('r', 'p', 'v', 'm', 'f')
+"""
+
+
 CATALOGUE = (
     "pg_database", "pg_namespace", "pg_class", "pg_attribute", "pg_type", "pg_attrdef", "pg_constraint", "pg_inherits",
     "pg_proc", "pg_language", "pg_description",
@@ -210,6 +239,10 @@ class PostgresSource:
         place = f"{self._parameters.get('host', 'localhost')}:{self._parameters.get('port', 5432)}"
         self._entry = str(self._parameters.get("dbname") or "postgres")
         self.address = f"PostgreSQL {place}/{self._parameters.get('dbname') or ''}"
+        host = str(self._parameters.get("host", "localhost"))
+        self.namespace = (
+            f"postgres://{'localhost' if host.startswith('/') else host}:{self._parameters.get('port', 5432)}"
+        )
 
     def preflight(self) -> list[str]:
         """Whether the catalogue's tables that are read may be read, in the address's own database.
@@ -261,6 +294,49 @@ class PostgresSource:
     def procedures(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
         """Procedures and functions, but no aggregates and window functions (`pg_proc.prokind`)."""
         return self._query(database, PROCEDURES_QUERY, schemas, PROCEDURE_DETAILS)
+
+    def transfers(self, database: str, schemas: Sequence[str], since: datetime) -> Iterator[Transfer]:
+        """The exports that `pg_stat_statements` remembers, where that extension is there; it does not tell when they ran.
+
+        It keeps no constants of a statement but for those of utility commands (its documentation: "constants are
+        replaced"), so that an export by SELECT does not tell its file, which is a warning.
+        """
+        try:
+            with self._connect(database) as connection, connection.cursor(row_factory=dict_row) as cursor:
+                found = cursor.execute(STATEMENTS_VIEW_QUERY).fetchall()
+                if not found:
+                    return
+                statement = sql.SQL(EXPORTS_QUERY).format(sql.Identifier(found[0]["schema_name"]))
+                rows = cursor.execute(statement).fetchmany(MOST_EXPORTS)
+                hidden = sum(row["query"] == "<insufficient privilege>" for row in rows)
+                if hidden:
+                    logger.warning(
+                        "⚠️ %d statements of others in pg_stat_statements of %s are hidden: GRANT pg_read_all_stats TO %s.",
+                        hidden, database, connection.info.user,
+                    )  # fmt: skip
+                exports = [(row, parse_export(row["query"])) for row in rows]
+                untold = sum(export is None and has_lost_constants(row["query"]) for row, export in exports)
+                if untold:
+                    logger.warning(
+                        "⚠️ %d exports in pg_stat_statements of %s do not tell their table and file, as it keeps no "
+                        "constants: let the job that runs them send OpenLineage events.", untold, database,
+                    )  # fmt: skip
+                for row, export in exports:
+                    if export and (schema := self._schema_of(cursor, export.table, schemas)):
+                        yield Transfer(
+                            database, schema, export.table[-1], export.url, False, "pg_stat_statements", row["time"],
+                            row["query"], export.columns,
+                        )  # fmt: skip
+        except (SourceError, psycopg.Error) as error:
+            said = str(error) if isinstance(error, SourceError) else self._explain(error, database)
+            logger.warning("⚠️ The exports of %s are left out: %s", database, said)
+
+    @staticmethod
+    def _schema_of(cursor: psycopg.Cursor[Any], table: Sequence[str], schemas: Sequence[str]) -> str:
+        """The schema of a table, among these: the one that is named, or the only one that has a table of the name."""
+        found = cursor.execute(TABLES_OF_NAME_QUERY, {"name": table[-1], "schemas": list(schemas)}).fetchall()
+        names = [row["schema_name"] for row in found if len(table) == 1 or row["schema_name"] == table[-2]]
+        return names[0] if len(names) == 1 else ""
 
     def _query(
         self, database: str, statement: str, schemas: Sequence[str] = (), details: Details | None = None

@@ -9,11 +9,14 @@ within a statement are quoted as identifiers: a name can have any characters, an
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from metadata_extraction.load_history import Transfer, parse_copy_into
 from metadata_extraction.rows import SourceRow
 from metadata_extraction.sources.source import SourceError
 from runtime.terminal import logger
@@ -73,6 +76,41 @@ from {database}.information_schema.{kind}s
 where {kind}_schema in ({schemas}) order by {kind}_schema, {kind}_name, argument_signature
 """
 
+LOADED_FIELDS = """
+select file_name as "file_name", stage_location as "stage_location", last_load_time as "time",
+    table_catalog_name as "database_name", table_schema_name as "schema_name", table_name as "table_name",
+    pipe_catalog_name as "pipe_database_name", pipe_schema_name as "pipe_schema_name", pipe_name as "pipe_name"
+"""
+
+# A year of it: "COPY_HISTORY view" (Account Usage). Only what has put rows into a table is a way that data went.
+LOADS_STATEMENT = f"""
+{LOADED_FIELDS} from snowflake.account_usage.copy_history
+where last_load_time > cast(? as timestamp_tz) and table_catalog_name = ? and table_schema_name in ({{schemas}})
+    and lower(status) in ('loaded', 'partially loaded') and row_count > 0
+order by last_load_time
+"""
+
+# Fourteen days of one table, for roles that may not read that view: "COPY_HISTORY" (Information Schema).
+LOADS_OF_TABLE_STATEMENT = f"""
+{LOADED_FIELDS} from table({{database}}.information_schema.copy_history(
+    table_name => ?, start_time => cast(? as timestamp_ltz)))
+where lower(status) in ('loaded', 'partially loaded') and row_count > 0
+order by last_load_time
+"""
+DAYS_OF_TABLE_FUNCTION = 14
+MOST_AT_ONCE = 50  # COPY statements into one table
+
+COPIES_STATEMENT = """
+select query_text as "sql", start_time as "start_time", end_time as "end_time",
+    database_name as "database_name", schema_name as "schema_name"
+from snowflake.account_usage.query_history
+where query_type = 'COPY' and execution_status = 'SUCCESS' and end_time > cast(? as timestamp_tz)
+order by start_time limit 100000
+"""
+# By "SNOWFLAKE database roles" in Snowflake's reference.
+GRANT_LOADS = "GRANT DATABASE ROLE SNOWFLAKE.USAGE_VIEWER TO ROLE"
+GRANT_QUERIES = "GRANT DATABASE ROLE SNOWFLAKE.GOVERNANCE_VIEWER TO ROLE"
+
 
 class SnowflakeSource:
     """A Snowflake account, `snowflake://user:password@account/database?warehouse=…&role=…`; see `Source`.
@@ -102,6 +140,7 @@ class SnowflakeSource:
         database = unquote(parts.path.strip("/").partition("/")[0])
         self._named = None if every_database else database or None
         self.address = f"Snowflake {account}/{database}"
+        self._copies: dict[tuple[str, ...], list[tuple[datetime, datetime, str]]] | None = None
         self._parameters: dict[str, Any] = {
             "account": account,
             "user": self._user,
@@ -113,6 +152,7 @@ class SnowflakeSource:
         }
         if port:
             self._parameters |= {"host": account, "port": port}
+        self.namespace = f"snowflake://{str(self._parameters['account']).lower()}"
 
     def preflight(self) -> list[str]:
         """Whether there is a database to read, and the schemas of each can be read."""
@@ -199,6 +239,103 @@ class SnowflakeSource:
                     "overloads": names.count(name),
                 }
 
+    def transfers(self, database: str, schemas: Sequence[str], since: datetime) -> Iterator[Transfer]:
+        """The files of stages that were loaded, by COPY INTO and by pipes.
+
+        From ACCOUNT_USAGE, or, where the role may not read that, from the table function, table by table.
+        """
+        role = _quoted_identifier(str(self._parameters.get("role", "…")))
+        rows: Iterator[SourceRow] | list[SourceRow]
+        try:
+            rows = list(self._loads(database, schemas, since))
+        except SourceError as error:
+            logger.warning(
+                "⚠️ Only the loads of the last %d days of %s are read, table by table, as ACCOUNT_USAGE.COPY_HISTORY cannot "
+                "be read (%s): %s %s.", DAYS_OF_TABLE_FUNCTION, database, error, GRANT_LOADS, role,
+            )  # fmt: skip
+            rows = self._loads_of_tables(database, schemas, since)
+        stages: dict[str, str] | None = None
+        pipes: dict[tuple[str, ...], str] | None = None
+        for row in rows:
+            location = str(row["stage_location"] or "")
+            if "://" not in location:
+                stages = self._stages(database) if stages is None else stages
+                location = stages.get(location.strip("@").upper(), "")
+            table = (row["database_name"], row["schema_name"], row["table_name"])
+            time = _in_utc(row["time"])
+            if row["pipe_name"]:
+                pipes = self._pipes(database) if pipes is None else pipes
+                pipe = (row["pipe_database_name"], row["pipe_schema_name"], row["pipe_name"])
+                job, sql = f"pipe {'.'.join(map(str, pipe))}", pipes.get(pipe, "")
+            else:
+                job, sql = f"copy into {'.'.join(table)}", self._copy_of(table, time, since, role)
+            copy = parse_copy_into(sql) if sql else None
+            url = f"{location.rstrip('/')}/{str(row['file_name']).lstrip('/')}"
+            yield Transfer(*table, url, True, job, time, sql, copy.columns if copy else ())
+
+    def _loads(self, database: str, schemas: Sequence[str], since: datetime) -> Iterator[SourceRow]:
+        if schemas:
+            filled = LOADS_STATEMENT.format(schemas=", ".join("?" * len(schemas)))
+            yield from self._query(filled, [since.isoformat(), database, *schemas])
+
+    def _loads_of_tables(self, database: str, schemas: Sequence[str], since: datetime) -> Iterator[SourceRow]:
+        """The same from the table function; it ends with the first table that it cannot be asked about."""
+        oldest = datetime.now(timezone.utc) - timedelta(days=DAYS_OF_TABLE_FUNCTION) + timedelta(minutes=1)
+        filled = LOADS_OF_TABLE_STATEMENT.format(database=_quoted_identifier(database))
+        try:
+            for table in self.tables(database, schemas):
+                if table["table_kind"] == "table":
+                    names = (database, table["schema_name"], table["table_name"])
+                    name = ".".join(map(_quoted_identifier, names))
+                    yield from self._query(filled, [name, max(since, oldest).isoformat()])
+        except SourceError as error:
+            logger.warning(
+                "⚠️ The load history of %s is left out: %s It takes MONITOR on the tables, or any privilege on them.",
+                database,
+                error,
+            )
+
+    def _stages(self, database: str) -> dict[str, str]:
+        """The addresses of the stages of a database, by their names in capitals, as long as these may be written."""
+        found: dict[str, str] = {}
+        try:
+            for row in self._query(f"show stages in database {_quoted_identifier(database)}"):
+                names = (row["database_name"], row["schema_name"], row["name"])
+                found |= {".".join(names[start:]).upper(): str(row["url"] or "") for start in range(3)}
+        except SourceError as error:
+            logger.warning("⚠️ The stages of %s are not known: %s It takes USAGE on them.", database, error)
+        return found
+
+    def _pipes(self, database: str) -> dict[tuple[str, ...], str]:
+        """The statements of the pipes of a database, by their names."""
+        try:
+            rows = self._query(f"show pipes in database {_quoted_identifier(database)}")
+            return {(row["database_name"], row["schema_name"], row["name"]): str(row["definition"]) for row in rows}
+        except SourceError as error:
+            logger.warning(
+                "⚠️ The statements of pipes of %s are not known: %s It takes MONITOR on them.", database, error
+            )
+            return {}
+
+    def _copy_of(self, table: tuple[str, str, str], time: datetime, since: datetime, role: str) -> str:
+        """The COPY statement that was loading a table at that time, or an empty text."""
+        if self._copies is None:
+            self._copies = {}
+            try:
+                for row in self._query(COPIES_STATEMENT, [since.isoformat()]):
+                    copy = parse_copy_into(row["sql"])
+                    if copy:
+                        session = (row["database_name"], row["schema_name"])
+                        place = (*session[: 3 - len(copy.table)], *copy.table)
+                        span = (_in_utc(row["start_time"]), _in_utc(row["end_time"]), row["sql"])
+                        self._copies.setdefault(place, []).append(span)
+            except SourceError as error:
+                logger.warning("⚠️ Which columns COPY loads is not known: %s %s %s.", error, GRANT_QUERIES, role)
+        copies = self._copies.get(table, [])
+        begun = bisect.bisect_right(copies, time, key=lambda copy: copy[0])
+        # They are in the order in which they began; of several at once the one that began last is taken.
+        return next((sql for _, end, sql in reversed(copies[max(0, begun - MOST_AT_ONCE) : begun]) if time <= end), "")
+
     def _query_schemas(
         self, statement: str, database: str, schemas: Sequence[str], kind: str = ""
     ) -> Iterator[SourceRow]:
@@ -246,3 +383,7 @@ def _full_type(row: SourceRow) -> str:
     if row["max_length"] is not None:
         return f"{row['data_type']}({row['max_length']})"
     return str(row["data_type"])
+
+
+def _in_utc(time: datetime) -> datetime:
+    return time.astimezone(timezone.utc) if time.tzinfo else time.replace(tzinfo=timezone.utc)

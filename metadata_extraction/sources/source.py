@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
+from metadata_extraction.load_history import Transfer
 from metadata_extraction.rows import SourceRow
 from runtime.errors import PipelineError
 
@@ -21,6 +23,7 @@ class Source(Protocol):
     """
 
     address: str  # for people: no password
+    namespace: str  # of its tables in OpenLineage, like postgres://host:5432
 
     def preflight(self) -> list[str]:
         """What keeps the source from being read, one sentence for each fault."""
@@ -44,4 +47,11 @@ class Source(Protocol):
 
     def procedures(self, database: str, schemas: Sequence[str]) -> Iterator[SourceRow]:
         """The procedures and functions in the schemas."""
+        ...
+
+    def transfers(self, database: str, schemas: Sequence[str], since: datetime) -> Iterator[Transfer]:
+        """The files that tables in the schemas were loaded from or exported to since then, as far as the source knows.
+
+        What it does not let the role read is a warning with the grant that it takes, and no error.
+        """
         ...

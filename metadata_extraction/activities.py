@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 from metadata_extraction import sample
 from metadata_extraction.atlas import make_entity
 from metadata_extraction.components import open_store
+from metadata_extraction.load_history import Transfer, make_transfer_events
 from metadata_extraction.models import TYPENAMES, Failure, MigrationSummary, Preflight, Run, Transformed, Written
-from metadata_extraction.outputs import FileSet, put_bytes, read_raw, write_raw, write_transformed
+from metadata_extraction.outputs import (
+    FileSet,
+    newest_events,
+    put_bytes,
+    read_raw,
+    write_events,
+    write_raw,
+    write_transformed,
+)
 from metadata_extraction.progress import UNHEARD, StepProgress
 from metadata_extraction.rows import SourceRow
 from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
@@ -25,6 +35,9 @@ from runtime.errors import PipelineError
 from runtime.terminal import logger, mask
 
 MOST_FAILURES = 100  # how many are passed on; all of them are in the log
+HISTORY_KEPT = timedelta(days=365)
+# COPY_HISTORY lags by up to two days for a table that has few loads ("COPY_HISTORY view" in Snowflake's reference).
+HISTORY_LAG = timedelta(days=3)
 
 
 def preflight_check(
@@ -107,6 +120,23 @@ def fetch_procedures(run: Run, settings: ExtractionSettings | None = None, progr
     source = _open_source(settings)
     chunks = (source.procedures(*place) for place in _places(source, run))
     return _write_raw("procedure", run, settings, chunks, progress)
+
+
+def fetch_load_history(
+    run: Run, settings: ExtractionSettings | None = None, progress: StepProgress = UNHEARD
+) -> Written:
+    """Write what the source knows of its loads and exports since the last run, as OpenLineage events.
+
+    They are beside the runs, in the folder of the connection, as main.py reads them all. What the source does not let its
+    role read is a warning.
+    """
+    settings = settings or get_extraction_settings()
+    source, store, now = _open_source(settings), _open_deployment_store(settings), datetime.now(timezone.utc)
+    newest = newest_events(store, run.history_folder, run.history_prefix)
+    since = newest - HISTORY_LAG if newest else now - HISTORY_KEPT
+    files = FileSet(store, "transfer", run.history_prefix)
+    write_events(files, now, make_transfer_events(_transfers(source, run, since), source.namespace), progress)
+    return files.finish()
 
 
 def transform_data(
@@ -193,6 +223,11 @@ def _places(source: Source, run: Run) -> Iterator[tuple[str, list[str]]]:
     """Each database with its schemas: what the tables, columns and procedures are read by."""
     for database in _databases(source, run):
         yield database["database_name"], [row["schema_name"] for row in _schemas(source, run, database)]
+
+
+def _transfers(source: Source, run: Run, since: datetime) -> Iterator[Transfer]:
+    for database, schemas in _places(source, run):
+        yield from source.transfers(database, schemas, since)
 
 
 def _write_raw(

@@ -67,6 +67,18 @@ class Run:
         """The prefix of a typename's entities, in JSON lines."""
         return f"{self.output_path}/transformed/{typename}"
 
+    @property
+    def history_folder(self) -> str:
+        """The prefix of the load history of the connection: each run adds what is new."""
+        return (
+            f"{prefix_of_runs(self.deployment).removesuffix('workflows')}load-history/{self.connection_qualified_name}"
+        )
+
+    @property
+    def history_prefix(self) -> str:
+        """The prefix of what this run adds to it."""
+        return f"{self.history_folder}/{self.workflow_id}/{self.run_id}"
+
 
 @dataclass(frozen=True)
 class Preflight:

@@ -5,10 +5,12 @@ Keys follow from type and number alone, so that a step that is repeated writes t
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timezone
 from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
@@ -133,16 +135,35 @@ def _numbers(key: str) -> list[int]:
 
 def write_transformed(files: FileSet, workflow_id: str, entities: Entities, progress: StepProgress) -> None:
     """Write entities as `{workflow_id}_transformed_{typename}_{i}.json`, each on a line of its own."""
+    _write_lines(files, lambda number: f"{workflow_id}_transformed_{files.typename}_{number}.json", entities, progress)
+
+
+def write_events(files: FileSet, until: datetime, events: Entities, progress: StepProgress) -> None:
+    """Write OpenLineage events as `{until}-{i}.events.jsonl`, each on a line of its own; all up to then are written."""
+    _write_lines(files, lambda number: f"{until:%Y%m%dT%H%M%SZ}-{number}.events.jsonl", events, progress)
+
+
+def newest_events(store: Store, folder: str, but: str) -> datetime | None:
+    """Until when a folder has events already, but for those below one prefix in it; None where it has none."""
+    names = (file.key for file in store.list(folder) if not file.key.startswith(f"{but}/"))
+    found = [match[1] for name in names if (match := re.search(r"/(\d{8}T\d{6}Z)-\d+\.events\.jsonl$", name))]
+    times = []
+    for text in found:
+        with contextlib.suppress(ValueError):  # no such day
+            times.append(datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc))
+    return max(times, default=None)
+
+
+def _write_lines(files: FileSet, name: Callable[[int], str], documents: Entities, progress: StepProgress) -> None:
     lines: list[bytes] = []
     length = 0
 
     def put() -> None:
-        name = f"{workflow_id}_transformed_{files.typename}_{files.count}.json"
-        files.put(name, b"".join(lines), len(lines))
+        files.put(name(files.count), b"".join(lines), len(lines))
         progress.advance(len(lines))
 
-    for entity in entities:
-        lines.append(json.dumps(entity, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+    for document in documents:
+        lines.append(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
         length += len(lines[-1])
         if len(lines) == ENTITIES_IN_FILE or length > BYTES_IN_FILE:
             put()

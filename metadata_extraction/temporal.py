@@ -71,6 +71,8 @@ class MetadataExtraction:
         if preflight.faults:
             raise ApplicationError("\n".join(preflight.faults), type="PreflightError", non_retryable=True)
         written: list[Written] = [await _execute(fetch.__name__, run, Written) for fetch in FETCHES.values()]
+        history: Written = await _execute("fetch_load_history", run, Written)
+        written += [history] if history.rows else []
         transformed: Transformed = await _execute("transform_data", run, Transformed)
         migration: MigrationSummary = await _execute("upload_to_atlan", run, MigrationSummary)
         return Result(run.output_path, [*written, *transformed.written], migration)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from metadata_extraction.activities import (
     fetch_columns,
     fetch_databases,
+    fetch_load_history,
     fetch_procedures,
     fetch_schemas,
     fetch_tables,
@@ -38,7 +39,13 @@ UPLOAD_SKIPPED = "Atlan upload skipped for workflow (disabled)"
 
 StepResult = Preflight | Written | Transformed | MigrationSummary
 Activity = Callable[..., StepResult]
-ACTIVITIES: tuple[Activity, ...] = (preflight_check, *FETCHES.values(), transform_data, upload_to_atlan)
+ACTIVITIES: tuple[Activity, ...] = (
+    preflight_check,
+    *FETCHES.values(),
+    fetch_load_history,
+    transform_data,
+    upload_to_atlan,
+)
 
 
 def run_in_process(run: Run, settings: ExtractionSettings | None = None) -> Result:
@@ -57,6 +64,11 @@ def run_in_process(run: Run, settings: ExtractionSettings | None = None) -> Resu
         with Progress(label) as progress:
             written.append(fetch(run, settings, progress))
         _tell(written[-1])
+    with Progress("Load history") as progress:
+        history = fetch_load_history(run, settings, progress)
+    if history.rows:
+        written.append(history)
+        _tell(history)
     with Progress("Entities") as progress:
         transformed = transform_data(run, settings, progress)
     _tell(transformed)

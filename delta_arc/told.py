@@ -5,6 +5,7 @@ The strongest ground: who moved the data says so. Which files and events tell it
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -120,13 +121,20 @@ def newest_columns(hops: Iterable[ToldHop]) -> Columns:
 
 
 def told_columns(
-    sources: Sequence[AssetRow], targets: Sequence[AssetRow], extract: Columns, load: Columns
+    sources: Sequence[AssetRow],
+    targets: Sequence[AssetRow],
+    extract: Columns,
+    load: Columns,
+    header: Sequence[str] = (),
 ) -> list[tuple[AssetRow, AssetRow]] | None:
     """The pairs of columns of a source and a target table by what their two jobs tell, or None where neither tells any.
 
     The two meet in the file: `extract` is (column of the source, column of the file), `load` (column of the file, column
-    of the target). Where only one is told, the file's columns are found on the other side by their names.
+    of the target). Where only one is told, the file's columns are found on the other side by their names. `$2` is the
+    second column of the file, as in Snowflake's COPY INTO; it is of use only where the file's `header` is known.
     """
+    load = tuple((_at_position(file, header), to) for file, to in load)
+    load = tuple((file, to) for file, to in load if file)
     if not extract and not load:
         return None
     from_source = _by_file_column(sources, [(name, file) for name, file in extract])
@@ -142,6 +150,14 @@ def told_columns(
         for right in from_target.get(file, ())
     }
     return [pairs[names] for names in sorted(pairs)]
+
+
+def _at_position(column: str, header: Sequence[str]) -> str:
+    """The name of a column of the file that may be told by its position; empty where that is not known."""
+    if not re.fullmatch(r"\$[1-9]\d{0,4}", column, re.ASCII):
+        return column
+    number = int(column[1:])
+    return header[number - 1] if number <= len(header) else ""
 
 
 def _by_file_column(rows: Iterable[AssetRow], told: Iterable[tuple[str, str]]) -> dict[str, list[AssetRow]]:

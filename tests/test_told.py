@@ -66,6 +66,17 @@ def test_columns_by_what_two_jobs_tell(extract: Columns, load: Columns, pairs: l
     assert (None if found is None else [f"{left[1]} {right[1]}" for left, right in found]) == pairs
 
 
+def test_columns_that_are_told_by_position_are_those_of_the_header() -> None:
+    load = (("$2", "ORDER_ID"), ("$1", "CUSTOMER"), ("$3", "CUSTOMER"))
+    sides = rows("ID", "CUST"), rows("ORDER_ID", "CUSTOMER")
+    found = told_columns(*sides, (), load, ["cust", "id"])
+    assert found is not None
+    assert [(left[1], right[1]) for left, right in found] == [("CUST", "CUSTOMER"), ("ID", "ORDER_ID")]
+    assert told_columns(*sides, (), load) is None
+    # A column whose name only looks like a position.
+    assert told_columns(rows("$0"), rows("A"), (), (("$0", "A"),)) == [(rows("$0")[0], rows("A")[0])]
+
+
 def hop(day: int, columns: Columns, job: str = "j") -> ToldHop:
     return ToldHop("", f"{day}.csv", "t", columns, "n", job, "r", datetime(2026, 1, day, tzinfo=timezone.utc), "")
 

@@ -249,6 +249,7 @@ class _Run:
     namespace: str
     job: str
     first: str
+    parent: str = ""  # the run within which this one ran
     unknown: str = ""  # a table that the connections do not have
     inputs: dict[_Place, None] = field(default_factory=dict)
     outputs: dict[_Place, tuple[tuple[_Place, str, str], ...]] = field(default_factory=dict)
@@ -279,6 +280,7 @@ class _Reader:
         for document in documents:
             events += not document.fault
             self._take(document)
+        self._join_parts()
         for run in self._runs.values():
             self._close(run)
         hops = self._of_the_connections()
@@ -318,6 +320,7 @@ class _Reader:
             run.sql = self._kept(without_keys(sql["query"]), MOST_OF_A_STATEMENT)
         if ground := facets.get(GROUND_FACET):
             run.ground = self._kept(ground["ground"], MOST_OF_A_JOB)
+        run.parent = run.parent or _parent_of(value["run"])
         if value.get("eventType") == "COMPLETE":
             run.time = parse_time(value["eventTime"])
         if len(self._runs) > MOST_RUNS:
@@ -379,6 +382,19 @@ class _Reader:
                 if place and (not kinds or any(kind != "INDIRECT" for kind in kinds)):
                     found.append((place, self._kept(given["field"], MOST_OF_A_JOB), self._kept(column, MOST_OF_A_JOB)))
         return tuple(found[:MOST_DATASETS])
+
+    def _join_parts(self) -> None:
+        """Give a run what its parts have told, as Airflow's tasks have their queries for parts, each a run of its own.
+
+        A parent that tells no dataset itself only holds others together, like the run of a whole DAG.
+        """
+        telling = {run.run_id for run in self._runs.values() if run.inputs or run.outputs}
+        for part in [run for run in self._runs.values() if run.parent in telling and run.time]:
+            if not (part.inputs and part.outputs):
+                whole = self._runs[part.parent]
+                whole.inputs.update(part.inputs)
+                whole.outputs = {**part.outputs, **whole.outputs}
+                whole.sql = whole.sql or part.sql
 
     def _close(self, run: _Run) -> None:
         """Keep the hops of a run that is over."""
@@ -453,6 +469,14 @@ class _Reader:
             if namespace not in unclear:
                 _keep_newest(hops, tuple(place), hop)
         return sorted(hops.values(), key=lambda hop: (hop.source, hop.target, hop.key))
+
+
+def _parent_of(run: Mapping[str, Any]) -> str:
+    """The run id in the facet `parent` of a run, where it has one."""
+    place: Any = run
+    for name in ("facets", "parent", "run", "runId"):
+        place = place.get(name) if isinstance(place, dict) else None
+    return place.lower() if isinstance(place, str) else ""
 
 
 def _keep_newest(hops: dict[tuple[str, ...], ToldHop], ends: tuple[str, ...], hop: ToldHop) -> None:

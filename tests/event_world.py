@@ -56,14 +56,17 @@ def event(
     time: str = "2026-01-31T02:00:00Z",
     job: str = "nightly.orders",
     sql: str = "",
+    parent: int = 0,
 ) -> dict[str, Any]:
     facets = {"sql": {"_producer": PRODUCER, "_schemaURL": SCHEMA, "query": sql}} if sql else {}
+    whole = {"run": {"runId": str(uuid.UUID(int=parent))}, "job": {"namespace": "airflow", "name": "whole"}}
+    run_facets = {"parent": {"_producer": PRODUCER, "_schemaURL": SCHEMA, **whole}} if parent else {}
     return {
         "eventType": kind,
         "eventTime": time,
         "producer": PRODUCER,
         "schemaURL": SCHEMA,
-        "run": {"runId": run if isinstance(run, str) else str(uuid.UUID(int=run))},
+        "run": {"runId": run if isinstance(run, str) else str(uuid.UUID(int=run)), "facets": run_facets},
         "job": {"namespace": "airflow", "name": job, "facets": facets},
         "inputs": list(inputs),
         "outputs": list(outputs),

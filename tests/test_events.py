@@ -157,6 +157,33 @@ def test_columns_told_of_one_file_leave_the_others_in() -> None:
     assert [(hop.key, hop.columns) for hop in told.hops] == [("a.csv", ()), ("b.csv", (("c1", "ORDER_ID"),))]
 
 
+def test_what_the_parts_of_a_run_tell_is_told_of_the_run() -> None:
+    task = event([], [s3("x1.csv")], run=1, job="nightly.export")
+    query = event([ORDERS], [], run=2, parent=1, job="nightly.export.query.1", sql="select …")
+    for told in (tell(task, query), tell(query, task)):
+        assert [(hop.source.rpartition("/")[2], hop.key, hop.job, hop.sql) for hop in told.hops] == [
+            ("ORDERS", "x1.csv", "nightly.export", "select …")
+        ]
+        assert told.problems == ()
+    # Not what has failed, nor by a parent that only holds others together, nor across it.
+    failed = event([ORDERS], [], "FAIL", run=2, parent=1)
+    assert tell(task, failed).hops == ()
+    dag = event([], [], run=9)
+    others = [event([ORDERS], [], run=2, parent=9), event([], [s3("x1.csv")], run=3, parent=9)]
+    assert tell(dag, *others).hops == ()
+    assert tell(event([], [s3("x1.csv")], run=1, parent=1)).hops == ()
+    # A part that is whole stays one.
+    whole = event([s3("x1.csv")], [STG_ORDERS], run=2, parent=1)
+    assert hops(tell(task, whole)) == [("", "x1.csv", "STG_ORDERS")]
+
+
+@pytest.mark.parametrize("facet", [None, [], 1, {"run": None}, {"run": {"runId": 1}}, {"run": {"runId": "x"}}])
+def test_a_parent_of_another_shape_is_none(facet: Any) -> None:
+    part = event([ORDERS], [s3("x1.csv")])
+    part["run"]["facets"] = {"parent": facet}
+    assert hops(tell(part)) == [("ORDERS", "x1.csv", "")]
+
+
 @pytest.mark.parametrize(
     ("inputs", "outputs", "sentence"),
     [

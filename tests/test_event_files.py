@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sandbox
@@ -131,6 +131,7 @@ def test_a_gzip_bomb_ends_where_it_is_seen(tmp_path: Path) -> None:
     assert time.process_time() - before < 15
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.booleans(), st.integers(1, 50))
 def test_random_bytes_are_faults_at_most(content: bytes, packed: bool, size: int) -> None:
     chunks = iter([content[i : i + size] for i in range(0, len(content), size)])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from event_world import BUCKET, POSTGRES, SNOWFLAKE, SOURCE, SOURCES, TARGET, TARGETS, scope, tell
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delta_arc import openlineage
@@ -87,6 +87,7 @@ KEYS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(sorted(PAIRS)), st.lists(KEYS, min_size=1, max_size=5, unique=True)),
     st.integers(1, 3),

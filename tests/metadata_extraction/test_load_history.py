@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from snowflake_world import connect, needs_fakesnow, snowflake_server
 from upload_world import LOCAL
@@ -111,6 +111,7 @@ def test_a_select_whose_constants_are_lost() -> None:
     assert not has_lost_constants("do $$ begin perform query_export_to_s3('select 1', 'b', 'k'); end $$")
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="copy into@t()$1:,'\" select from to program awss3-/\n", max_size=60))
 def test_no_statement_raises(text: str) -> None:
     for sql in (text, f"copy into {text}", f"copy t to program '{text}'", f"query_export_to_s3({text}"):

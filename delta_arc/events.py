@@ -15,7 +15,14 @@ from typing import Any
 
 from delta_arc.matching import TABLE_TYPES, TARGET_TYPES, AssetRow, places_of, tables_in
 from delta_arc.told import TOLD, Columns, Problem, Told, ToldHop
-from runtime.openlineage import GROUND_FACET, without_keys
+from runtime.openlineage import (
+    GROUND_FACET,
+    POSTGRES,
+    SNOWFLAKE,
+    normal_namespace,
+    system_of,
+    without_keys,
+)
 
 MOST_RUNS = 50_000  # whose events are waited for at a time
 MOST_HOPS = 1_000_000
@@ -23,11 +30,6 @@ MOST_DATASETS = 100_000  # of one run
 MOST_COLUMNS = 5_000  # of one hop
 MOST_OF_A_JOB = 300  # characters
 MOST_OF_A_STATEMENT = 10_000
-
-POSTGRES, SNOWFLAKE = "PostgreSQL", "Snowflake"
-# `postgresql` and `s3a` are not the standard's, and found in events all the same.
-SCHEMES = {"postgres": POSTGRES, "postgresql": POSTGRES, "snowflake": SNOWFLAKE}
-S3_SCHEMES = ("s3", "s3a", "s3n")
 
 
 @dataclass(frozen=True)
@@ -104,26 +106,6 @@ def make_scope(
         SNOWFLAKE: TableNames(snowflake_assets, TARGET_TYPES),
     }
     return Scope(bucket, tables, tuple(normal_namespace(text) for text in namespaces))
-
-
-def normal_namespace(text: str) -> str:
-    """A dataset's namespace, spelled one way: `postgres://db:5432`, `snowflake://acme-prod`, `s3://bucket`."""
-    scheme, mark, rest = text.strip().rstrip("/").partition("://")
-    if not mark:
-        return text.strip()
-    scheme = scheme.casefold()
-    if scheme in S3_SCHEMES:
-        return f"s3://{rest}"
-    if SCHEMES.get(scheme) == POSTGRES:
-        host = rest.casefold()
-        return f"postgres://{host}" if re.search(r":\d+$", host) else f"postgres://{host}:5432"
-    return f"{scheme}://{rest.casefold()}"
-
-
-def system_of(namespace: str) -> str:
-    """PostgreSQL or Snowflake, or an empty text, by a namespace as `normal_namespace` spells it."""
-    scheme, mark, _ = namespace.partition("://")
-    return SCHEMES.get(scheme, "") if mark else ""
 
 
 def needles_of(scope: Scope) -> tuple[bytes, ...]:

@@ -21,6 +21,7 @@ from runtime.environment import (
     warn_of_unknown_settings,
 )
 from runtime.errors import SettingsError
+from runtime.openlineage import normal_namespace, system_of
 from runtime.terminal import MOST_OF_A_NAME, configure_logging, mask, visible
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Settings:
     overrides_file: Path
     postgres_scope: Scope
     snowflake_scope: Scope
+    lineage_events: str
+    lineage_namespaces: tuple[str, ...]
     read_file_headers: bool
     max_requests_per_minute: int
     lineage_page: Path | None
@@ -102,6 +105,7 @@ SANDBOX_DEFAULTS = {
 # What belongs to one tenant and means nothing to another.
 TENANT_SETTINGS = (
     "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", "OVERRIDES_FILE",
+    "LINEAGE_EVENTS", "LINEAGE_NAMESPACES",
     "POSTGRES_SCOPE", "SNOWFLAKE_SCOPE", "REQUIRE_TENANT", *SANDBOX_DEFAULTS,
 )  # fmt: skip
 
@@ -162,6 +166,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         overrides_file=_check_overrides_file(values, sandbox, faults),
         postgres_scope=_check_scope(values, "POSTGRES_SCOPE", faults),
         snowflake_scope=_check_scope(values, "SNOWFLAKE_SCOPE", faults),
+        lineage_events=_check_events(values, faults),
+        lineage_namespaces=_check_namespaces(values, faults),
         read_file_headers=_check_boolean(values, "READ_FILE_HEADERS", "true", faults),
         max_requests_per_minute=_check_limit(values.get("ATLAN_MAX_REQUESTS_PER_MINUTE", "300"), faults),
         lineage_page=_check_page(environment, sandbox, faults),
@@ -219,6 +225,34 @@ def _check_overrides_file(values: Mapping[str, str], sandbox: bool, faults: list
     if "OVERRIDES_FILE" in values and len(faults) == found and not path.is_file():
         faults.append(f"OVERRIDES_FILE names a file that is not there ({shown(str(path))}): make it, or leave it out.")
     return path
+
+
+def _check_events(values: Mapping[str, str], faults: list[str]) -> str:
+    """Where OpenLineage events are: a file or folder that is there, an address in S3, or an empty text."""
+    place = values.get("LINEAGE_EVENTS", "")
+    if place.startswith("s3://"):
+        if not re.fullmatch(r"s3://[\w.-]{1,255}(/.*)?", place, re.ASCII | re.DOTALL):
+            faults.append(f"LINEAGE_EVENTS is no place in S3 ({shown(place)}): write it like s3://bucket/prefix/.")
+    elif place:
+        found = len(faults)
+        path = _check_path(values, "LINEAGE_EVENTS", place, faults)
+        if len(faults) == found and not path.exists():
+            faults.append(
+                f"LINEAGE_EVENTS names a file or folder that is not there ({shown(place)}): make it, or leave it out."
+            )
+    return place
+
+
+def _check_namespaces(values: Mapping[str, str], faults: list[str]) -> tuple[str, ...]:
+    """Namespaces of OpenLineage, with spaces or commas between them."""
+    names = tuple(filter(None, re.split(r"[\s,]+", values.get("LINEAGE_NAMESPACES", ""))))
+    for name in names:
+        if not system_of(normal_namespace(name)):
+            faults.append(
+                f"LINEAGE_NAMESPACES has one that is none of a PostgreSQL or Snowflake ({shown(name)}): write it like "
+                "postgres://host:5432 or snowflake://account."
+            )
+    return names
 
 
 def _check_path(values: Mapping[str, str], name: str, default: str, faults: list[str]) -> Path:

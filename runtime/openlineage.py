@@ -19,6 +19,11 @@ _FACETS = {
     GROUND_FACET: f"{_SCHEMA}/JobFacet",
 }
 
+POSTGRES, SNOWFLAKE = "PostgreSQL", "Snowflake"
+# `postgresql` and `s3a` are not the standard's, and found in events all the same.
+SCHEMES = {"postgres": POSTGRES, "postgresql": POSTGRES, "snowflake": SNOWFLAKE}
+S3_SCHEMES = ("s3", "s3a", "s3n")
+
 Event = dict[str, Any]
 Dataset = dict[str, Any]
 
@@ -61,6 +66,26 @@ def make_dataset(namespace: str, name: str, columns: Iterable[tuple[Dataset, tup
 
 def _facet(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
     return {"_producer": PRODUCER, "_schemaURL": _FACETS[name], **content}
+
+
+def normal_namespace(text: str) -> str:
+    """A dataset's namespace, spelled one way: `postgres://db:5432`, `snowflake://acme-prod`, `s3://bucket`."""
+    scheme, mark, rest = text.strip().rstrip("/").partition("://")
+    if not mark:
+        return text.strip()
+    scheme = scheme.casefold()
+    if scheme in S3_SCHEMES:
+        return f"s3://{rest}"
+    if SCHEMES.get(scheme) == POSTGRES:
+        host = rest.casefold()
+        return f"postgres://{host}" if re.search(r":\d+$", host) else f"postgres://{host}:5432"
+    return f"{scheme}://{rest.casefold()}"
+
+
+def system_of(namespace: str) -> str:
+    """PostgreSQL or Snowflake, or an empty text, by a namespace as `normal_namespace` spells it."""
+    scheme, mark, _ = namespace.partition("://")
+    return SCHEMES.get(scheme, "") if mark else ""
 
 
 _KEY = re.compile(

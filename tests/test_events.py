@@ -29,11 +29,13 @@ from event_world import (
     sentences,
     tell,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delta_arc import events
-from delta_arc.events import Document, fault_of_event, is_static, make_scope, normal_namespace, parse_time, read_told
+from delta_arc.events import Document, fault_of_event, is_static, make_scope, parse_time, read_told
+from runtime.openlineage import POSTGRES as POSTGRES_SYSTEM
+from runtime.openlineage import normal_namespace
 
 # =====================================================================================================================
 # Which hops are told
@@ -254,7 +256,7 @@ def test_namespaces_are_spelled_one_way(text: str, normal: str) -> None:
 )
 def test_a_table_is_found_by_its_name(name: str, found: str) -> None:
     rows = assets("default/postgres/1/SHOP/SALES", {"ORDERS": [], "Orders": [], "CUSTOMERS": [], 'a.b "c"': []})
-    assert make_scope(BUCKET, rows, []).tables[events.POSTGRES].find(name).rpartition("/")[2] == found
+    assert make_scope(BUCKET, rows, []).tables[POSTGRES_SYSTEM].find(name).rpartition("/")[2] == found
 
 
 def test_a_namespace_is_the_connections_where_only_one_fits() -> None:
@@ -387,6 +389,7 @@ WHOLE = event(
 )
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_value_anywhere_in_an_event_raises(data: st.DataObject) -> None:
     value = copy.deepcopy(WHOLE)
@@ -405,6 +408,7 @@ def test_no_value_anywhere_in_an_event_raises(data: st.DataObject) -> None:
         _hold_to_the_schema(value, Path(fault))
 
 
+@settings(deadline=None)
 @given(st.permutations(range(6)), st.randoms())
 def test_the_order_of_events_changes_nothing(order: list[int], chance: random.Random) -> None:
     told = [

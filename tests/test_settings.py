@@ -62,6 +62,11 @@ WRONG = [
     ("ATLAN_MAX_REQUESTS_PER_MINUTE", "0", "from 1 to 9999999"),
     ("ATLAN_MAX_REQUESTS_PER_MINUTE", "many", "Atlan allows a tenant 400"),
     ("OVERRIDES_FILE", "missing.txt", "missing.txt"),
+    ("LINEAGE_EVENTS", "missing/", "LINEAGE_EVENTS names a file or folder that is not there (missing/)"),
+    ("LINEAGE_EVENTS", "s3:///x", "LINEAGE_EVENTS is no place in S3 (s3:///x)"),
+    ("LINEAGE_EVENTS", "s3://b ucket/", "LINEAGE_EVENTS is no place in S3"),
+    ("LINEAGE_NAMESPACES", "mysql://db:3306", "LINEAGE_NAMESPACES has one that is none of a PostgreSQL or Snowflake"),
+    ("LINEAGE_NAMESPACES", "db.acme.com", "write it like postgres://host:5432 or snowflake://account."),
     ("CACHE_EXPIRY_HOURS", "nan", "nan"),
     ("CACHE_EXPIRY_HOURS", "-1", "-1"),
     ("CACHE_EXPIRY_HOURS", "inf", "inf"),
@@ -381,3 +386,13 @@ def test_a_line_of_the_file_that_says_nothing_is_told(text: str, told: str, empt
     with pytest.raises(SettingsError) as raised:
         get_settings()
     assert raised.value.faults == (f".env cannot be read ({told}): write each as NAME=value, and close its quotes.",)
+
+
+def test_where_events_are_and_whose_namespaces_count(empty_folder: Path) -> None:
+    assert (read_settings(GOOD).lineage_events, read_settings(GOOD).lineage_namespaces) == ("", ())
+    told = {"LINEAGE_EVENTS": "s3://logs/openlineage/", "LINEAGE_NAMESPACES": "postgresql://db, snowflake://a\n"}
+    settings = read_settings({**GOOD, **told})
+    assert settings.lineage_events == "s3://logs/openlineage/"
+    assert settings.lineage_namespaces == ("postgresql://db", "snowflake://a")
+    Path("events").mkdir()
+    assert read_settings({**GOOD, "LINEAGE_EVENTS": "events"}).lineage_events == "events"

@@ -25,6 +25,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -52,9 +53,12 @@ from delta_arc.entities import (
     make_connection,
     make_s3_object,
 )
+from delta_arc.event_files import read_documents
+from delta_arc.events import Document, make_scope, needles_of, read_told
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
 from delta_arc.fit import keeps_records
 from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, is_doubtful, match_rest, settle_doubtful
+from delta_arc.joining import GROUNDS, at_least, tell_hops, tell_matches, tell_pairs
 from delta_arc.matching import (
     TARGET_TYPES,
     AssetRow,
@@ -64,6 +68,7 @@ from delta_arc.matching import (
     match_s3_objects,
     tables_in,
 )
+from delta_arc.openlineage import hops_of_processes, make_events, make_naming, to_lines
 from delta_arc.overrides import (
     Overrides,
     explain_captures,
@@ -80,6 +85,7 @@ from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, sav
 from delta_arc.scope import in_scope, objects_in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings, get_settings
 from delta_arc.showing import log_plan
+from delta_arc.told import TOLD, Told, tell_objects
 from delta_arc.writing import apply_steps, remove_assets
 from runtime.atlan import (
     SearchHit,
@@ -92,6 +98,7 @@ from runtime.atlan import (
 from runtime.embedded import SANDBOX_FOLDER
 from runtime.errors import PipelineError, SettingsError
 from runtime.files import read_small_file, replace_file
+from runtime.openlineage import POSTGRES, SNOWFLAKE, normal_namespace, system_of
 from runtime.parallel import side_by_side
 from runtime.s3 import S3Error, list_pages
 from runtime.terminal import Progress, logger, say_error
@@ -534,11 +541,14 @@ def create_table_lineage(
     s3_objects: S3Integration | Sequence[ListedObject],
     snowflake_assets: Sequence[AssetRow],
     *,
+    min_ground: str = "named",
     dry_run: bool = False,
     into: list[Step] | None = None,
     settings: Settings | None = None,
 ) -> TableLineage:
     """Match tables and objects, and create an extract and a load process for each complete chain.
+
+    Only hops that stand on `min_ground` at least are wanted: named, read (in a file's header) or told (by a job).
 
     `s3_objects` is what `integration_with_S3` returns, or its objects; those that `list_s3_bucket_objects` lists have to
     be registered already. With `into`, the changes are added to these steps of a plan instead. The report has an outcome
@@ -555,11 +565,16 @@ def create_table_lineage(
     matches = objects_in_scope(match_s3_objects(by_key, postgres_assets, prefix), postgres)
     matches, more_lines = override_objects(overrides, match_rest(matches, pairs, snowflake, overrides, prefix))
     unused = overrides.unused(lines | more_lines, "object", "never")
-    log_lines(f"⚠️ {sentence}" for sentence in [*unused, *explain_captures(overrides, matches)])
+    log_lines(f"⚠️ {sentence}" for sentence in [*unused, *overrides.notes, *explain_captures(overrides, matches)])
+    told = _read_told(postgres, snowflake, settings)
+    telling = tell_objects((hop for hop in told.hops if hop.ground == TOLD), by_key)
+    named = {match.key: match.table_qualified_name for match in matches}
+    matches, disagreeing = tell_matches(matches, telling, overrides, {row[0] for row in sources})
+    pairs, more_disagreeing = tell_pairs(pairs, matches, telling, overrides, named)
     datasets = group_datasets(matches, by_key, settings.read_file_headers)
     evidence = _read_evidence(datasets, pairs, [*postgres, *snowflake], matches, settings)
     matches = settle_doubtful(matches, evidence)
-    report = TableLineage(evidence=evidence, overrides=overrides)
+    report = TableLineage(evidence=evidence, told=told, overrides=overrides)
     hops: list[Hop] = []
     # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
     if sources and targets and objects:
@@ -571,8 +586,19 @@ def create_table_lineage(
             f"{flow.snowflake_connection}/{flow.marker}/load/",
         ]
         report.existing = read_assets(get_atlan_client(settings=settings), "Process", prefixes, PROCESS_ATTRIBUTES)
+<<<<<<< HEAD
         hops = find_hops(flow, pairs, datasets, evidence, report.existing)
         extracts, loads, ends = table_processes(flow, hops, [*postgres, *snowflake])
+=======
+        told_tables = {match.table_qualified_name or "" for match in matches if match.outcome is MatchOutcome.TOLD}
+        hops = tell_hops(find_hops(flow, pairs, datasets, evidence, report.existing, told_tables), telling)
+        forced = [
+            {match.key for match in matches if match.outcome is MatchOutcome.OVERRIDDEN},
+            {pair.source for pair in pairs if pair.outcome is MatchOutcome.OVERRIDDEN},
+        ]
+        hops = at_least(min_ground, hops, telling, *forced)
+        extracts, loads, ends = table_processes(flow, hops, [*postgres_assets, *snowflake_assets])
+>>>>>>> 0d48e63 (Join what jobs tell with what is named: it decides before names, and --min-ground and --export-openlineage go by it)
         steps = [
             Step("Extract processes", compare(extracts, report.existing)),
             Step("Load processes", compare(loads, report.existing)),
@@ -580,7 +606,12 @@ def create_table_lineage(
         report.outcomes = _carry_out(steps, into, dry_run, settings)
         report.doubted = doubted_processes(flow, pairs, evidence)
         report.loads = {name: load for name, load in ends.items() if name not in report.absent}
+<<<<<<< HEAD
     report.coverage = explain_tables(pairs, matches, postgres, snowflake, evidence, hops, overrides)
+=======
+    coverage = explain_tables(pairs, matches, targets, evidence, hops, overrides)
+    report.coverage = replace(coverage, unmatched=(*coverage.unmatched, *disagreeing, *more_disagreeing))
+>>>>>>> 0d48e63 (Join what jobs tell with what is named: it decides before names, and --min-ground and --export-openlineage go by it)
     report.unmatched = [*report.coverage.unmatched]
     return report
 
@@ -641,6 +672,30 @@ def _read_overrides(
     return parse_overrides(str(path), read_overrides(path), postgres_assets, snowflake_assets)
 
 
+def _read_told(postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow], settings: Settings) -> Told:
+    """What the events at LINEAGE_EVENTS tell; what could not be used of them is a warning."""
+    if not settings.lineage_events:
+        return Told()
+    scope = make_scope(settings.s3_bucket, postgres_assets, snowflake_assets, settings.lineage_namespaces)
+    with Progress("OpenLineage events") as progress:
+        documents = read_documents(settings.lineage_events, partial(get_s3_client, settings), needles_of(scope))
+        told = read_told(_counted(documents, progress), scope)
+    own = sum(hop.ground != TOLD for hop in told.hops)
+    logger.info(
+        "🔗 %d hops are told by %d OpenLineage events in %s", len(told.hops) - own, told.events, settings.lineage_events
+    )
+    if own:
+        logger.info("   %d more are what Delta Arc has exported itself, and prove nothing new", own)
+    log_lines(f"⚠️ OpenLineage: {problem}" for problem in told.problems)
+    return told
+
+
+def _counted(documents: Iterable[Document], progress: Progress) -> Iterator[Document]:
+    for document in documents:
+        progress.advance()
+        yield document
+
+
 def _read_evidence(
     datasets: Mapping[str, Sequence[RegisteredObject]],
     pairs: Iterable[TablePair],
@@ -659,9 +714,14 @@ def _read_evidence(
         if pair.source not in columns and own and not keeps_records(own):
             columns[pair.source] = own
     bucket = next(iter(datasets.values()))[0]["bucket_name"]
+<<<<<<< HEAD
     forced = {match.key for match in matches if match.outcome is MatchOutcome.OVERRIDDEN}
     doubtful = {match.key for match in matches if is_doubtful(match)}
     return gather_evidence(get_s3_client(settings), bucket, datasets, columns, forced, doubtful)
+=======
+    forced = {match.key for match in matches if match.outcome in (MatchOutcome.OVERRIDDEN, MatchOutcome.TOLD)}
+    return gather_evidence(get_s3_client(settings), bucket, datasets, columns, forced)
+>>>>>>> 0d48e63 (Join what jobs tell with what is named: it decides before names, and --min-ground and --export-openlineage go by it)
 
 
 # =====================================================================================================================
@@ -822,10 +882,14 @@ def run_pipeline(
     max_unmatched: int = MAX_UNMATCHED,
     save_to: Path | None = None,
     saved: Path | None = None,
+    min_ground: str = "named",
+    export_to: Path | None = None,
     *,
     settings: Settings | None = None,
 ) -> Report:
     """Plan every step, and then write all of it; returns what became of every asset, or what would.
+
+    `min_ground` is that of `create_table_lineage`; `export_to` is a file for the lineage as OpenLineage events.
 
     A dry run writes nothing, nor does one that saves the plan (`save_to`). A saved plan is carried out just as it is, or
     not at all. Raises `PipelineError` where a step cannot go on.
@@ -845,7 +909,9 @@ def run_pipeline(
         partial(find_snowflake_assets, force_refresh, dry_run=dry_run, settings=settings),
         partial(integration_with_S3, into=steps, settings=settings),
     )
-    tables = create_table_lineage(postgres_assets, s3, snowflake_assets, into=steps, settings=settings)
+    tables = create_table_lineage(
+        postgres_assets, s3, snowflake_assets, min_ground=min_ground, into=steps, settings=settings
+    )
     columns = create_column_lineage(postgres_assets, snowflake_assets, tables=tables, into=steps, settings=settings)
     world = describe_world([*postgres_assets, *snowflake_assets], s3, tables, columns, settings)
     plan = make_plan(steps, tables, columns, world, prune)
@@ -858,12 +924,35 @@ def run_pipeline(
     if save_to:
         save_plan(plan, save_to)
         logger.info("💾 Saved the plan in %s", save_to)
+    if export_to:
+        _export(plan, [*postgres_assets, *snowflake_assets], export_to, tables.flow, settings)
     report = plan.report() if dry_run else write_plan(plan, settings=settings)
     report.changes = not plan.nothing_to_do
     report.without_chains = not plan.coverage.complete
     write_page(settings.lineage_page, plan, report, dry_run)
     summarise(report, dry_run, settings.place)
     return report
+
+
+def _export(plan: Plan, assets: Sequence[AssetRow], path: Path, flow: Flow | None, settings: Settings) -> None:
+    """Write the lineage that a plan wants as OpenLineage events; raises `PipelineError` where the file cannot be written.
+
+    Where LINEAGE_NAMESPACES names none, a connection's qualified name stands for its host.
+    """
+    given = {system_of(normal_namespace(name)): name for name in reversed(settings.lineage_namespaces)}
+    postgres = given.get(POSTGRES) or f"postgres://{flow.postgres_connection if flow else ''}"
+    snowflake = given.get(SNOWFLAKE) or f"snowflake://{flow.snowflake_connection if flow else ''}"
+    naming = make_naming(postgres, snowflake, settings.s3_bucket, assets)
+    entities = [change.entity for step in plan.steps for change in step.changes]
+    events = make_events(hops_of_processes(entities, assets, datetime.now(timezone.utc)), naming)
+    lines = [*to_lines(events)]
+    try:
+        replace_file(path, "".join(lines))
+    except OSError as error:
+        raise PipelineError(
+            f"{path} cannot be written ({error.strerror or error}): name a file in a folder of yours."
+        ) from None
+    logger.info("💾 Exported %d OpenLineage events to %s", len(lines), path)
 
 
 # =====================================================================================================================
@@ -885,6 +974,15 @@ def build_parser() -> argparse.ArgumentParser:
     plans.add_argument("--plan", type=Path, metavar="FILE", help="save the plan, too, and write nothing to Atlan")
     plans.add_argument(
         "--apply", type=Path, metavar="FILE", help="do just what a saved plan says, or nothing if the world has changed"
+    )
+    parser.add_argument(
+        "--min-ground",
+        choices=GROUNDS,
+        default="named",
+        help="write only hops that a job tells, or a file's header, too",
+    )
+    parser.add_argument(
+        "--export-openlineage", type=Path, metavar="FILE", help="write the lineage as OpenLineage events, too"
     )
     flag("--detailed-exitcode", help="exit with 0 if nothing was to do, 2 if there were changes, else 1")
     flag("--force-refresh", help="read the assets from Atlan even if the cache is valid")
@@ -979,6 +1077,8 @@ def _run(options: argparse.Namespace) -> int:
             options.max_unmatched,
             options.plan,
             options.apply,
+            options.min_ground,
+            options.export_openlineage,
             settings=settings,
         )
     if report.failed or (options.detailed_exitcode and report.without_chains):

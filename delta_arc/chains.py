@@ -19,6 +19,7 @@ from delta_arc.matching import AssetRow, columns_by_parent, places_of
 from delta_arc.overrides import Overrides, override_columns
 from delta_arc.pairing import match_columns
 from delta_arc.report import Unmatched
+from delta_arc.told import newest, newest_columns, told_columns
 
 
 def table_processes(
@@ -28,21 +29,33 @@ def table_processes(
     of the load processes that complete a chain, by their qualified names. `assets` are the rows of both sides.
     """
     tables, places = {row[0]: row for row in assets}, places_of(assets)
-    extracts: dict[str, Entity] = {}
+    exported: dict[str, list[Hop]] = {}
     loads: list[Entity] = []
     ends: dict[str, Load] = {}
     for hop in hops:
-        ground = hop.evidence.on_process
-        if hop.source:  # several targets of one table have its extract process in common
-            extracts[hop.source] = make_extract(flow, tables[hop.source], places[hop.source], hop.objects, ground)
+        if hop.source:
+            exported.setdefault(hop.source, []).append(hop)
         if hop.target:
-            load = make_load(flow, hop.source or "", hop.objects, tables[hop.target], places[hop.target], ground)
+            told = newest(hop.loads) if hop.loads else None
+            ground = hop.evidence.on_process_told(told)
+            target = tables[hop.target], places[hop.target]
+            load = make_load(flow, hop.source or "", hop.objects, *target, ground, told)
             loads.append(load)
             if hop.source:
                 absent = frozenset(hop.evidence.absent)
                 doubted = absent - {*hop.evidence.agreed_absent}
-                ends[load["attributes"]["qualifiedName"]] = Load(hop.source, hop.target, absent, doubted)
-    return list(extracts.values()), loads, ends
+                columns = newest_columns(hop.extracts), newest_columns(hop.loads), hop.evidence.header
+                ends[load["attributes"]["qualifiedName"]] = Load(hop.source, hop.target, absent, doubted, *columns)
+    return [_extract(flow, tables[source], places[source], found) for source, found in exported.items()], loads, ends
+
+
+def _extract(flow: Flow, source: AssetRow, place: Sequence[str], hops: Sequence[Hop]) -> Entity:
+    """The extract process of a table, which its ways to several targets have in common."""
+    objects = {item["qualified_name"]: item for hop in hops for item in hop.objects}
+    extracts = [one for hop in hops for one in hop.extracts]
+    told = newest(extracts) if extracts else None
+    ground = hops[-1].evidence.on_process_told(told)
+    return make_extract(flow, source, place, [objects[name] for name in sorted(objects)], ground, told)
 
 
 def column_processes(
@@ -65,15 +78,29 @@ def column_processes(
     for process, load in loads.items():
         sources, targets = source_columns.get(load.source, []), target_columns.get(load.target, [])
         by_name = match_columns(sources, targets)
-        present = [pair for pair in by_name if pair[0][1] not in load.absent]
+        told = told_columns(sources, targets, load.extracted, load.loaded, load.header)
+        present = [pair for pair in by_name if pair[0][1] not in load.absent] if told is None else told
         pairs, used_here = override_columns(overrides, present, sources, targets)
         used |= used_here
-        wanted += [
+        made = [
             make_column_process(process, tables[load.source], left, tables[load.target], right) for left, right in pairs
         ]
-        doubted |= {column_name(process, right[1]) for left, right in by_name if left[1] in load.doubted}
+        wanted += _with_all_inputs(made)
+        if told is None:
+            doubted |= {column_name(process, right[1]) for left, right in by_name if left[1] in load.doubted}
         matched = {row[0] for pair in pairs for row in pair}
-        unmatched += explain_columns("Snowflake", sources, matched, load.absent, overrides)
-        in_target = matched | {right[0] for _, right in by_name}
+        absent = load.absent if told is None else ()
+        unmatched += explain_columns("Snowflake", sources, matched, absent, overrides)
+        in_target = matched | {right[0] for _, right in by_name if told is None}
         unmatched += explain_columns("PostgreSQL", targets, in_target, (), overrides)
     return wanted, unmatched, frozenset(used), frozenset(doubted)
+
+
+def _with_all_inputs(processes: Iterable[Entity]) -> list[Entity]:
+    """The column processes, one for each column that is filled, with all that it is made of."""
+    found: dict[str, Entity] = {}
+    for process in processes:
+        first = found.setdefault(process["attributes"]["qualifiedName"], process)
+        if first is not process:
+            first["attributes"]["inputs"] += process["attributes"]["inputs"]
+    return list(found.values())

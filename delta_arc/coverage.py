@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 
 from delta_arc.entities import last_name
@@ -35,12 +35,12 @@ def explain_tables(
     for hop in hops:
         number = f"{len(hop.objects)} object{'s' if len(hop.objects) > 1 else ''}"
         if hop.source and hop.target:
-            words = f"{number} → {overrides.snowflake.shortest(hop.target)}: {hop.evidence}"
+            words = f"{number} → {overrides.snowflake.shortest(hop.target)}: {hop.words}"
             complete[hop.source] = f"{complete[hop.source]}; {words}" if hop.source in complete else words
         elif hop.source:
-            extracts[hop.source] = f"{number}: {hop.evidence}"
+            extracts[hop.source] = f"{number}: {hop.words}"
         elif hop.target:
-            loads[hop.target] = f"{number}: {hop.evidence}"
+            loads[hop.target] = f"{number}: {hop.words}"
     tables, contested, incomplete = {row[0]: row for row in sources}, [], {}
     open_tables: list[OpenTable] = []
     for pair in pairs:
@@ -63,7 +63,8 @@ def explain_tables(
         [row for row in tables_in(targets, TARGET_TYPES) if row[0] not in reached and row[0] not in loads], overrides
     )
     ends = {pair.source: pair.target for pair in pairs if pair.target and pair.source in incomplete}
-    return Coverage(complete, incomplete, tuple(unmatched), ends, extracts, loads)
+    grounds = Counter({hop.source: hop.ground for hop in hops if hop.is_complete}.values())
+    return Coverage(complete, incomplete, tuple(unmatched), ends, extracts, loads, grounds)
 
 
 def _find_gap(pair: TablePair, found: Evidence | None) -> Gap:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from delta_arc.matching import AssetRow
+from delta_arc.told import Columns, ToldHop
 from lineage_page import common_folder
 from runtime.references import reference
 
@@ -127,6 +128,10 @@ class Load:
     target: str
     absent: frozenset[str] = frozenset()
     doubted: frozenset[str] = frozenset()
+    # What the jobs at both ends tell of the columns, and the columns of a file.
+    extracted: Columns = ()
+    loaded: Columns = ()
+    header: tuple[str, ...] = ()
 
 
 def load_suffix(source: str, target: str) -> str:
@@ -154,15 +159,24 @@ def column_name(load: str, target_column: str) -> str:
 
 
 def make_extract(
-    flow: Flow, source: AssetRow, place: Sequence[str], objects: Sequence[RegisteredObject], ground: str
+    flow: Flow,
+    source: AssetRow,
+    place: Sequence[str],
+    objects: Sequence[RegisteredObject],
+    ground: str,
+    told: ToldHop | None = None,
 ) -> Entity:
-    """The process that writes a PostgreSQL table into its objects; the source's connection runs it."""
+    """The process that writes a PostgreSQL table into its objects; the source's connection runs it.
+
+    `told` is what a job says of it, if one does.
+    """
     files = _name_objects(objects)
+    sql = f"-- Not from a query log: what the names of the objects tell\nCOPY {_sql_name(source, place)} TO {_sql_text(files)}"
     return _process(
         extract_name(flow, source[0]),
         name=f"{source[1]} → {files}",
-        description=f"Exports {source[1]} to {files}. Recorded by Delta Arc from the names of the table and the objects.",
-        sql=f"-- Not from a query log: what the names of the objects tell\nCOPY {_sql_name(source, place)} TO {_sql_text(files)}",
+        description=f"Exports {source[1]} to {files}. {_recorded(told, 'the names of the table and the objects')}",
+        sql=told.sql if told and told.sql else sql,
         inputs=[reference(source[2], source[0])],
         outputs=[reference("S3Object", item["qualified_name"]) for item in objects],
         additionalEtlContext=ground,
@@ -176,17 +190,19 @@ def make_load(
     target: AssetRow,
     place: Sequence[str],
     ground: str,
+    told: ToldHop | None = None,
 ) -> Entity:
     """The process that loads a table's objects into a Snowflake table; the target's connection runs it.
 
-    `source` is that table's qualified name, or empty; see `load_suffix`.
+    `source` is that table's qualified name, or empty; see `load_suffix`. `told` is what a job says of it, if one does.
     """
     files = _name_objects(objects)
+    sql = f"-- Not from a query log: what the names of the objects tell\nCOPY INTO {_sql_name(target, place)} FROM {_sql_text(files)}"
     return _process(
         load_name(flow, source, target[0]),
         name=f"{files} → {target[1]}",
-        description=f"Loads {files} into {target[1]}. Recorded by Delta Arc from the names of the objects and the table.",
-        sql=f"-- Not from a query log: what the names of the objects tell\nCOPY INTO {_sql_name(target, place)} FROM {_sql_text(files)}",
+        description=f"Loads {files} into {target[1]}. {_recorded(told, 'the names of the objects and the table')}",
+        sql=told.sql if told and told.sql else sql,
         inputs=[reference("S3Object", item["qualified_name"]) for item in objects],
         outputs=[reference(target[2], target[0])],
         additionalEtlContext=ground,
@@ -245,6 +261,10 @@ def connection_of(qualified_name: str) -> str:
 def last_name(qualified_name: str) -> str:
     """The last segment: the name, where it holds no slash."""
     return qualified_name.rpartition("/")[2]
+
+
+def _recorded(told: ToldHop | None, names: str) -> str:
+    return f"Recorded by Delta Arc, as {told.teller} tells." if told else f"Recorded by Delta Arc from {names}."
 
 
 def _sql_name(table: AssetRow, place: Sequence[str]) -> str:

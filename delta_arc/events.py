@@ -463,5 +463,10 @@ def _parent_of(run: Mapping[str, Any]) -> str:
 
 def _keep_newest(hops: dict[tuple[str, ...], ToldHop], ends: tuple[str, ...], hop: ToldHop) -> None:
     known = hops.get(ends)
-    if known is None or (known.time, known.run_id) < (hop.time, hop.run_id):
+    if known is None or _worth(known) < _worth(hop):
         hops[ends] = hop
+
+
+def _worth(hop: ToldHop) -> tuple[bool, datetime, str]:
+    """What of a hop is kept: the newest word of a job, and our own only where there is none."""
+    return hop.ground == TOLD, hop.time, hop.run_id

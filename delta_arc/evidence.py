@@ -20,6 +20,7 @@ from delta_arc.fit import Fit, compare_columns
 from delta_arc.footers import FooterReader
 from delta_arc.headers import find_columns
 from delta_arc.heads import LARGEST_READ, Head, find_footer, parse_head, tail_format
+from delta_arc.told import TOLD, ToldHop
 from runtime.parallel import map_in_time
 from runtime.terminal import MOST_OF_A_NAME, Progress, logger, visible
 
@@ -96,6 +97,17 @@ class Evidence:
         """The ground as Atlan keeps it: without the object, so that tomorrow's file changes nothing."""
         told = {"ground": self.ground.value, "reason": self.reason, ABSENT: [*self.absent]}
         return json.dumps({name: value for name, value in told.items() if value}, ensure_ascii=False)
+
+    def on_process_told(self, told: ToldHop | None) -> str:
+        """The same for a process that a job tells: who did, and when."""
+        if told is None:
+            return self.on_process
+        return json.dumps({"ground": TOLD, "reason": told.teller}, ensure_ascii=False)
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns of the newest object that tells any."""
+        return next((one.columns for one in self.told if one.columns), ())
 
 
 class _Context(TypedDict, total=False):
@@ -215,12 +227,12 @@ def conclude(
 
 
 def _unforced(told: Told) -> Told:
-    """What an object tells whose table a line of the overrides names."""
+    """What an object tells whose table a line of the overrides or a job names."""
     if told.ground is Ground.CONTRADICTION:
-        return Told(told.key, Ground.NAMES, f"an override against its columns: {told.reason}", columns=told.columns)
+        return Told(told.key, Ground.NAMES, f"decided against its columns: {told.reason}", columns=told.columns)
     if told.ground is Ground.UNREAD:
-        return replace(told, ground=Ground.NAMES, reason=f"an override; {told.reason}")
-    return told
+        return replace(told, ground=Ground.NAMES, reason=f"decided; {told.reason}")
+    return replace(told, foreign=False)  # few columns, and others of its own, leave it out no more
 
 
 _VARYING = re.compile(r"[0-9a-f]{8,}|\d+", re.IGNORECASE)

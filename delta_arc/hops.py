@@ -10,6 +10,7 @@ from delta_arc.evidence import Evidence, Ground
 from delta_arc.matching import AssetRow, MatchOutcome, ObjectMatch, match_s3_objects
 from delta_arc.overrides import Overrides
 from delta_arc.pairing import TablePair
+from delta_arc.told import ToldHop, newest
 
 
 def match_rest(
@@ -78,11 +79,32 @@ class Hop:
     target: str | None
     objects: Sequence[RegisteredObject]
     evidence: Evidence
+    # Who tells that the objects come from the source, and that they go to the target.
+    extracts: tuple[ToldHop, ...] = ()
+    loads: tuple[ToldHop, ...] = ()
 
     @property
     def is_complete(self) -> bool:
         """Whether both ends are known."""
         return bool(self.source and self.target)
+
+    @property
+    def words(self) -> str:
+        """What it stands on, for people: each of its ends by itself, where they differ."""
+        told = [
+            f"{what} told by {newest(hops).teller}"
+            for what, end, hops in (("export", self.source, self.extracts), ("load", self.target, self.loads))
+            if end and hops
+        ]
+        is_all_told = len(told) == bool(self.source) + bool(self.target)
+        return ", ".join(told if is_all_told else [*told, str(self.evidence)])
+
+    @property
+    def ground(self) -> str:
+        """On what the weaker of its ends stands: told, read or named."""
+        if all(hops for end, hops in ((self.source, self.extracts), (self.target, self.loads)) if end):
+            return "told"
+        return "read" if self.evidence.ground is Ground.HEADER else "named"
 
 
 def find_hops(
@@ -91,8 +113,10 @@ def find_hops(
     datasets: Mapping[str, Sequence[RegisteredObject]],
     evidence: Mapping[str, Evidence],
     existing: Container[str],
+    told: Container[str] = (),
 ) -> list[Hop]:
-    """The hops that are founded. `existing` are the names of the processes that Atlan has.
+    """The hops that are founded. `existing` are the names of the processes that Atlan has, and `told` the tables whose
+    objects a job tells.
 
     Both ends by name are enough for a chain; one hop for itself needs columns as proof. Files that could not be read
     found nothing new, and what is in Atlan already needs a contradiction to be wanted no more.
@@ -107,16 +131,18 @@ def find_hops(
             load = load_name(flow, pair.source, pair.target)
             if _is_founded(found, by_names, load, existing):
                 hops.append(Hop(pair.source, pair.target, _staying(datasets[pair.source], found), found))
-    complete = {hop.source for hop in hops}
+            elif pair.outcome is MatchOutcome.TOLD:  # the load is, whatever the objects are
+                hops.append(Hop(None, pair.target, list(datasets[pair.source]), found))
+    complete = {hop.source for hop in hops if hop.source}
     for table, found in evidence.items():
         objects = _staying(datasets[table], found)
         if table not in sources:
-            if _is_founded(found, {Ground.HEADER}, load_name(flow, "", table), existing):
+            if table in told or _is_founded(found, {Ground.HEADER}, load_name(flow, "", table), existing):
                 hops.append(Hop(None, table, objects, found))
         elif (
             table not in complete
             and not _is_decided_against(sources[table])
-            and _is_founded(found, {Ground.HEADER}, extract_name(flow, table), existing)
+            and (table in told or _is_founded(found, {Ground.HEADER}, extract_name(flow, table), existing))
         ):
             hops.append(Hop(table, None, objects, found))
     return hops

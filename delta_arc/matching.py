@@ -49,6 +49,8 @@ class MatchOutcome(Enum):
     AMBIGUOUS = "ambiguous"
     OVERRIDDEN = "overridden"
     """A line of the overrides decided, for a table or for none."""
+    TOLD = "told"
+    """The job that moved the data said so."""
 
 
 @dataclass(frozen=True)

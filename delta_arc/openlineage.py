@@ -53,8 +53,9 @@ def hops_of_processes(entities: Iterable[Entity], assets: Sequence[AssetRow], ti
     carried: dict[str, list[tuple[str, str]]] = {}
     for entity in listed:
         if entity["typeName"] == "ColumnProcess":
-            (left,), (right,) = (compared_value(entity["attributes"][end]) for end in ("inputs", "outputs"))
-            carried.setdefault(compared_value(entity["attributes"]["process"]), []).append((left, right))
+            lefts, (right,) = (compared_value(entity["attributes"][end]) for end in ("inputs", "outputs"))
+            pairs = carried.setdefault(compared_value(entity["attributes"]["process"]), [])
+            pairs += [(left, right) for left in lefts]
     of_source: dict[str, dict[str, None]] = {}
     for pairs in carried.values():
         for left, _ in pairs:

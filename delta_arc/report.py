@@ -10,6 +10,7 @@ from typing import TypedDict
 from delta_arc.entities import Flow, Load, RegisteredObject
 from delta_arc.evidence import Evidence
 from delta_arc.overrides import Overrides
+from delta_arc.told import Told
 from runtime.atlan import SearchHit
 from runtime.terminal import logger
 
@@ -80,6 +81,8 @@ class Coverage:
     targets: Mapping[str, str] = field(default_factory=dict)
     extracts: Mapping[str, str] = field(default_factory=dict)
     loads: Mapping[str, str] = field(default_factory=dict)
+    # How many chains stand on each ground: told, read or named.
+    grounds: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -141,6 +144,7 @@ class TableLineage(Report):
     flow: Flow | None = None
     coverage: Coverage = field(default_factory=Coverage)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
     overrides: Overrides | None = None
 
 

@@ -38,6 +38,7 @@ def describe_world(
             "objects in the whole bucket": str(s3["bucket_object_count"]),
             "POSTGRES_SCOPE": settings.postgres_scope.text,
             "SNOWFLAKE_SCOPE": settings.snowflake_scope.text,
+            "LINEAGE_NAMESPACES": " ".join(settings.lineage_namespaces),
             "READ_FILE_HEADERS": str(settings.read_file_headers).lower(),
         },
         "Override": {f"line {number}": line for number, line in enumerate(overrides, 1)},
@@ -50,6 +51,10 @@ def describe_world(
             told.key: f"{told.ground.value} ({told.reason or ', '.join(told.columns)})"
             for found in tables.evidence.values()
             for told in found.told
+        },
+        "Job's word on": {
+            f"{hop.table} and {hop.key}": f"{hop.teller} {_digest_of([hop.columns, hop.sql])[:12]}"
+            for hop in tables.told.hops
         },
         IN_ATLAN: {
             name: _fingerprint(hit, COMPARED_ATTRIBUTES.get(hit["typeName"], PROCESS_ATTRIBUTES))

@@ -89,7 +89,8 @@ def tell_objects(hops: Iterable[ToldHop], keys: Iterable[str]) -> dict[str, Told
 
     A telling of the object itself beats one of a folder, and one of a nearer folder beats one of a farther one.
     """
-    extracts, loads = _by_key(hop for hop in hops if hop.source), _by_key(hop for hop in hops if hop.target)
+    listed = list(hops)
+    extracts, loads = _by_key(hop for hop in listed if hop.source), _by_key(hop for hop in listed if hop.target)
     found = {}
     for key in keys:
         told = ToldObject(_nearest(extracts, key), _nearest(loads, key))
@@ -114,10 +115,15 @@ def _nearest(hops: Mapping[str, tuple[ToldHop, ...]], key: str) -> tuple[ToldHop
     return ()
 
 
+def newest(hops: Sequence[ToldHop]) -> ToldHop:
+    """The newest of some tellings."""
+    return max(hops, key=lambda hop: (hop.time, hop.run_id, hop.key))
+
+
 def newest_columns(hops: Iterable[ToldHop]) -> Columns:
     """The columns of the newest of these hops that tells any: a job that changes tells the change with its next run."""
     telling = [hop for hop in hops if hop.columns]
-    return max(telling, key=lambda hop: (hop.time, hop.key)).columns if telling else ()
+    return newest(telling).columns if telling else ()
 
 
 def told_columns(

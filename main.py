@@ -586,10 +586,6 @@ def create_table_lineage(
             f"{flow.snowflake_connection}/{flow.marker}/load/",
         ]
         report.existing = read_assets(get_atlan_client(settings=settings), "Process", prefixes, PROCESS_ATTRIBUTES)
-<<<<<<< HEAD
-        hops = find_hops(flow, pairs, datasets, evidence, report.existing)
-        extracts, loads, ends = table_processes(flow, hops, [*postgres, *snowflake])
-=======
         told_tables = {match.table_qualified_name or "" for match in matches if match.outcome is MatchOutcome.TOLD}
         hops = tell_hops(find_hops(flow, pairs, datasets, evidence, report.existing, told_tables), telling)
         forced = [
@@ -597,8 +593,7 @@ def create_table_lineage(
             {pair.source for pair in pairs if pair.outcome is MatchOutcome.OVERRIDDEN},
         ]
         hops = at_least(min_ground, hops, telling, *forced)
-        extracts, loads, ends = table_processes(flow, hops, [*postgres_assets, *snowflake_assets])
->>>>>>> 0d48e63 (Join what jobs tell with what is named: it decides before names, and --min-ground and --export-openlineage go by it)
+        extracts, loads, ends = table_processes(flow, hops, [*postgres, *snowflake])
         steps = [
             Step("Extract processes", compare(extracts, report.existing)),
             Step("Load processes", compare(loads, report.existing)),
@@ -606,12 +601,8 @@ def create_table_lineage(
         report.outcomes = _carry_out(steps, into, dry_run, settings)
         report.doubted = doubted_processes(flow, pairs, evidence)
         report.loads = {name: load for name, load in ends.items() if name not in report.absent}
-<<<<<<< HEAD
-    report.coverage = explain_tables(pairs, matches, postgres, snowflake, evidence, hops, overrides)
-=======
-    coverage = explain_tables(pairs, matches, targets, evidence, hops, overrides)
+    coverage = explain_tables(pairs, matches, postgres, snowflake, evidence, hops, overrides)
     report.coverage = replace(coverage, unmatched=(*coverage.unmatched, *disagreeing, *more_disagreeing))
->>>>>>> 0d48e63 (Join what jobs tell with what is named: it decides before names, and --min-ground and --export-openlineage go by it)
     report.unmatched = [*report.coverage.unmatched]
     return report
 
@@ -714,14 +705,9 @@ def _read_evidence(
         if pair.source not in columns and own and not keeps_records(own):
             columns[pair.source] = own
     bucket = next(iter(datasets.values()))[0]["bucket_name"]
-<<<<<<< HEAD
-    forced = {match.key for match in matches if match.outcome is MatchOutcome.OVERRIDDEN}
+    forced = {match.key for match in matches if match.outcome in (MatchOutcome.OVERRIDDEN, MatchOutcome.TOLD)}
     doubtful = {match.key for match in matches if is_doubtful(match)}
     return gather_evidence(get_s3_client(settings), bucket, datasets, columns, forced, doubtful)
-=======
-    forced = {match.key for match in matches if match.outcome in (MatchOutcome.OVERRIDDEN, MatchOutcome.TOLD)}
-    return gather_evidence(get_s3_client(settings), bucket, datasets, columns, forced)
->>>>>>> 0d48e63 (Join what jobs tell with what is named: it decides before names, and --min-ground and --export-openlineage go by it)
 
 
 # =====================================================================================================================

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from delta_arc.events import make_scope, needles_of, read_told
 from delta_arc.told import Told
 
 FOLDER = Path(__file__).parent / "openlineage"
+PAGE = Path(__file__).parent.parent / "docs" / "openlineage.md"
 # The database that Airflow exported from.
 OTHER = assets("default/postgres/1/postgres/sales", {"orders": ["id", "cust"]})
 
@@ -43,6 +45,14 @@ def test_the_python_client() -> None:
 @pytest.mark.parametrize("name", ["dbt.jsonl", "dlt.jsonl"])
 def test_what_is_not_of_the_bucket_proves_nothing_and_is_no_fault(name: str) -> None:
     assert (told_by(name).hops, sentences(told_by(name))) == ((), [])
+
+
+def test_the_job_in_the_chapter_on_openlineage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "openlineage.md", "exec"), {})
+    scope = make_scope("landing", assets("default/postgres/1/shop/public", {"orders": []}), [])
+    assert hops(read_told(read_documents("events.jsonl", lambda: None), scope)) == [("orders", "in/x1.csv", "")]
 
 
 def test_all_of_them_in_one_folder() -> None:

@@ -20,6 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from snowflake_world import connect, needs_fakesnow, snowflake_server
 from upload_world import LOCAL
+from world import BUCKET, PREFIX, World
+from world import Run as Run_
 
 from delta_arc.event_files import read_documents
 from delta_arc.events import make_scope, read_told
@@ -458,3 +460,28 @@ def test_a_source_without_a_history_writes_nothing(make_database: Callable[..., 
     result = run_in_process(replace(run_of(1), connection_qualified_name="default/snowflake/2"), settings)
     assert [item.typename for item in result.written if item.typename == "transfer"] == []
     assert history(empty_folder) == []
+
+
+@needs_fakesnow
+def test_the_load_history_makes_chains_to_tables_of_other_names(
+    port: int,
+    snowflake: Source,
+    world: World,
+    run: Callable[..., Run_],
+    empty_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target = "default/snowflake/1757530705/SHOP/RAW/STG_ORDERS"
+    names = {"connectionQualifiedName": "default/snowflake/1757530705", "connectorName": "snowflake"}
+    world.save({"typeName": "Table", "attributes": {"qualifiedName": target, "name": "STG_ORDERS", **names}})
+    place = f"s3://{BUCKET}/{PREFIX}"
+    run_in_snowflake(port, row("ORDERS.csv", place=place), row("SHIPPERS.csv", place=place, status="Load failed"))
+    settings = settings_of(empty_folder, address(port))
+    assert fetch_load_history(run_of(1), settings).rows == 1
+    monkeypatch.setenv("LINEAGE_EVENTS", str(empty_folder / "o/artifacts/apps/delta-arc/load-history"))
+    ended = run("--force-refresh")
+    assert ended.code == 0
+    assert "🔗 1 hops are told by 1 OpenLineage events" in ended.out
+    loads = [asset for asset in world.assets("Process") if target in str(asset["attributes"]["outputs"])]
+    assert [asset["attributes"]["name"] for asset in loads] == [f"{place}ORDERS.csv → STG_ORDERS"]
+    assert "as job copy into SHOP.RAW.STG_ORDERS (run " in loads[0]["attributes"]["description"]

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from delta_arc.entities import last_name
 from delta_arc.evidence import Evidence, Ground
 from delta_arc.fit import is_loaders_own
-from delta_arc.hints import NearTargets, OpenTable, explain_objects, explain_tables_without
+from delta_arc.hints import NO_OBJECT, NO_TARGET, NearTargets, OpenTable, explain_objects, explain_tables_without
 from delta_arc.hops import Hop
 from delta_arc.matching import TARGET_TYPES, AssetRow, MatchOutcome, ObjectMatch, parent_of, tables_in
 from delta_arc.overrides import Overrides
@@ -51,9 +51,9 @@ def explain_tables(
         if not pair.target and pair.contested_target:
             contested.append(_explain_contested(pair, overrides))
         elif not pair.target and pair.outcome is not MatchOutcome.OVERRIDDEN:
-            open_tables.append(OpenTable(row, "Snowflake table", pair.rule, pair.candidates))
+            open_tables.append(OpenTable(row, NO_TARGET, pair.rule, pair.candidates))
         if not found and (pair.target or pair.outcome is not MatchOutcome.OVERRIDDEN):
-            open_tables.append(OpenTable(row, "S3 object"))
+            open_tables.append(OpenTable(row, NO_OBJECT))
     near = NearTargets.of(targets)
     unmatched = [*contested, *explain_tables_without(open_tables, sources, near, overrides)]
     unmatched += _explain_evidence(evidence, {pair.source for pair in pairs}, overrides)

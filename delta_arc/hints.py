@@ -291,9 +291,12 @@ def near_targets(source: AssetRow, targets: NearTargets) -> list[str]:
 # =====================================================================================================================
 
 
+NO_TARGET, NO_OBJECT = "Snowflake table", "S3 object"
+
+
 @dataclass(frozen=True)
 class OpenTable:
-    """A source table that has no target or no objects (what is `missing`, in words like "Snowflake table"), for the reason.
+    """A source table that has no target or no objects (what is `missing`: NO_TARGET or NO_OBJECT), for the reason.
 
     `candidates` are the targets between which nothing decides.
     """
@@ -318,7 +321,8 @@ def explain_tables_without(
     hints = []
     for table in open_tables:
         is_view = table.row[2] not in TARGET_TYPES
-        near = table.candidates or tuple(near_targets(table.row, targets))
+        # Of a table that has a target, another one would settle nothing.
+        near = table.candidates or (tuple(near_targets(table.row, targets)) if table.missing == NO_TARGET else ())
         if near and not is_view:
             lines = tuple(overrides.table_line(table.row[0], name) for name in near)
             hints.append(

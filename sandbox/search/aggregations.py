@@ -14,6 +14,7 @@ from sandbox.errors import not_supported, query_rejected
 from sandbox.messages import Aggregation, Query
 from sandbox.requests import as_texts
 from sandbox.search.fields import FieldReader, check_doc_values, field_reader, plain_name
+from sandbox.search.intervals import as_iso, is_moment, read_interval
 from sandbox.search.queries import compile_query, whole_number
 from sandbox.search.sorting import sort_entities
 
@@ -24,14 +25,16 @@ METRICS: dict[str, Callable[[list[float]], float]] = {
     "avg": lambda numbers: sum(numbers) / len(numbers),
 }
 
-KINDS = {"terms", "cardinality", "value_count", *METRICS}
+KINDS = {"terms", "date_histogram", "cardinality", "value_count", "missing", "stats", "percentiles", *METRICS}
+PERCENTS = (1, 5, 25, 50, 75, 95, 99)
+MAX_BUCKETS = 65_536  # search.max_buckets
 # Kinds that Elasticsearch has and the sandbox has not.
 OTHER_KINDS = {
     "adjacency_matrix", "auto_date_histogram", "boxplot", "bucket_script", "bucket_selector", "bucket_sort", "children",
-    "composite", "date_histogram", "date_range", "diversified_sampler", "extended_stats", "filters", "geo_bounds", "geo_centroid",
+    "composite", "date_range", "diversified_sampler", "extended_stats", "filters", "geo_bounds", "geo_centroid",
     "geo_distance", "geohash_grid", "geotile_grid", "global", "histogram", "ip_range", "matrix_stats",
-    "median_absolute_deviation", "missing", "multi_terms", "nested", "parent", "percentile_ranks", "percentiles", "range",
-    "rare_terms", "rate", "reverse_nested", "sampler", "scripted_metric", "significant_terms", "significant_text", "stats",
+    "median_absolute_deviation", "multi_terms", "nested", "parent", "percentile_ranks", "range",
+    "rare_terms", "rate", "reverse_nested", "sampler", "scripted_metric", "significant_terms", "significant_text",
     "string_stats", "t_test", "top_metrics", "variable_width_histogram", "weighted_avg",
 }  # fmt: skip
 
@@ -71,13 +74,80 @@ def aggregate(catalog: Catalog, spec: Query, entities: list[Entity]) -> Aggregat
     read = field_reader(catalog, field)
     if kind == "terms":
         return _terms_buckets(catalog, body, nested, entities, read)
+    if kind == "date_histogram":
+        return _date_buckets(catalog, body, nested, entities, read)
+    if kind == "missing":
+        return _bucket(catalog, nested, [entity for entity in entities if not read(entity)])
     values = [value for entity in entities for value in read(entity)]
     numbers = [float(value) for value in values if isinstance(value, (int, float))]
     if kind == "cardinality":
         return {"value": len(set(map(str, values)))}
     if kind == "value_count":
         return {"value": len(values)}
-    return {"value": METRICS[kind](numbers) if numbers else (0.0 if kind == "sum" else None)}
+    if kind == "stats":
+        return {"count": len(numbers), **{name: _metric(name, numbers) for name in METRICS}}
+    if kind == "percentiles":
+        return _percentiles(body, sorted(numbers))
+    return {"value": _metric(kind, numbers)}
+
+
+def _metric(kind: str, numbers: list[float]) -> float | None:
+    return METRICS[kind](numbers) if numbers else (0.0 if kind == "sum" else None)
+
+
+def _percentiles(body: Query, numbers: list[float]) -> Aggregation:
+    """Between two values, in proportion ("Percentiles aggregation": exact for few values)."""
+    percents = body.get("percents", PERCENTS)
+    if not isinstance(percents, (list, tuple)) or not all(_is_percent(one) for one in percents):
+        raise query_rejected("percents must be numbers from 0 to 100")
+    found = {str(float(percent)): _percentile(numbers, percent) for percent in percents}
+    if body.get("keyed", True):
+        return {"values": found}
+    return {"values": [{"key": float(key), "value": value} for key, value in found.items()]}
+
+
+def _is_percent(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 100
+
+
+def _percentile(numbers: list[float], percent: float) -> float | None:
+    if not numbers:
+        return None
+    position = (len(numbers) - 1) * percent / 100
+    lower = int(position)
+    upper = min(lower + 1, len(numbers) - 1)
+    return numbers[lower] + (numbers[upper] - numbers[lower]) * (position - lower)
+
+
+def _date_buckets(
+    catalog: Catalog, body: Query, nested: dict[str, Query], entities: list[Entity], read: FieldReader
+) -> Aggregation:
+    """A bucket for each interval from the first value to the last, in UTC, even empty ones ("Date histogram aggregation")."""
+    for option in ("format", "time_zone", "offset", "missing", "extended_bounds", "hard_bounds", "keyed", "order"):
+        if body.get(option):
+            raise not_supported(f"a date_histogram with [{option}]")
+    least = whole_number(body.get("min_doc_count", 0), "min_doc_count")
+    start_of, next_of = read_interval(body)
+    groups: dict[int, list[Entity]] = {}
+    for entity in entities:
+        for start in dict.fromkeys(start_of(value) for value in read(entity) if is_moment(value)):
+            groups.setdefault(start, []).append(entity)
+    starts = sorted(groups)
+    if starts and least == 0:
+        starts = [starts[0]]
+        while starts[-1] < max(groups):
+            starts.append(next_of(starts[-1]))
+            if len(starts) > MAX_BUCKETS:
+                raise query_rejected(
+                    f"Trying to create too many buckets. Must be less than or equal to: [{MAX_BUCKETS}]"
+                )
+    return {
+        "buckets": [
+            {"key_as_string": as_iso(start), "key": start, **_bucket(catalog, nested, groups.get(start, []))}
+            for start in starts
+            if len(groups.get(start, [])) >= least
+        ]
+    }
 
 
 def _top_hits(catalog: Catalog, body: Query, entities: list[Entity]) -> Aggregation:

@@ -86,7 +86,8 @@ def list_records(records: list[Record], query: dict[str, str]) -> RecordPage:
     """One page of records, as the services below /api/service answer (observed with pyatlan 11.6).
 
     Of `query`, `filter` (a JSON object of conditions), `sort` (a field, with `-` descending), `offset` and `limit`
-    (default 20) are obeyed; pyatlan asks until a page is empty. Raises `AtlasError` (400) for a filter that is none.
+    (default 20, 0: all) are obeyed; pyatlan asks until a page is empty. Raises `AtlasError` (400) for a filter that is
+    none, and for numbers that are none.
     """
     found = records
     if query.get("filter"):
@@ -97,9 +98,16 @@ def list_records(records: list[Record], query: dict[str, str]) -> RecordPage:
     sort = query.get("sort", "")
     if sort.lstrip("-"):
         found = sorted(found, key=lambda record: str(record.get(sort.lstrip("-"))), reverse=sort.startswith("-"))
-    offset, limit = int(query.get("offset") or 0), int(query.get("limit") or 20)
-    page = found[offset : offset + limit]
+    offset, limit = _number(query, "offset", 0), _number(query, "limit", 20)
+    page = found[offset : offset + limit if limit else None]
     return {"totalRecord": len(records), "filterRecord": len(found), "records": page}
+
+
+def _number(query: dict[str, str], name: str, default: int) -> int:
+    text = query.get(name) or str(default)
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise bad_request(f"{name} must be a whole number, not {text}")
+    return int(text)
 
 
 def _matches(record: Record, condition: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ import string
 from collections.abc import Iterable
 from typing import Any
 
-from sandbox import errors, people
+from sandbox import accounts, errors, people
 from sandbox.bodies import parse_json
 from sandbox.catalog import ACTIVE, Catalog, Entity, Transaction
 from sandbox.requests import RequestEntity, find_by_name, reference_guid
@@ -327,7 +327,7 @@ def _persona(
         raise errors.operation_not_supported(message, sent.guid)
     if not entity.active:
         raise errors.operation_not_supported("Persona not Active", sent.guid)
-    _check_people(sent, entity, "personaUsers", "personaGroups")
+    _check_people(transaction.catalog, sent, entity, "personaUsers", "personaGroups")
     if is_new:
         sent.attributes.setdefault("isAccessControlEnabled", True)
 
@@ -367,10 +367,12 @@ def _connection(
         if not any(left):
             message = f"Admin list should not be empty for type {entity.type.name}"
             raise errors.AtlasError(400, "400-00-114", message, sent.guid)
-    _check_people(sent, entity, "adminUsers", "adminGroups", "adminRoles")
+    _check_people(transaction.catalog, sent, entity, "adminUsers", "adminGroups", "adminRoles")
 
 
-def _check_people(sent: RequestEntity, entity: Entity, users: str, groups: str, roles: str = "") -> None:
+def _check_people(
+    catalog: Catalog, sent: RequestEntity, entity: Entity, users: str, groups: str, roles: str = ""
+) -> None:
     """That who is added is there (`KeycloakStore.createRoleForConnection`, `updateRoleUsers` and the like): 500 for a user or
     a group, as its exceptions have no code, and 404 for a role (RESOURCE_NOT_FOUND of `AbstractAuthClient`).
     """
@@ -380,11 +382,11 @@ def _check_people(sent: RequestEntity, entity: Entity, users: str, groups: str, 
         added = [value for value in sent.attributes.get(name) or [] if value not in present]
         return next((value for value in added if value not in known), None)
 
-    accounts = {f"service-account-{token['clientId']}" for token in people.API_TOKENS}
-    user = unknown(users, {user["username"] for user in people.USERS} | accounts)
+    tokens = {f"service-account-{token['clientId']}" for token in accounts.tokens(catalog)}
+    user = unknown(users, {user["username"] for user in accounts.users(catalog)} | tokens)
     if user is not None:
         raise errors.internal_error(f"Keycloak user not found with userName {user}", sent.guid)
-    group = unknown(groups, {group["name"] for group in people.USER_GROUPS})
+    group = unknown(groups, {group["name"] for group in accounts.groups(catalog)})
     if group is not None:
         raise errors.internal_error(f"Keycloak group not found with name {group}", sent.guid)
     role = unknown(roles, {role["id"] for role in people.ROLES})

@@ -162,3 +162,17 @@ def test_connections_take_made_users(atlan: AtlanClient, invited: AtlanUser) -> 
     connection = build_connection(atlan)
     connection.admin_users = {str(invited.username)}
     assert save(atlan, connection)
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": "x"}, {"offset": "-1"}, {"limit": "1.5"}, {"limit": "9" * 30}, {"offset": "²"}]
+)
+def test_pages_are_numbers(tenant: sandbox.Tenant, query: dict[str, str]) -> None:
+    answer = raw(tenant).call("GET", f"{SERVICE}/users", params=query)
+    assert answer.status_code == 400
+    assert error_code(answer)
+
+
+def test_a_limit_of_0_is_none(tenant: sandbox.Tenant) -> None:
+    page = raw(tenant).call("GET", f"{SERVICE}/roles", params={"limit": "0"}).json()
+    assert len(page["records"]) == page["totalRecord"] == len(ROLES)

@@ -81,7 +81,7 @@ def _versioned(catalog: Catalog, entity: JsonObject) -> list[SentEntity]:
     owner: SentEntity = {
         "typeName": asset.type.name,
         "guid": asset.guid,
-        "attributes": {"qualifiedName": asset.qualified_name, "hasContract": True},
+        "attributes": {"name": asset.name, "qualifiedName": asset.qualified_name, "hasContract": True},
     }
     return [contract, owner]
 
@@ -134,7 +134,11 @@ def left_without(catalog: Catalog, guids: Iterable[str]) -> list[SentEntity]:
     }
     for asset in (catalog.entities[guid] for guid in assets if guid in catalog.entities):
         kept = [version for version in versions_of(catalog, asset.guid) if version.guid not in gone]
-        attributes: dict[str, Any] = {"qualifiedName": asset.qualified_name, "hasContract": bool(kept)}
+        attributes: dict[str, Any] = {
+            "name": asset.name,
+            "qualifiedName": asset.qualified_name,
+            "hasContract": bool(kept),
+        }
         if kept:
             latest = {"typeName": TYPE, "guid": kept[-1].guid}
             attributes["dataContractLatest"] = latest

@@ -194,7 +194,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     for name in NAMES:
         for description in (None, "described"):
             attributes = {"name": name, "qualifiedName": f"default/s3/{name}", "description": description}
-            entity = {"typeName": "Connection", "guid": "-1", "attributes": attributes}
+            entity = {"typeName": "Database", "guid": "-1", "attributes": attributes}
             save_entities(catalog, [entity], SaveOptions(), f"user {name}")
     return catalog
 

@@ -65,7 +65,8 @@ def test_attributes_of_relationships(tenant: sandbox.Tenant, tagged: tuple[Stack
     stack, guid = tagged
     name = unique("related")
     told = {"typeName": "UserDefRelationship", "attributes": {"toTypeLabel": "is like"}}
-    reference = {"typeName": "Table", "guid": guid, "relationshipAttributes": told}
+    typed = {"relationshipType": told["typeName"], "relationshipAttributes": told}
+    reference = {"typeName": "Table", "guid": guid, **typed}
     attributes = {"name": name, "qualifiedName": f"{stack.schema}/{name}", "userDefRelationshipTo": [reference]}
     made = (
         raw(tenant).save({"typeName": "Table", "guid": "-1", "attributes": attributes}).json()["guidAssignments"]["-1"]

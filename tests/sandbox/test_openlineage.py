@@ -156,7 +156,7 @@ def test_lineage_can_be_walked(atlan: AtlanClient, tenant: sandbox.Tenant, spark
     other = new_stack(atlan, AtlanConnectorType.POSTGRES)
     save(atlan, other.table(str(source.name)), other.table(str(target.name)))
     for one, host in ((stack, "db.example.com"), (other, "other.example.com")):
-        connection = {"qualifiedName": one.connection, "host": host}
+        connection = {"qualifiedName": one.connection, "name": "shop", "host": host}
         assert raw(tenant).save({"typeName": "Connection", "attributes": connection}).is_success
     there = "postgres://db.example.com:5432"
     left, right = (f"{database}.public.{table.name}" for table in (source, target))

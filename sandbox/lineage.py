@@ -13,6 +13,7 @@ from sandbox import errors
 from sandbox.catalog import Catalog, Entity
 from sandbox.messages import JsonObject, LineageHit, LineageNeighbour, LineageResponse, Query
 from sandbox.presentation import HitParts, search_hit
+from sandbox.requests import as_list, as_texts, optional_object
 from sandbox.search import compile_query
 
 MAX_DEPTH = 1_073_741_823
@@ -48,7 +49,7 @@ def list_lineage(catalog: Catalog, request: JsonObject) -> LineageResponse:
     with_neighbours = bool(request.get("immediateNeighbours") or request.get("immediateNeighbors"))
     if with_neighbours:
         page = [ReachedEntity(start, 0), *page]
-    wanted, wanted_of_related = request.get("attributes") or [], request.get("relationAttributes") or []
+    wanted, wanted_of_related = (as_texts(request.get(name), name) for name in ("attributes", "relationAttributes"))
     parts = HitParts.asked_for(request)
     found: list[LineageHit] = []
     on_the_way = {start.guid, *(step.entity.guid for step in steps)}
@@ -165,15 +166,16 @@ NEGATED = {"!=": "=", "neq": "=", "doesNotContain": "contains", "notContains": "
            "doesNotEndWith": "endsWith"}  # fmt: skip
 
 
-def _filter(catalog: Catalog, filters: JsonObject | None) -> Callable[[Entity], bool]:
+def _filter(catalog: Catalog, filters: object) -> Callable[[Entity], bool]:
+    filters = optional_object(filters, "a filter")
     if not filters:
         return lambda entity: True
-    if "criterion" in filters and filters["criterion"] is not None:
-        parts = [_filter(catalog, criterion) for criterion in filters["criterion"]]
+    if filters.get("criterion") is not None:
+        parts = [_filter(catalog, criterion) for criterion in as_list(filters["criterion"], "criterion")]
         combine = any if str(filters.get("condition", "AND")).upper() == "OR" else all
         return lambda entity: combine(part(entity) for part in parts)
     name, operator, value = filters.get("attributeName"), filters.get("operator"), filters.get("attributeValue", "")
-    if not name or not operator:
+    if not (name and isinstance(name, str) and operator and isinstance(operator, str)):
         raise errors.bad_request(f"a filter needs attributeName and operator: {filters}")
     plain = NEGATED.get(operator, operator)
     if plain not in OPERATORS:

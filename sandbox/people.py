@@ -110,13 +110,15 @@ def _number(query: dict[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _matches(record: Record, condition: dict[str, Any]) -> bool:
+def _matches(record: Record, condition: Any) -> bool:
+    if not isinstance(condition, dict):
+        raise bad_request("each part of the filter must be a JSON object")
     for name, wanted in condition.items():
-        if name == "$and":
-            if not all(_matches(record, part) for part in wanted):
-                return False
-        elif name == "$or":
-            if not any(_matches(record, part) for part in wanted):
+        if name in ("$and", "$or"):
+            if not isinstance(wanted, list):
+                raise bad_request(f"{name} takes a list of filters")
+            parts = (_matches(record, part) for part in wanted)
+            if not (all(parts) if name == "$and" else any(parts)):
                 return False
         elif not _value_matches(record.get(name), wanted):
             return False
@@ -131,6 +133,8 @@ def _value_matches(value: Any, wanted: Any) -> bool:
             pattern = ".*".join(re.escape(part) for part in str(operand).split("%"))
             if not re.fullmatch(pattern, str(value or ""), re.IGNORECASE if operator == "$ilike" else 0):
                 return False
+        elif operator == "$in" and not isinstance(operand, list):
+            raise bad_request("$in takes a list")
         elif (
             (operator == "$in" and value not in operand)
             or (operator == "$eq" and value != operand)

@@ -1,7 +1,8 @@
-"""What a sender may hand over as JSON: how many bytes, and how deep."""
+"""What a sender may hand over as JSON: how many bytes, how deep, and in how many lists and objects."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -12,15 +13,27 @@ from sandbox.errors import bad_request
 MAX_BYTES = 32 * 1024 * 1024
 # Each level costs a query half a dozen Python calls (the interpreter allows 1,000), and orjson writes 254 levels.
 MAX_DEPTH = 64
+# Empty lists take five times the memory of their bytes or more, and a look at each; a bulk of 10,000 entities has some 200,000.
+MAX_CONTAINERS = 1_000_000
+LARGE = 1024 * 1024  # bytes
+
+
+async def parse_body(body: bytes) -> Any:
+    """As `parse_json`, and in a thread where a body is so large that others would wait for it."""
+    return await asyncio.to_thread(parse_json, body) if len(body) > LARGE else parse_json(body)
 
 
 def parse_json(body: bytes | str, what: str = "the body") -> Any:
     """The value that a body, or another JSON text of a request, is; None for an empty one. `what` it is, an error says.
 
-    Raises `AtlasError` (400) for what is no JSON, and for lists and objects in more than `MAX_DEPTH` levels.
+    Raises `AtlasError` (400) for what is no JSON, for lists and objects in more than `MAX_DEPTH` levels, and for more than
+    `MAX_CONTAINERS` of their brackets.
     """
     if not body:
         return None
+    brackets = (b"[", b"{") if isinstance(body, bytes) else ("[", "{")
+    if len(body) > MAX_CONTAINERS and sum(map(body.count, brackets)) > MAX_CONTAINERS:  # type: ignore[arg-type]
+        raise bad_request(f"{what} has more than {MAX_CONTAINERS} lists and objects")
     try:
         value = orjson.loads(body)  # which refuses more than 1,024 levels itself
     except orjson.JSONDecodeError as error:

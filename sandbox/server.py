@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from sandbox import page, people, ports
 from sandbox.accounts import opened_by
-from sandbox.bodies import parse_json
+from sandbox.bodies import parse_body, parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError, bad_request
 from sandbox.gate import Gate, bearer_token
@@ -167,20 +167,21 @@ class Application:
             fault = next((fault for fault in self.faults if fault.fits(method, request.url.path, body)), None)
             if fault and not fault.after:
                 return _failure(fault)
-            response = self._answer(request, handler, body)
+            response = await self._answer(request, handler, body)
             return _failure(fault) if fault else response
 
         return endpoint
 
-    def _answer(self, request: Request, handler: Handler, body: bytes) -> Response:
+    async def _answer(self, request: Request, handler: Handler, body: bytes) -> Response:
         query: dict[str, list[str]] = {}
         for name, value in request.query_params.multi_items():
             query.setdefault(name, []).append(value)
         try:
+            sent = await parse_body(body)
             params = dict(request.path_params)
             token = bearer_token(request.headers.get("authorization", ""))
             user = opened_by(self.catalog, token) or people.USER["username"]
-            call = Call(self.catalog, self.search_cache, params, query, parse_json(body), user, request.headers)
+            call = Call(self.catalog, self.search_cache, params, query, sent, user, request.headers)
             answer = handler(call)
         except AtlasError as error:
             return _json(error.body(), error.status)

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.bodies import parse_json
+from sandbox.bodies import MAX_CONTAINERS, parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError
 from sandbox.mutations import SaveOptions, save
 from sandbox.people import ROLES, USER
+from sandbox.requests import MAX_ENTITIES
 from sandbox.routes import ROUTES, Call, Handler
 from sandbox.search import SearchCache
 from sandbox.typedefs import save_typedefs
@@ -192,3 +193,14 @@ def test_any_body_and_any_parameter_is_answered(catalog: Catalog, body: Any, tex
     for method, route, handler in ROUTES:
         if method != "DELETE" or "bulk" in route:
             answer(catalog, handler, route, {name: [text] for name in names}, body)
+
+
+@pytest.mark.parametrize("one", [b"[]", b"{}", b'{"a":[1]}'])
+def test_a_body_of_very_many_lists_or_objects_is_refused_unread(one: bytes) -> None:
+    with pytest.raises(AtlasError) as refused:
+        parse_json(b"[" + b",".join([one] * MAX_CONTAINERS) + b"]")
+    assert refused.value.status == 400
+
+
+def test_a_bulk_of_the_most_entities_has_less() -> None:
+    assert str(ENTITIES[0]).count("[") + str(ENTITIES[0]).count("{") < MAX_CONTAINERS / MAX_ENTITIES

@@ -81,9 +81,9 @@ def read_entities(catalog: Catalog, sent: object) -> list[RequestEntity]:
     """
     if not sent:
         raise errors.invalid_parameters("no entities to create/update.")
-    entities = [as_object(raw, "an entity") for raw in as_list(sent, "entities")]
-    if len(entities) > MAX_ENTITIES:
+    if len(as_list(sent, "entities")) > MAX_ENTITIES:
         raise errors.too_many_entities(MAX_ENTITIES)
+    entities = [as_object(raw, "an entity") for raw in as_list(sent, "entities")]
     for raw in entities:
         _check_lengths(optional_object(raw.get("attributes"), "attributes"))
     found: dict[str, RequestEntity] = {}

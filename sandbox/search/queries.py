@@ -28,6 +28,7 @@ Test = Callable[[str], bool]
 # pyatlan sends up to 100 guids; ten times as many is surely a mistake. (A limit of the sandbox.)
 MAX_GUIDS = 1000
 MAX_CLAUSES = 1024  # indices.query.bool.max_clause_count
+MAX_TERMS = 65_536  # index.max_terms_count
 
 # Kinds and keys that Elasticsearch has and the sandbox has not.
 OTHER_KINDS = {
@@ -169,6 +170,10 @@ def values_of_terms(body: Query) -> tuple[str, list[Any]]:
         raise not_supported("looking up the values of [terms] queries")
     if not isinstance(values, list):
         raise query_rejected(f"[terms] query requires a list of values for [{field}]")
+    if len(values) > MAX_TERMS:
+        raise query_rejected(
+            f"The number of terms [{len(values)}] used in the Terms Query request has exceeded the allowed maximum of [{MAX_TERMS}]"
+        )
     for value in values:
         _scalar("terms", value)
     return field, values

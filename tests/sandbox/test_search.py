@@ -103,7 +103,7 @@ def is_in(catalog: Catalog, query: dict[str, Any]) -> set[str]:
 
 def in_words(value: object) -> str:
     """The id of a case; a set in its order, as the test processes have to agree on it."""
-    return str(sorted(value)) if isinstance(value, set) else str(value)
+    return str(sorted(value)) if isinstance(value, set) else str(value)[:100]
 
 
 @pytest.mark.parametrize(
@@ -244,6 +244,8 @@ def test_queries(catalog: Catalog, query: dict[str, Any], expected: set[str]) ->
         {"terms": {"__guid": ["x"] * 1001}},
         {"regexp": {"a": "("}},
         {"exists": {}},
+        {"terms": {"a": ["x"] * 65_537}},
+        {"bool": {"should": [{"match_all": {}}] * 1025}},
         {"regexp": {"a": "x" * 1001}},
         {"regexp": {"a": "(.*a.{20})"}},
         {"regexp": {"a": "(a{999}){999}"}},

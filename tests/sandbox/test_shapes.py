@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,8 +150,8 @@ def answer(catalog: Catalog, handler: Handler, path: str, query: dict[str, list[
     )
     custom = next(one for one in catalog.documents("businessMetadataDefs").values() if one["displayName"] == "RACI")
     given = (tag, custom["name"], custom["attributeDefs"][0]["name"], table.guid)
-    params = {"guid": table.guid, "type": "Table", "tag": tag, "set": custom["name"], "name": "none"}
-    wanted = {name: value for name, value in params.items() if f"{{{name}}}" in path}
+    known = {"guid": table.guid, "type": "Table", "tag": tag, "set": custom["name"]}
+    wanted = {name: known.get(name, "none") for name in re.findall(r"{(\w+)}", path)}
     text = orjson.dumps(body).decode().replace(NEW, str(next(_numbers)))
     for name, value in zip(NAMES, given, strict=True):
         text = text.replace(name, value)

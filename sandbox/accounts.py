@@ -17,6 +17,7 @@ from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError, bad_request
 from sandbox.messages import JsonObject, Record
 from sandbox.people import API_TOKENS, ROLES, USER, USER_GROUPS, USERS
+from sandbox.requests import as_texts
 
 # Kinds of documents; None stands for one of the first records that was removed.
 USER_KIND, GROUP_KIND, TOKEN_KIND = "user", "group", "api_token"
@@ -182,11 +183,11 @@ def _shown(group: Record) -> Record:
 
 
 def _user_guids(catalog: Catalog, sent: object) -> list[str]:
-    known = _records(catalog, USER_KIND)
-    for guid in sent if isinstance(sent, list) else [sent]:
+    known, guids = _records(catalog, USER_KIND), as_texts(sent, "users")
+    for guid in guids:
         if guid not in known:
             raise bad_request(f"there is no user {guid}")
-    return list(dict.fromkeys(sent)) if isinstance(sent, list) else []
+    return list(dict.fromkeys(guids))
 
 
 # API tokens

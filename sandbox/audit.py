@@ -17,6 +17,7 @@ from sandbox.catalog import ACTIVE, Catalog, Difference, Entity, Statement, Tran
 from sandbox.errors import bad_request, not_supported, query_rejected
 from sandbox.messages import Attributes, AuditEvent, AuditSearchResult, JsonObject, Query
 from sandbox.presentation import object_id, search_hit
+from sandbox.requests import as_object
 from sandbox.search.values import comparable
 
 # index.max_result_window of an index that does not set it, as es-audit-mappings.json does not ("Index modules").
@@ -191,13 +192,14 @@ def search_audit(catalog: Catalog, request: JsonObject, guid: str | None = None)
     aggregations = dsl.get("aggregations") or dsl.get("aggs")
     if aggregations:
         answer["aggregations"] = {
-            name: _aggregation(catalog, spec, where, values) for name, spec in aggregations.items()
+            name: _aggregation(catalog, spec, where, values)
+            for name, spec in as_object(aggregations, "aggregations").items()
         }
     return answer
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
 def _shown(catalog: Catalog, row: tuple[Any, ...], wanted: list[str]) -> AuditEvent:
@@ -244,9 +246,10 @@ def _order(sort: object) -> str:
 def _aggregation(catalog: Catalog, spec: Any, where: str, values: tuple[Any, ...]) -> JsonObject:
     """The buckets of a terms aggregation over a field ("Terms aggregation")."""
     body = spec.get("terms") if isinstance(spec, dict) and list(spec) == ["terms"] else None
-    if not isinstance(body, dict) or body.get("field") not in EXPRESSIONS:
+    field = body.get("field") if isinstance(body, dict) else None
+    if not body or not isinstance(field, str) or field not in EXPRESSIONS:
         raise not_supported("an aggregation of the audit other than the terms of one of its fields")
-    name, size = EXPRESSIONS[body["field"]], body.get("size", 10)
+    name, size = EXPRESSIONS[field], body.get("size", 10)
     if not _is_count(size):
         raise query_rejected("[size] must be a whole number")
     statement = f"SELECT {name}, count(*) FROM audit WHERE {where} GROUP BY 1 ORDER BY 2 DESC, 1"

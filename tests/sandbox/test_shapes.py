@@ -92,7 +92,26 @@ LINEAGE = {
     "guid": "$guid", "direction": "OUTPUT", "depth": 3, "from": 0, "size": 5, "immediateNeighbours": True, "attributes": ["name"],
     "entityFilters": {"condition": "AND", "criterion": [{"attributeName": "name", "operator": "=", "attributeValue": "a"}]},
 }  # fmt: skip
+AUDIT = {
+    "dsl": {
+        "from": 0, "size": 5, "sort": [{"created": {"order": "desc"}}], "aggs": {"a": {"terms": {"field": "action", "size": 5}}},
+        "query": {"bool": {"filter": [{"term": {"entityId": {"value": "$guid"}}}, {"range": {"created": {"gte": 1}}}],
+                           "must": [{"terms": {"action": ["ENTITY_CREATE"]}}]}},
+    },
+    "attributes": ["name"],
+}  # fmt: skip
+PEOPLE = {
+    "users": [{"email": f"{NEW}@example.com", "roleName": "$member", "roleId": ROLES[1]["id"]}],
+    "group": {"name": NEW, "attributes": {"alias": ["x"], "isDefault": ["false"]}},
+    "displayName": NEW, "personaQualifiedNames": ["x"], "validitySeconds": 1000, "attributes": {"designation": ["x"]}, "groups": ["x"],
+}  # fmt: skip
+DATASET = {"namespace": "n", "name": "i", "facets": {"schema": {"fields": [{"name": "c", "type": "t"}]}}}
+EVENT = {
+    "eventTime": "2026-01-01T00:00:00Z", "eventType": "COMPLETE", "producer": "p", "run": {"runId": "r"},
+    "job": {"namespace": "n", "name": "j"}, "inputs": [DATASET], "outputs": [{**DATASET, "name": "o"}],
+}  # fmt: skip
 SAMPLES: list[Any] = [
+    AUDIT, PEOPLE, [EVENT], {"assetType": "Table", "assetQualifiedName": f"{ROOT}/a"},
     {"entities": ENTITIES}, {"entity": ENTITIES[0]}, SEARCH, LINEAGE, ["label"], [{"typeName": "$tag"}], {"$set": {"$who": ["x"]}},
     {"classificationDefs": [{**TAG, "displayName": NEW}], "businessMetadataDefs": [{**SET, "displayName": NEW}],
      "enumDefs": [{**ENUM, "name": f"Size{NEW}"}], "structDefs": [{"name": f"S{NEW}", "attributeDefs": []}]},
@@ -111,7 +130,7 @@ KEYS = sorted({str(key) for sample in SAMPLES for path in places(sample) for key
 PLACES = [(number, path) for number, sample in enumerate(SAMPLES) for path in places(sample)]
 
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False)
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=5) | st.sampled_from(["-1", "ACTIVE", "Table", "name", "*", "(", "-", "AUTO", "now", "[", "[5]"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.sampled_from(KEYS), inner, max_size=3),
     max_leaves=6,

@@ -42,12 +42,16 @@ def explain_tables(
         elif hop.target:
             loads[hop.target] = f"{number}: {hop.words}"
     tables, contested, incomplete = {row[0]: row for row in sources}, [], {}
+    keys: dict[str, list[str]] = defaultdict(list)
+    for match in matches:
+        if match.table_qualified_name:
+            keys[match.table_qualified_name].append(match.key)
     open_tables: list[OpenTable] = []
     for pair in pairs:
         if pair.source in complete:
             continue
         found, row = evidence.get(pair.source), tables[pair.source]
-        incomplete[pair.source] = _find_gap(pair, found)
+        incomplete[pair.source] = _find_gap(pair, found, keys.get(pair.source, ()))
         if not pair.target and pair.contested_target:
             contested.append(_explain_contested(pair, overrides))
         elif not pair.target and pair.outcome is not MatchOutcome.OVERRIDDEN:
@@ -64,10 +68,19 @@ def explain_tables(
     )
     ends = {pair.source: pair.target for pair in pairs if pair.target and pair.source in incomplete}
     grounds = Counter({hop.source: hop.ground for hop in hops if hop.is_complete}.values())
-    return Coverage(complete, incomplete, tuple(unmatched), ends, extracts, loads, grounds)
+    return Coverage(
+        complete,
+        incomplete,
+        tuple(unmatched),
+        ends,
+        extracts,
+        loads,
+        grounds,
+        _deciding_lines(pairs, matches, overrides),
+    )
 
 
-def _find_gap(pair: TablePair, found: Evidence | None) -> Gap:
+def _find_gap(pair: TablePair, found: Evidence | None, keys: Sequence[str]) -> Gap:
     """What a chain is missing. A line of the overrides that says so is the reason, and no fault."""
     overridden = pair.outcome is MatchOutcome.OVERRIDDEN
     gaps = {
@@ -78,13 +91,35 @@ def _find_gap(pair: TablePair, found: Evidence | None) -> Gap:
         unread = found and found.ground is Ground.UNREAD
         gaps = {"columns": "files that can be read" if unread else "columns that fit"}
     parts = tuple(part for part, words in gaps.items() if words)
-    return Gap(parts, " and ".join(filter(None, gaps.values())))
+    candidates = () if pair.contested_target else pair.candidates
+    return Gap(parts, " and ".join(filter(None, gaps.values())), tuple(keys), candidates)
+
+
+def _deciding_lines(pairs: Iterable[TablePair], matches: Iterable[ObjectMatch], overrides: Overrides) -> dict[str, str]:
+    """The lines of the overrides that decided about a source table or its objects, by that table."""
+    texts = {f"override line {line.number}": f"line {line.number}: {line.text}" for line in overrides.written}
+    decided = [(pair.source, pair.rule) for pair in pairs if pair.outcome is MatchOutcome.OVERRIDDEN]
+    decided += [
+        (match.table_qualified_name, match.rule)
+        for match in matches
+        if match.table_qualified_name and match.outcome is MatchOutcome.OVERRIDDEN
+    ]
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for source, rule in decided:
+        found[source][texts.get(rule, rule)] = None
+    return {source: "; ".join(lines) for source, lines in found.items()}
 
 
 def _explain_contested(pair: TablePair, overrides: Overrides) -> Unmatched:
     others = ", ".join(pair.candidates)
     sentence = f"PostgreSQL table {pair.source} has no Snowflake table (its one is claimed by {others}, too)"
-    return Unmatched("table", sentence, (pair.source,), (overrides.table_line(pair.source, pair.contested_target),))
+    return Unmatched(
+        "table",
+        sentence,
+        (pair.source,),
+        (overrides.table_line(pair.source, pair.contested_target),),
+        reason="its Snowflake table is claimed by several",
+    )
 
 
 def _explain_evidence(
@@ -101,10 +136,14 @@ def _explain_evidence(
             like += f" {last_name(table)}{f', like {keys[0]}' if len(keys) > 1 else ''}: {reason}"
             lines = [overrides.object_line(keys[0], None)]
             lines += [overrides.object_line(keys[0], table)] if table in sources else []
-            told.append(Unmatched("object", like, (*keys,), (*lines,)))
+            told.append(Unmatched("object", like, (*keys,), (*lines,), reason="other columns than its table"))
         if found.ground is Ground.UNREAD and table in sources:
             sentence = f"PostgreSQL table {table} has no file that can be read, which founds nothing new: {found}"
-            told.append(Unmatched("object", sentence, (found.key,), (overrides.object_line(found.key, table),)))
+            told.append(
+                Unmatched(
+                    "object", sentence, (found.key,), (overrides.object_line(found.key, table),), reason="not read"
+                )
+            )
     return told
 
 
@@ -119,7 +158,11 @@ def _explain_targets(rows: Iterable[AssetRow], overrides: Overrides) -> list[Unm
             sentence = f"Snowflake table {names[0]} has no PostgreSQL table"
         else:
             sentence = f"{len(names)} Snowflake tables of {schema} have no PostgreSQL table, like {names[0]}"
-        told.append(Unmatched("table", sentence, (*names,), (overrides.table_line(None, names[0]),)))
+        told.append(
+            Unmatched(
+                "table", sentence, (*names,), (overrides.table_line(None, names[0]),), reason="no PostgreSQL table"
+            )
+        )
     return told
 
 
@@ -139,9 +182,9 @@ def explain_columns(
         if row[0] in matched or row[0] in decided or (side == "PostgreSQL" and is_loaders_own(row[1])):
             continue
         if side == "Snowflake" and row[1] in absent:
-            sentence = f"Column {row[0]} is not in the file"
+            sentence, reason = f"Column {row[0]} is not in the file", "not in the file"
         else:
-            sentence = f"Column {row[0]} has no {side} column"
+            sentence, reason = f"Column {row[0]} has no {side} column", f"no {side} column"
         line = overrides.column_line(row[0], None) if side == "Snowflake" else overrides.column_line(None, row[0])
-        told.append(Unmatched("column", sentence, (row[0],), (line,)))
+        told.append(Unmatched("column", sentence, (row[0],), (line,), reason=reason))
     return told

@@ -180,7 +180,7 @@ def _explain_group(group: _Group, near: Sequence[str], overrides: Overrides) -> 
         if not first.candidates:
             offered.append(None)
         lines = tuple(overrides.pattern_line(group.pattern, table) for table in offered)
-    return Unmatched("object", sentence, (*keys,), lines, is_note)
+    return Unmatched("object", sentence, (*keys,), lines, is_note, f"no table ({first.rule})")
 
 
 def _name_in(key: str) -> str:
@@ -326,7 +326,13 @@ def explain_tables_without(
         if near and not is_view:
             lines = tuple(overrides.table_line(table.row[0], name) for name in near)
             hints.append(
-                Unmatched("table", f"PostgreSQL table {table.row[0]} has {_why(table, near)}", (table.row[0],), lines)
+                Unmatched(
+                    "table",
+                    f"PostgreSQL table {table.row[0]} has {_why(table, near)}",
+                    (table.row[0],),
+                    lines,
+                    reason=f"no {table.missing}",
+                )
             )
         else:
             groups[table.row[0].rpartition("/")[0], table.missing, table.reason, is_view].append(table)
@@ -338,7 +344,9 @@ def explain_tables_without(
         else:
             sentence = f"{len(names)} PostgreSQL {kind}s of {schema} have {_why(found[0])}, like {names[0]}"
             line = overrides.schema_line(schema) if len(names) == sizes[schema] else ""
-        hints.append(Unmatched("table", sentence, (*names,), (line,) if line else (), is_view))
+        hints.append(
+            Unmatched("table", sentence, (*names,), (line,) if line else (), is_view, f"no {found[0].missing}")
+        )
     return sorted(hints, key=lambda hint: (hint.is_note, -hint.count, hint.names))
 
 

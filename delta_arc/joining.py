@@ -58,7 +58,13 @@ def _decide(match: ObjectMatch, told: Mapping[str, ToldHop]) -> ObjectMatch:
 def _disagreement(match: ObjectMatch, named: str, told: list[ToldHop], overrides: Overrides) -> Unmatched:
     tables = " and ".join(sorted({last_name(hop.table) for hop in told}))
     sentence = f"S3 object {match.key} is of {tables}, as {told[0].teller} tells, and not of {last_name(named)}, as its name does"
-    return Unmatched("object", sentence, (match.key,), (overrides.object_line(match.key, named),))
+    return Unmatched(
+        "object",
+        sentence,
+        (match.key,),
+        (overrides.object_line(match.key, named),),
+        reason="a job and the name disagree",
+    )
 
 
 def tell_pairs(
@@ -105,7 +111,13 @@ def tell_pairs(
                 f"{last_name(pair.target)}, as its name does"
             )
             disagreeing.append(
-                Unmatched("table", sentence, (pair.source,), (overrides.table_line(pair.source, pair.target),))
+                Unmatched(
+                    "table",
+                    sentence,
+                    (pair.source,),
+                    (overrides.table_line(pair.source, pair.target),),
+                    reason="a job and the name disagree",
+                )
             )
     return decided, disagreeing
 

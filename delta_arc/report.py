@@ -43,7 +43,7 @@ class Unmatched:
     """Tables, objects or columns (their `kind`) that are in no complete chain for one reason, and the lines of overrides
     that settle them, to choose one from.
 
-    `names` are their qualified names or keys. What is no question, but just to be known, `is_note`: it is counted and not
+    `names` are their qualified names or keys, and `reason` the sentence without names. What is no question, but just to be known, `is_note`: it is counted and not
     warned of.
     """
 
@@ -52,6 +52,7 @@ class Unmatched:
     names: tuple[str, ...]
     lines: tuple[str, ...] = ()
     is_note: bool = False
+    reason: str = ""
 
     @property
     def count(self) -> int:
@@ -61,10 +62,15 @@ class Unmatched:
 
 @dataclass(frozen=True)
 class Gap:
-    """What a chain is missing: which of its parts (`target`, `object`, `columns`), and in words."""
+    """What a chain is missing: which of its parts (`target`, `object`, `columns`), and in words.
+
+    `objects` are the keys that it has all the same, and `candidates` the qualified names between which nothing decides.
+    """
 
     parts: tuple[str, ...]
     words: str
+    objects: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,8 @@ class Coverage:
     loads: Mapping[str, str] = field(default_factory=dict)
     # How many chains stand on each ground: told, read or named.
     grounds: Mapping[str, int] = field(default_factory=dict)
+    # The lines of the overrides that decided about a source table or its objects, as they are written.
+    overrides: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

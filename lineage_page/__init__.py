@@ -1,30 +1,36 @@
-"""The lineage as a page: one HTML file that needs nothing else, with a chain for each table and what did not match.
+"""The lineage as a page: one HTML file that needs nothing else, with a chain for each table and what is open.
 
-The program and the sandbox make a document of what they know, and `render` makes the page of it, which its script
-draws. Nothing of the document is put into the page's HTML but as JSON, so a name is never more than a text.
+The program and the sandbox say what they know as chains and groups of open things, `describe_chains` and
+`describe_groups` make JSON of it, and `render` the page, which its script draws. Nothing is put into the page's HTML
+but as JSON, so a name is never more than a text.
 """
 
 from __future__ import annotations
 
+import html
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from posixpath import basename, dirname
+from posixpath import basename
 from typing import Any
 
 # A reference to an asset as Atlan has it: {"typeName", "uniqueAttributes": {"qualifiedName"}, perhaps "guid"}.
 Ref = Mapping[str, Any]
 
-SHOWN_OBJECTS = 10  # of a chain, by name
+MOST_KEYS = 100_000  # of objects in one page; beyond that a chain has only its first and last
+FIRST_AND_LAST = 10  # of them, each
 
 
 @dataclass(frozen=True)
 class Link:
     """A process with both its ends; for a column process also the process that it is part of (`parent`, by qualified name).
 
-    `state` is one of `STATES`, `detail` a sentence on it, and `ground` what the process was made on, in words.
+    `state` is one of `STATES`, `detail` a sentence on it. `ground` is in words what it stands on, `proof` how strong that
+    is (one of `PROOFS`, or "" where nobody says), `override` the line that decided it, and `since` when Atlan got it (ISO
+    8601).
     """
 
     qualified_name: str
@@ -34,13 +40,36 @@ class Link:
     detail: str = ""
     ground: str = ""
     parent: str = ""
+    proof: str = ""
+    override: str = ""
+    since: str = ""
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Which part of a chain is not there (source, object, target, columns), why in words, and what it may be."""
+
+    part: str
+    words: str
+    candidates: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class NewestFile:
+    """The newest object of a chain: when it was written (ISO 8601), and its size in bytes where it is known."""
+
+    qualified_name: str
+    modified: str
+    size: int | None = None
 
 
 @dataclass
 class Chain:
     """Tables, the objects that their data passes through, and the tables that it ends in; any of them may be missing.
 
-    `links` are its processes and `columns` their column processes; `lack` says in words what an incomplete one lacks.
+    `links` are its processes, none where it is known and not written, and `columns` their column processes. `lacks` says
+    what it has not, `changes` what a run does to it (a mark and words), `others` the states of what else belongs to it,
+    like its objects. `read` are the objects whose columns were read.
     """
 
     sources: list[Ref] = field(default_factory=list)
@@ -48,8 +77,39 @@ class Chain:
     targets: list[Ref] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     columns: list[Link] = field(default_factory=list)
-    missing: str = ""  # what keeps it from being complete, in words
-    gaps: Sequence[str] = ()  # which of its parts that is: target, object, columns
+    lacks: list[Lack] = field(default_factory=list)
+    changes: list[tuple[str, str]] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    newest: NewestFile | None = None
+    read: Sequence[str] = ()
+
+    @property
+    def states(self) -> set[str]:
+        """The states of all its parts."""
+        return {*self.others, *(link.state for link in (*self.links, *self.columns))}
+
+
+@dataclass(frozen=True)
+class OpenThing:
+    """A table, object or column that is in no complete chain: a sentence on it, and the lines of which one would settle it."""
+
+    name: str
+    sentence: str
+    lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class OpenGroup:
+    """Open things of one kind (table, object, column) for one reason in one place, like a folder, a schema or a table.
+
+    `lines` are those of which one would settle all of them; none where each needs its own.
+    """
+
+    kind: str
+    reason: str
+    place: str
+    things: Sequence[OpenThing]
+    lines: Sequence[str] = ()
 
 
 def chains_of(links: Iterable[Link], columns: Iterable[Link]) -> list[Chain]:
@@ -96,37 +156,148 @@ def name_of(ref: Ref) -> str:
 
 
 # =====================================================================================================================
-# The documents: what the page's script draws
+# The document: what the page's script draws
 # =====================================================================================================================
 
-STATES = ("failed", "created", "updated", "unchanged")
+STATES = ("failed", "removed", "stale", "created", "updated", "unchanged")
+PROOFS = ("told", "read", "named")  # by the job that did it, from the columns of a file, or only by the names
 
 
-def describe_chain(chain: Chain, guids: Mapping[str, str]) -> dict[str, Any]:
-    """A chain as JSON: its three lanes, each a list of `[name, place, guid]`, and its columns.
+def describe_chains(chains: Iterable[Chain], guids: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:
+    """The `chains` and the `connections` of a document, as JSON.
 
-    Of several objects there are only their `count`, `folder` and the first names. A column is a name where both sides
-    have it (in `upper` chains the right one in capitals) and its state is the chain's, else `[left, right, state]`. `guids`
-    tells the guid of an asset by its qualified name, and a name without one is shown without a link.
+    `guids` and `names` tell those of assets by qualified name. Without a guid an asset is shown without a link; without a
+    name it is taken for the last segment. An end is `[name, path, guid, connection]`: the path is what the qualified name
+    has between connection and name, and the connection a place in `connections`, where a bucket stands, too.
     """
-    states = {link.state for link in [*chain.links, *chain.columns]}
-    own = [link.state for link in chain.links] or ["incomplete"]
-    state = next((state for state in STATES if state in own), own[0])
+    connections: dict[str, int] = {}
+    writer = _Writer(guids, names, connections)
+    described = [writer.describe(chain) for chain in chains]
+    return {"connections": list(connections), "chains": described}
+
+
+def describe_groups(groups: Iterable[OpenGroup]) -> list[dict[str, Any]]:
+    """Groups of open things as JSON, each thing as `[name, sentence, line…]`."""
+    return [
+        {
+            "kind": group.kind,
+            "reason": group.reason,
+            "place": group.place,
+            "lines": list(group.lines),
+            "things": [[thing.name, thing.sentence, *thing.lines] for thing in group.things],
+        }
+        for group in groups
+    ]
+
+
+@dataclass
+class _Writer:
+    guids: Mapping[str, str]
+    names: Mapping[str, str]
+    connections: dict[str, int]
+    keys_left: int = MOST_KEYS
+
+    def describe(self, chain: Chain) -> dict[str, Any]:
+        """A chain; a column is a name where both sides have it (in `upper` chains the right one in capitals) and its
+        state is the chain's, else `[left, right, state]`."""
+        state = _state_of(chain)
+        described = {
+            "state": state,
+            "sources": [self._end(ref) for ref in chain.sources],
+            "files": self._files(chain),
+            "targets": [self._end(ref) for ref in chain.targets],
+            "links": [_describe_link(link) for link in chain.links if link.inputs or link.outputs],
+            "details": [link.detail for link in [*chain.links, *chain.columns] if link.detail],
+            "lacks": [[lack.part, lack.words, *lack.candidates] for lack in chain.lacks],
+            "changes": [list(change) for change in chain.changes],
+        }
+        return {name: value for name, value in described.items() if value} | self._columns(chain, state)
+
+    def _connection(self, name: str) -> int:
+        return self.connections.setdefault(name, len(self.connections))
+
+    def _end(self, ref: Ref) -> list[Any]:
+        qualified_name = name_of(ref)
+        connection = "/".join(qualified_name.split("/", 3)[:3])
+        rest = qualified_name[len(connection) + 1 :]
+        name = self.names.get(qualified_name) or rest.rpartition("/")[2]
+        path = rest.removesuffix(name).rstrip("/")
+        return [name or qualified_name, path, self.guids.get(qualified_name, ""), self._connection(connection)]
+
+    def _files(self, chain: Chain) -> dict[str, Any]:
+        """The objects of a chain, by names below their common folder. Where not all have room, the first and the last."""
+        if not chain.objects:
+            return {}
+        qualified_names = [name_of(ref) for ref in chain.objects]
+        bucket = "/".join(qualified_names[0].split("/", 4)[:4])
+        keys = [_object_key(name) for name in qualified_names]
+        folder = common_folder(keys)
+        start = len(folder) + 1 if folder else 0
+        names = [key[start:] for key in keys]
+        shown = names if len(names) <= self.keys_left else [*names[:FIRST_AND_LAST], *names[-FIRST_AND_LAST:]]
+        self.keys_left -= len(shown)
+        newest = chain.newest
+        told = {
+            "bucket": self._connection(bucket),
+            "folder": folder,
+            "names": shown,
+            "count": len(names),
+            "guid": self.guids.get(qualified_names[0], "") if len(names) == 1 else "",
+            "newest": newest and [_object_key(newest.qualified_name)[start:], newest.modified, newest.size],
+            "read": [_object_key(name)[start:] for name in chain.read],
+        }
+        return {name: value for name, value in told.items() if value not in ("", [], None)}
+
+    def _columns(self, chain: Chain, state: str) -> dict[str, Any]:
+        ends = [
+            (self._column(column.inputs, chain.sources), self._column(column.outputs, chain.targets), column.state)
+            for column in chain.columns
+        ]
+        if not ends:
+            return {}
+        upper = any(left != right and _is_upper(left, right) for left, right, _ in ends)
+        return {
+            "upper": upper,
+            "columns": [
+                left if (_is_upper(left, right) if upper else left == right) and own == state else [left, right, own]
+                for left, right, own in ends
+            ],
+        }
+
+    def _column(self, refs: Sequence[Ref], tables: Iterable[Ref]) -> str:
+        """The name of a column: what its qualified name has beyond its table's, as it may hold slashes."""
+        if not refs:
+            return ""
+        qualified_name = name_of(refs[0])
+        of_tables = [table for table in map(name_of, tables) if qualified_name.startswith(f"{table}/")]
+        in_table = qualified_name[len(max(of_tables, key=len)) + 1 :] if of_tables else ""
+        return self.names.get(qualified_name) or in_table or qualified_name.rpartition("/")[2]
+
+
+def _state_of(chain: Chain) -> str:
+    """Failed where any part is, removed where a process is; where only columns are removed, it is updated."""
+    links = {link.state for link in chain.links}
+    own, states = links | {*chain.others}, chain.states
     if "failed" in states:
-        state = "failed"
-    elif state == "unchanged" and states != {"unchanged"}:
-        state = "updated"
-    described: dict[str, Any] = {
-        "state": state,
-        "sources": [_describe_end(ref, guids) for ref in chain.sources],
-        "targets": [_describe_end(ref, guids) for ref in chain.targets],
-        "details": [link.detail for link in [*chain.links, *chain.columns] if link.detail],
-        **_describe_lane_of_objects(chain.objects, guids),
-        **_describe_columns(chain.columns, state),
-    }
-    ground = next((link.ground for link in chain.links if link.ground), "")
-    optional = {"ground": ground, "missing": chain.missing, "gaps": list(chain.gaps)}
-    return described | {name: value for name, value in optional.items() if value}
+        return "failed"
+    if not own:
+        return "incomplete"
+    for state in ("removed", "stale"):
+        if state in own:
+            return state
+    if "created" in links:
+        return "created"
+    if states == {"unchanged"}:
+        return "unchanged"
+    return "stale" if states == {"unchanged", "stale"} else "updated"
+
+
+def _describe_link(link: Link) -> dict[str, Any]:
+    """Between which lanes it goes (`from` 0 tables to 1 objects to 2 tables), and what is known of it."""
+    lanes = [1 if refs and _is_object(refs[0]) else side for side, refs in ((0, link.inputs), (2, link.outputs))]
+    told = {"state": link.state, "ground": link.ground, "proof": link.proof, "override": link.override}
+    told |= {"since": link.since[:16]}  # to the minute
+    return {"from": lanes[0], "to": lanes[1]} | {name: value for name, value in told.items() if value}
 
 
 def common_folder(keys: Iterable[str]) -> str:
@@ -136,59 +307,31 @@ def common_folder(keys: Iterable[str]) -> str:
     return "/".join(parts[0] for parts in shared)
 
 
-def _describe_lane_of_objects(objects: Sequence[Ref], guids: Mapping[str, str]) -> dict[str, Any]:
-    keys = [_object_key(name_of(ref)) for ref in objects]
-    if len(keys) < 2:
-        return {"objects": [[basename(key), dirname(key), guids.get(name_of(objects[0]), "")] for key in keys]}
-    return {
-        "count": len(keys),
-        "folder": common_folder(keys),
-        "objects": [basename(key) for key in keys[:SHOWN_OBJECTS]],
-    }
-
-
-def _describe_columns(columns: Sequence[Link], state: str) -> dict[str, Any]:
-    ends = [(_last(column.inputs), _last(column.outputs), column.state) for column in columns]
-    upper = any(left != right and _is_upper(left, right) for left, right, _ in ends)
-    return {
-        "upper": upper,
-        "columns": [
-            left if (_is_upper(left, right) if upper else left == right) and own == state else [left, right, own]
-            for left, right, own in ends
-        ],
-    }
-
-
 def _is_upper(left: str, right: str) -> bool:
     return left.isascii() and left.upper() == right
 
 
-def _last(refs: Sequence[Ref]) -> str:
-    return name_of(refs[0]).rpartition("/")[2] if refs else ""
-
-
-def _describe_end(ref: Ref, guids: Mapping[str, str]) -> list[str]:
-    name = name_of(ref)
-    segments = name.split("/")
-    return [segments[-1], " / ".join(segments[3:-1]), guids.get(name, "")]
-
-
 def _object_key(qualified_name: str) -> str:
     """The key within an object's qualified name, which has the bucket's ARN after the connection."""
-    return "/".join(qualified_name.split("/")[4:])
+    return qualified_name.split("/", 4)[4] if qualified_name.count("/") > 3 else basename(qualified_name)
 
 
 # =====================================================================================================================
 # The file
 # =====================================================================================================================
 
+MARK = re.compile(r'<p id="mark"[^>]*>[^<]*</p>')
+
 
 def render(document: Mapping[str, Any]) -> str:
     """The page of a document, as HTML; Jinja's tojson keeps the document's texts from ending the script that they are in.
 
-    The document has `title`, `about`, `planned`, `made_at` (ISO 8601), `tenant`, `lanes` (three of `[label, name]`), `summary`
-    (`[label, value, share?]`), `asset_url` ("" for none), `chains` of `describe_chain`, `unmatched` (`[kind, sentence, line…]`),
-    `stale` (`[type, name, guid]`), `pruned` and `assets` (how many the tenant has; 0 hides the search over them).
+    The document has what `describe_chains` makes, and `title`, `verdict` (`[tone, sentence]`, the tone done, changes or
+    failed), `planned`, `made_at` (ISO 8601), `tenant`, `lanes` (three of `[label, name]`), `summary` (`[label, value,
+    share?]`), `asset_url` ("" for none) and `empty` (why there are no chains). It may have `errors` (`[words, count,
+    name…]`), `facts` (`[label, value]`), `apply` (`[command, fingerprint]`), `open` of `describe_groups`, `overrides`
+    (`[file, text]`), `removals` (`[type, name, reason, guid]`), `pruned`, and `live` (`{type: number}`: the assets of a
+    tenant that answers).
 
     Raises ImportError where jinja2 is not installed.
     """
@@ -197,3 +340,8 @@ def render(document: Mapping[str, Any]) -> str:
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, keep_trailing_newline=True)
     templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     return templates.get_template("lineage.html").render(document=document)
+
+
+def mark(page: str, sentence: str) -> str:
+    """A page that was rendered before, with a sentence at its head: that it is not of the latest run."""
+    return MARK.sub(lambda _: f'<p id="mark" role="status">{html.escape(sentence)}</p>', page, count=1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from lineage_page import Chain, Link, chains_of, describe_chain, render
+from lineage_page import Chain, Link, chains_of, describe_chains, name_of, render
 from sandbox.catalog import Catalog, Entity
 from sandbox.errors import guid_not_found
 from sandbox.lineage import MAX_DEPTH, walk
@@ -24,6 +24,12 @@ COUNTED = {
 }
 
 
+NOTHING_YET = (
+    "This tenant is empty: `python main.py` fills it with the sample, and any client can write to its address."
+)
+NO_LINEAGE = "No process yet, so no lineage: `python main.py` writes some. The assets are under Assets."
+
+
 def tenant_page(catalog: Catalog, base_url: str) -> str:
     """The page at /, as HTML: what the tenant holds, and a chain for each of its active processes."""
     active = [entity for entity in catalog.entities.values() if entity.active]
@@ -32,29 +38,34 @@ def tenant_page(catalog: Catalog, base_url: str) -> str:
     links = [_link_of_process(catalog, entity) for entity in active if entity.type.name == "Process"]
     columns = [_link_of_process(catalog, entity) for entity in active if entity.type.name == "ColumnProcess"]
     chains = sorted(chains_of(links, columns), key=_first_source)
-    guids = {
-        ref["uniqueAttributes"]["qualifiedName"]: ref["guid"] for link in links for ref in (*link.inputs, *link.outputs)
-    }
+    refs = [ref for link in (*links, *columns) for ref in (*link.inputs, *link.outputs)]
+    guids = {name_of(ref): ref["guid"] for ref in refs if ref["typeName"] != "Column"}
+    names = {name_of(ref): catalog.entities[ref["guid"]].name for ref in refs}
     document = {
         "title": "Atlan sandbox",
-        "about": f"Connections: {', '.join(connections) or 'none'}",
+        "verdict": ["done", f"Connections: {', '.join(connections) or 'none'}"],
         "planned": False,
         "made_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "tenant": base_url,
         "lanes": [["From", ""], ["Through", ""], ["To", ""]],
         "summary": [[label, counts[type_name]] for type_name, label in COUNTED.items()],
+        "errors": [],
+        "facts": [],
+        "apply": None,
         "asset_url": f"{base_url}/assets/",
-        "chains": [describe_chain(chain, guids) for chain in chains],
-        "unmatched": [],
-        "stale": [],
+        **describe_chains(chains, guids, names),
+        "empty": NO_LINEAGE if active else NOTHING_YET,
+        "open": [],
+        "overrides": None,
+        "removals": [],
         "pruned": False,
-        "assets": len(active),
+        "live": dict(counts.most_common()),
     }
     return render(document)
 
 
 def _first_source(chain: Chain) -> str:
-    return chain.sources[0]["uniqueAttributes"]["qualifiedName"] if chain.sources else ""
+    return name_of(chain.sources[0]) if chain.sources else ""
 
 
 def _link_of_process(catalog: Catalog, process: Entity) -> Link:
@@ -97,36 +108,49 @@ def _as_json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def find_assets(catalog: Catalog, part: str) -> dict[str, Any]:
+def find_assets(catalog: Catalog, part: str, type_name: str = "") -> dict[str, Any]:
     """The active assets with a text in their qualified names, connections first, then the shortest names.
 
-    `total` counts all; `assets` has at most `FOUND`, each as `guid`, `type`, `name` and `qualified_name`.
+    `types` counts them by type, and `total` those of the type that is asked for (or of any); of these, `assets` has at most
+    `FOUND`, each as `guid`, `type`, `name` and `qualified_name`.
     """
     wanted = part.lower()
     found = [
         entity for entity in catalog.entities.values() if entity.active and wanted in entity.qualified_name.lower()
     ]
+    types = Counter(entity.type.name for entity in found)
+    found = [entity for entity in found if type_name in ("", entity.type.name)]
     found.sort(key=lambda entity: (entity.type.name != "Connection", len(entity.qualified_name), entity.qualified_name))
-    return {"total": len(found), "assets": [_describe(entity) for entity in found[:FOUND]]}
+    assets = [_describe(entity) for entity in found[:FOUND]]
+    return {"types": dict(types.most_common()), "total": len(found), "assets": assets}
 
 
 def lineage_of(catalog: Catalog, guid: str) -> dict[str, Any]:
-    """An asset and all that is upstream and downstream of it, nearest first, without the processes between.
+    """An asset (the first of the `nodes`) with all that is upstream and downstream of it, and the `edges` between them,
+    `[from, to]` by guid; the processes between are left out.
 
     What is archived ends the walk. Raises `AtlasError` (404) if nobody has the guid.
     """
     entity = catalog.entities.get(guid)
     if not entity:
         raise guid_not_found(guid)
-    sides = {
-        name: [
-            _describe(step.entity)
-            for step in walk(catalog, entity, direction, MAX_DEPTH, lambda other: other.active)
-            if not step.entity.type.is_a("Process")
-        ]
-        for name, direction in (("upstream", "INPUT"), ("downstream", "OUTPUT"))
-    }
-    return {"asset": _describe(entity), **sides}
+    reached = {guid: entity}
+    for direction in ("INPUT", "OUTPUT"):
+        steps = walk(catalog, entity, direction, MAX_DEPTH, lambda other: other.active)
+        reached |= {step.entity.guid: step.entity for step in steps}
+    processes = [other for other in reached.values() if other is not entity and other.type.is_a("Process")]
+    shown = {other.guid: other for other in reached.values() if other is entity or not other.type.is_a("Process")}
+    edges = [
+        [one, other]
+        for process in processes
+        for one in process.related("inputs")
+        for other in process.related("outputs")
+        if one in shown and other in shown
+    ]
+    if entity.type.is_a("Process"):
+        edges += [[one, guid] for one in entity.related("inputs") if one in shown]
+        edges += [[guid, other] for other in entity.related("outputs") if other in shown]
+    return {"nodes": [_describe(other) for other in shown.values()], "edges": edges}
 
 
 def _describe(entity: Entity) -> dict[str, str]:

@@ -1,0 +1,51 @@
+"""A real browser (chromium; where there is none, the tests in it are skipped), and pages opened in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lineage_page import render
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = next((found for name in names if (found := shutil.which(name))), None)
+    if not executable:
+        pytest.skip("there is no chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+
+
+@pytest.fixture
+def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Opens a document as a file. The page may show no dialog, log no error, and ask nothing of any network."""
+    disturbances: list[str] = []
+    contexts = []
+
+    def open_document(document: dict[str, Any], address: str = "", **options: Any) -> Any:
+        path = tmp_path / "lineage.html"
+        path.write_text(render(document), encoding="utf-8", errors="surrogatepass")
+        options.setdefault("viewport", {"width": 1280, "height": 800})
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(10_000)
+        page.on("dialog", lambda dialog: (disturbances.append(dialog.message), dialog.dismiss()))
+        page.on("console", lambda message: disturbances.append(message.text))
+        page.on("pageerror", lambda error: disturbances.append(str(error)))
+        own = (path.as_uri(), "blob:")
+        page.on("request", lambda request: request.url.startswith(own) or disturbances.append(request.url))
+        page.goto(path.as_uri() + address)
+        return page
+
+    yield open_document
+    for context in contexts:
+        context.close()
+    assert disturbances == []

@@ -203,7 +203,9 @@ class Application:
         return HTMLResponse(page.tenant_page(self.catalog, str(request.base_url).rstrip("/")))
 
     async def _find_assets(self, request: Request) -> Response:
-        return _json(page.find_assets(self.catalog, request.query_params.get("name", "")))
+        return _json(
+            page.find_assets(self.catalog, request.query_params.get("name", ""), request.query_params.get("type", ""))
+        )
 
     async def _show_lineage(self, request: Request) -> Response:
         try:

@@ -24,6 +24,7 @@ import contextlib
 import itertools
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -77,7 +78,7 @@ from delta_arc.overrides import (
     parse_overrides,
     read_overrides,
 )
-from delta_arc.page import write_page
+from delta_arc.page import RunFacts, mark_page, write_page
 from delta_arc.pairing import TablePair, match_tables
 from delta_arc.plan import MAX_REMOVE, Plan, Step, check_limits, compare, make_plan, planned_outcomes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
@@ -886,6 +887,8 @@ def run_pipeline(
     if settings.sandbox:
         logger.info("🏖️ No tenant is set: using the embedded sandbox (its state is in %s)", SANDBOX_FOLDER)
     get_cache_status(settings=settings)
+    began = time.monotonic()
+    mark_page(settings.lineage_page)
 
     # 1 to 4: each leaves what it would write with the plan. Importing pyatlan takes seconds, in which the bucket is listed.
     steps: list[Step] = []
@@ -915,7 +918,14 @@ def run_pipeline(
     report = plan.report() if dry_run else write_plan(plan, settings=settings)
     report.changes = not plan.nothing_to_do
     report.without_chains = not plan.coverage.complete
-    write_page(settings.lineage_page, plan, report, dry_run)
+    options = {"--dry-run": dry_run, "--force-refresh": force_refresh, "--prune": prune, "--apply": bool(saved)}
+    shown = {
+        "Options": " ".join(name for name, is_given in options.items() if is_given) or "none",
+        "Overrides": str(settings.overrides_file) if settings.overrides_file.exists() else "none",
+        "Took": f"{time.monotonic() - began:.1f} s",
+    }
+    facts = RunFacts(shown, save_to, settings.overrides_file)
+    write_page(settings.lineage_page, plan, report, dry_run, facts)
     summarise(report, dry_run, settings.place)
     return report
 

@@ -28,7 +28,8 @@ def group_open_things(unmatched: Iterable[Unmatched], keys: Iterable[str]) -> li
     loners = [key for key, items in groups.items() if len(items) == 1 and key[0] == "object"]
     for key in loners:  # no other key looks so: then it is the extension that they share
         wider = (*key[:-1], posixpath.splitext(key[-1])[1])
-        groups[wider] += groups.pop(key)
+        if wider != key:
+            groups[wider] += groups.pop(key)
     ordered = sorted(groups.items(), key=lambda group: KINDS.index(group[0][0]))
     return [_make_group(items, listed) for _, items in ordered]
 
@@ -84,10 +85,10 @@ def _shared_pattern(keys: Sequence[str], listed: Sequence[str]) -> str | None:
 
 
 def _frames(keys: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """How all of these keys start and end: first without the digits in which tomorrow's may differ, then in full."""
+    """How all of these keys start and end: first without what has digits, in which tomorrow's may differ, then in full."""
     start = _shared_start(keys)
     end = _shared_start([key[len(start) :][::-1] for key in keys])[::-1]
-    yield start.rstrip("0123456789"), end.lstrip("0123456789")
+    yield re.sub(r"\d[^/]*$", "", start), re.sub(r"^[^/]*\d", "", end)
     yield start, end
 
 

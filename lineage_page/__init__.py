@@ -164,16 +164,17 @@ PROOFS = ("told", "read", "named")  # by the job that did it, from the columns o
 
 
 def describe_chains(chains: Iterable[Chain], guids: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:
-    """The `chains` and the `connections` of a document, as JSON.
+    """The `chains`, `connections` and `grounds` of a document, as JSON.
 
     `guids` and `names` tell those of assets by qualified name. Without a guid an asset is shown without a link; without a
     name it is taken for the last segment. An end is `[name, path, guid, connection]`: the path is what the qualified name
-    has between connection and name, and the connection a place in `connections`, where a bucket stands, too.
+    has between connection and name, and the connection a place in `connections`, where a bucket stands, too. A link is
+    `[from, to, state, ground, since]`: lanes (tables 0, objects 1, tables 2), "" for the state of its chain, and a place in
+    `grounds`, which are `[words, proof, override]`.
     """
-    connections: dict[str, int] = {}
-    writer = _Writer(guids, names, connections)
+    writer = _Writer(guids, names)
     described = [writer.describe(chain) for chain in chains]
-    return {"connections": list(connections), "chains": described}
+    return {"connections": list(writer.connections), "grounds": list(map(list, writer.grounds)), "chains": described}
 
 
 def describe_groups(groups: Iterable[OpenGroup]) -> list[dict[str, Any]]:
@@ -194,7 +195,8 @@ def describe_groups(groups: Iterable[OpenGroup]) -> list[dict[str, Any]]:
 class _Writer:
     guids: Mapping[str, str]
     names: Mapping[str, str]
-    connections: dict[str, int]
+    connections: dict[str, int] = field(default_factory=dict)
+    grounds: dict[tuple[str, str, str], int] = field(default_factory=dict)
     keys_left: int = MOST_KEYS
 
     def describe(self, chain: Chain) -> dict[str, Any]:
@@ -206,7 +208,7 @@ class _Writer:
             "sources": [self._end(ref) for ref in chain.sources],
             "files": self._files(chain),
             "targets": [self._end(ref) for ref in chain.targets],
-            "links": [_describe_link(link) for link in chain.links if link.inputs or link.outputs],
+            "links": [self._link(link, state) for link in chain.links if link.inputs or link.outputs],
             "details": [link.detail for link in [*chain.links, *chain.columns] if link.detail],
             "lacks": [[lack.part, lack.words, *lack.candidates] for lack in chain.lacks],
             "changes": [list(change) for change in chain.changes],
@@ -215,6 +217,11 @@ class _Writer:
 
     def _connection(self, name: str) -> int:
         return self.connections.setdefault(name, len(self.connections))
+
+    def _link(self, link: Link, state: str) -> list[Any]:
+        lanes = [1 if refs and _is_object(refs[0]) else side for side, refs in ((0, link.inputs), (2, link.outputs))]
+        ground = self.grounds.setdefault((link.ground, link.proof, link.override), len(self.grounds))
+        return [*lanes, "" if link.state == state else link.state, ground, link.since[:16]]  # to the minute
 
     def _end(self, ref: Ref) -> list[Any]:
         qualified_name = name_of(ref)
@@ -237,14 +244,17 @@ class _Writer:
         shown = names if len(names) <= self.keys_left else [*names[:FIRST_AND_LAST], *names[-FIRST_AND_LAST:]]
         self.keys_left -= len(shown)
         newest = chain.newest
+        # The name of the only object is not said again.
+        in_folder = [(_object_key(name)[start:] if len(names) > 1 else "") for name in chain.read]
+        newest_name = _object_key(newest.qualified_name)[start:] if newest and len(names) > 1 else ""
         told = {
             "bucket": self._connection(bucket),
             "folder": folder,
             "names": shown,
             "count": len(names),
             "guid": self.guids.get(qualified_names[0], "") if len(names) == 1 else "",
-            "newest": newest and [_object_key(newest.qualified_name)[start:], newest.modified, newest.size],
-            "read": [_object_key(name)[start:] for name in chain.read],
+            "newest": newest and [newest_name, newest.modified, newest.size],
+            "read": in_folder,
         }
         return {name: value for name, value in told.items() if value not in ("", [], None)}
 
@@ -290,14 +300,6 @@ def _state_of(chain: Chain) -> str:
     if states == {"unchanged"}:
         return "unchanged"
     return "stale" if states == {"unchanged", "stale"} else "updated"
-
-
-def _describe_link(link: Link) -> dict[str, Any]:
-    """Between which lanes it goes (`from` 0 tables to 1 objects to 2 tables), and what is known of it."""
-    lanes = [1 if refs and _is_object(refs[0]) else side for side, refs in ((0, link.inputs), (2, link.outputs))]
-    told = {"state": link.state, "ground": link.ground, "proof": link.proof, "override": link.override}
-    told |= {"since": link.since[:16]}  # to the minute
-    return {"from": lanes[0], "to": lanes[1]} | {name: value for name, value in told.items() if value}
 
 
 def common_folder(keys: Iterable[str]) -> str:

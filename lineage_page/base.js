@@ -48,9 +48,8 @@ function linked(name, guid) {
   return make("a", { className: "away", href, target: "_blank", rel: "noopener noreferrer", text: "↗", aria: { label: `${name} in Atlan, in a new tab` } });
 }
 
-function shownTime(moment) {
-  return new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-}
+const clock = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short" });
+const shownTime = (moment) => clock.format(new Date(moment));
 
 function shownSize(bytes) {
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 4);

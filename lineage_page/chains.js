@@ -56,9 +56,9 @@ function endOfFiles({ names, count, folder, guid }) {
 /* Why a chain that is closed fits what is searched for, beside its place. */
 function noteHits(chain) {
   if (!view.words.length) return "";
-  const hits = columnsOf(chain).map((column) => columnOf(chain, column)).filter(([left, right]) => isHit(left, right));
+  const hits = columnHits(chain);
   const keys = chain.files && chain.files.count > 1 ? chain.files.names.filter((name) => view.words.some((word) => name.toLowerCase().includes(word))) : [];
-  const told = [hits.length === 1 ? `column ${hits[0][0]}` : hits.length ? `${number(hits.length)} columns` : ""];
+  const told = [hits.length === 1 ? `column ${hits[0]}` : hits.length ? `${number(hits.length)} columns` : ""];
   told.push(keys.length === 1 ? keys[0] : keys.length ? counted(keys.length, "object") : "");
   return told.filter(Boolean).join(", ");
 }
@@ -89,7 +89,7 @@ function layOut() {
     const row = { chain, ends, at, of: seen.length };
     add(row, heightOfRow(row));
     if (!list.open.has(chain)) return;
-    add({ chain, ways: true }, heightOf(drawWays(chain)));
+    add({ chain, ways: true }, heightOfWays(chain));
     for (const text of notesOf(chain)) add({ chain, text }, heightOfNote(text));
     for (const column of columnsOf(chain)) {
       const ends = columnOf(chain, column);
@@ -138,6 +138,12 @@ function shownChanges(chain) {
 function heightOfColumn([left, right]) {
   const width = isNarrow.matches ? list.width / 2 - 60 : list.lane;
   return COLUMN + (Math.max(linesOf(left, width, 13.5), linesOf(right, width, 13.5), 1) - 1) * LINE;
+}
+
+function heightOfWays(chain) {
+  const names = endsForWays(chain).map(([, name]) => name);
+  if (names.join("").length * 14 + 40 * names.length < list.width - 200) return COLUMN;
+  return heightOf(drawWays(chain));
 }
 
 /* A note may have several lines; only the browser knows how many, but asking it takes a while. */
@@ -221,7 +227,7 @@ function drawEnd({ name, place, guid, missing, warning }) {
 
 /* An edge is whole where a process is or will be, thin where both ends are known and nothing is written, else broken. */
 function drawEdge(chain, from, to, ends) {
-  const links = (chain.links || []).filter((link) => link.from <= from && link.to >= to);
+  const links = linksOf(chain).filter((link) => link.from <= from && link.to >= to);
   const state = Object.keys(STATES).find((one) => links.some((link) => link.state === one));
   if (state) return make("span", { className: `edge ${state}` });
   const isKnown = ends[from].name && ends[to].name && !ends[1].warning;
@@ -260,10 +266,14 @@ function drawState(state, withWord = true) {
 
 /* The buttons that lead from an open chain to the whole way of each of its ends. */
 function drawWays(chain) {
+  const buttons = endsForWays(chain).map(([id, name]) => makeButton("quiet", name, () => showWay(id), { aria: { label: `Whole way of ${name}` } }));
+  return make("div", { className: "note ways", role: "listitem" }, "Whole way of ", ...buttons);
+}
+
+function endsForWays(chain) {
   const ends = [...sourcesOf(chain), ...targetsOf(chain)].map((end) => [qualifiedName(end), end[0]]);
   if (chain.files) ends.splice(sourcesOf(chain).length, 0, [fileNode(chain), endOfFiles(chain.files).name]);
-  const buttons = ends.map(([id, name]) => makeButton("quiet", name, () => showWay(id), { aria: { label: `Whole way of ${name}` } }));
-  return make("div", { className: "note ways", role: "listitem" }, "Whole way of ", ...buttons);
+  return ends;
 }
 
 function notesOf(chain) {
@@ -271,7 +281,7 @@ function notesOf(chain) {
   for (const [part, words, ...candidates] of chain.lacks || []) {
     notes.push(...(words ? [`Missing: ${words}`] : []), ...(candidates.length ? [`It may be: ${candidates.join(", ")}`] : []));
   }
-  const grounds = (chain.links || []).map((link) => [LINKS[link.from + link.to] || "Process", groundOf(link)]);
+  const grounds = linksOf(chain).map((link) => [LINKS[link.from + link.to] || "Process", groundOf(link)]);
   const same = grounds.every(([, ground]) => ground === grounds[0][1]);
   for (const [label, ground] of same ? [["Ground", (grounds[0] || [])[1]]] : grounds) {
     if (ground) notes.push(`${label}: ${ground}`);
@@ -297,9 +307,9 @@ function notesOfFiles(chain) {
   const notes = [count === 1 ? `File: ${place}${names[0]}` : `${counted(count, "object")} in ${place}: ${some}`];
   if (newest) {
     const size = newest[2] === undefined || newest[2] === null ? "" : `, ${shownSize(newest[2])}`;
-    notes.push(`Newest: ${count === 1 ? "" : `${newest[0]}, `}${shownTime(newest[1])}${size}`);
+    notes.push(`Newest: ${newest[0] && `${newest[0]}, `}${shownTime(newest[1])}${size}`);
   }
-  if (read.length) notes.push(`Columns read from: ${read.join(", ")}`);
+  if (read.length) notes.push(count === 1 ? "Its columns were read" : `Columns read from: ${read.join(", ")}`);
   return notes;
 }
 
@@ -361,7 +371,7 @@ const PROOFS = { told: "told by a job", read: "read from a file", named: "by nam
 function drawFilters() {
   const states = Object.entries(STATES).map(([state, [mark, word]]) => ["states", state, `${mark} ${word}`, page.chains.filter((chain) => chain.state === state).length]);
   states.push(["states", "lacking", "○ lone hop", page.chains.filter(isLoneHop).length]);
-  const proofs = Object.entries(PROOFS).map(([proof, word]) => ["proofs", proof, word, page.chains.filter((chain) => (chain.links || []).some((link) => link.proof === proof)).length]);
+  const proofs = Object.entries(PROOFS).map(([proof, word]) => ["proofs", proof, word, page.chains.filter((chain) => linksOf(chain).some((link) => link.proof === proof)).length]);
   const draw = ([filters, name, word, count]) => {
     if (!count || (count === page.chains.length && !view[filters].has(name))) return null;
     const button = makeButton(`filter ${name}`, `${word} `, () => {

@@ -18,7 +18,7 @@ function drawHead() {
     if (share !== undefined) {
       const filled = make("i", { className: share < 1 ? "some" : "" });
       filled.style.width = `${share * 100}%`;
-      entry.append(make("div", { className: "share" }, filled));
+      numbers.append(make("div", { className: "share" }, filled));
     }
     byId("summary").append(entry);
   }

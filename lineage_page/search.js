@@ -14,22 +14,29 @@ const sourcesOf = (chain) => chain.sources || [];
 const targetsOf = (chain) => chain.targets || [];
 const columnsOf = (chain) => chain.columns || [];
 
-/* All that a chain says, and the paths of its ends with dots, to be looked through. */
+function linksOf(chain) {
+  return (chain.links || []).map(([from, to, state, at, since]) => {
+    const [ground, proof, override] = page.grounds[at];
+    return { from, to, state: state || chain.state, ground, proof, override, since };
+  });
+}
+
+/* All that a chain says, to be looked through; its columns also by themselves. */
 function textOf(chain) {
   if (chain.text === undefined) {
-    const ends = [...sourcesOf(chain), ...targetsOf(chain)];
-    const { folder = "", names = [], read = [], newest = [] } = chain.files || {};
-    const links = (chain.links || []).flatMap((link) => [link.ground, link.proof, link.override]);
-    const told = [chain.details, chain.lacks, chain.changes].flatMap((list) => (list || []).flat());
-    const parts = [...ends.flatMap(([name, path]) => [name, path]), folder, ...names, ...read, newest[0], ...columnsOf(chain).flat(), ...links, ...told];
-    chain.text = parts.filter(Boolean).join("\n").toLowerCase();
-    chain.paths = [sourcesOf(chain), targetsOf(chain)].map((side) => side.map((end) => dotted(qualifiedName(end))));
+    const parts = [...sourcesOf(chain), ...targetsOf(chain)].map(([name, path]) => `${name}\n${path}`);
+    const { folder = "", names = [] } = chain.files || {};
+    for (const [, , , ground] of chain.links || []) parts.push(...page.grounds[ground]);
+    for (const told of [chain.details, chain.lacks, chain.changes]) if (told) parts.push(...told.flat());
+    chain.columnText = columnsOf(chain).join("\n").toLowerCase();
+    chain.text = `${parts.join("\n")}\n${folder}\n${names.join("\n")}\n`.toLowerCase() + chain.columnText;
   }
   return chain.text;
 }
 
 /* `schema.table`, `schema/table.column`, `folder/file`, `s3://bucket/key`, a whole qualified name. */
 function isPathIn(chain, word) {
+  chain.paths ??= [sourcesOf(chain), targetsOf(chain)].map((side) => side.map((end) => dotted(qualifiedName(end))));
   const path = dotted(word.replace(/^s3:\/\//, ""));
   const at = path.lastIndexOf("."), table = `.${path.slice(0, at)}`, column = path.slice(at + 1);
   for (const [side, paths] of chain.paths.entries()) {
@@ -54,8 +61,18 @@ function textFits(parts, words) {
 
 /* Which columns of a chain are why it fits. */
 function isHit(left, right) {
-  const text = `${left}\n${right}`.toLowerCase();
-  return view.words.some((word) => text.includes(word) || (word.includes(".") && text.split("\n").includes(word.slice(word.lastIndexOf(".") + 1))));
+  return view.words.some((word) => hasWord(left.toLowerCase(), word) || (right !== left && hasWord(right.toLowerCase(), word)));
+}
+
+function hasWord(name, word) {
+  return name.includes(word) || (word.includes(".") && name === word.slice(word.lastIndexOf(".") + 1));
+}
+
+function columnHits(chain) {
+  textOf(chain);
+  if (!view.words.some((word) => word.includes(".") || chain.columnText.includes(word))) return [];
+  const names = columnsOf(chain).map((column) => (typeof column === "string" ? [column, column] : column));
+  return names.filter(([left, right]) => isHit(left, right)).map(([left, right]) => left || right);
 }
 
 function qualifiedName([name, path, , connection]) {
@@ -68,14 +85,14 @@ function bucketOf(chain) {
 }
 
 /* What is written of a chain that has not all of its parts. */
-const isLoneHop = (chain) => chain.lacks && (chain.links || []).some(({ state }) => !["removed", "stale"].includes(state));
+const isLoneHop = (chain) => chain.lacks && linksOf(chain).some(({ state }) => !["removed", "stale"].includes(state));
 
 /* What fits in each view; the lists of the views are drawn from it. */
 function findAll() {
   const { words, states, proofs } = view;
   const isShown = (chain) =>
     (!states.size || states.has(chain.state) || (states.has("lacking") && isLoneHop(chain))) &&
-    (!proofs.size || (chain.links || []).some((link) => proofs.has(link.proof)));
+    (!proofs.size || linksOf(chain).some((link) => proofs.has(link.proof)));
   return {
     chains: page.chains.filter((chain) => isShown(chain) && (!words.length || chainFits(chain, words))),
     open: page.open.filter((group) => fittingThings(group).length),

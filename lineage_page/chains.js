@@ -14,17 +14,30 @@ const list = {
   heights: new Map(),
 };
 
-/* How many lines a text takes that may be broken anywhere; at the most, as lines are not always full. */
-const pen = document.createElement("canvas").getContext("2d");
+/* How many lines a text takes that may be broken anywhere: letter by letter, as asking the browser takes a while. */
+const pen = document.createElement("canvas").getContext("2d"), letters = new Map();
 function linesOf(text, width, size, weight = 400) {
   if (!text || text.length * size <= width) return text ? 1 : 0;
-  const key = `${size} ${weight} ${width}\n${text}`;
+  const key = `${size} ${width}\n${text}`;
   if (!list.heights.has(key)) {
-    pen.font = `${weight} ${size}px ${list.family}`;
-    const parts = visibly(text).split("\n");
-    list.heights.set(key, Math.ceil(pen.measureText(parts.join(" ")).width / Math.max(width - size * 1.4, 30)));
+    let lines = 1, used = 0;
+    for (const letter of visibly(text)) {
+      const wide = widthOf(letter, size, weight);
+      if (used + wide > width - 1) [lines, used] = [lines + 1, 0];
+      used += wide;
+    }
+    list.heights.set(key, lines);
   }
   return list.heights.get(key);
+}
+
+function widthOf(letter, size, weight) {
+  const key = `${size} ${weight} ${letter}`;
+  if (!letters.has(key)) {
+    pen.font = `${weight} ${size}px ${list.family}`;
+    letters.set(key, pen.measureText(letter).width);
+  }
+  return letters.get(key);
 }
 
 /* The three ends of a chain: its name, its place, and what is told where there is none. */
@@ -115,7 +128,7 @@ function measureLanes() {
   if (list.width === byId("list").clientWidth) return;
   list.width = byId("list").clientWidth;
   list.heights.clear();
-  const sample = make("div", { className: "chain" }, make("span", { className: "toggle" }), make("span", { className: "end" }));
+  const sample = make("div", { className: "chain" }, make("span", { className: "toggle" }), make("span", { className: "end", text: "…" }));
   byId("list").append(sample);
   list.lane = sample.lastChild.clientWidth - 26; // the mark of a link
   sample.remove();

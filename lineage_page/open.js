@@ -87,7 +87,7 @@ function saveText(name, text) {
 
 function drawGroup(group, update) {
   const things = fittingThings(group), alone = group.things.length === 1;
-  const title = alone ? things[0][1] : [counted(things.length, group.kind), group.place && `in ${group.place}`].filter(Boolean).join(" ");
+  const title = alone ? things[0][1] : [counted(things.length, group.kind), group.place && `in ${group.place}${group.kind === "object" ? "/" : ""}`].filter(Boolean).join(" ");
   const item = drawItemOf(group, title, alone ? "" : group.reason, linesOfGroup(group), update, !alone);
   if (alone) return item;
   const more = make("details", {}, make("summary", { text: counted(things.length, group.kind) }));

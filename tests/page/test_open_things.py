@@ -117,7 +117,7 @@ def open_things(open_page: Open) -> Any:
 def test_forty_three_open_things_are_settled_in_a_few_steps(open_things: Any) -> None:
     page = open_things
     assert page.locator("#open > .item > label").all_inner_texts() == [
-        "40 objects in in",
+        "40 objects in in/",
         "S3 object in/orders_x.csv matches no table (ambiguous)",
         "2 columns in SHOP/SALES/T0",
     ]
@@ -145,7 +145,7 @@ def test_what_is_done_stays_marked_while_the_page_is_open(open_things: Any) -> N
     page.get_by_role("tab", name="Open things").click()
     assert page.locator(".item.done").count() == 1
     page.fill("#search", "")
-    assert page.locator("#open > .item.done > label").all_inner_texts() == ["40 objects in in"]
+    assert page.locator("#open > .item.done > label").all_inner_texts() == ["40 objects in in/"]
     page.wait_for_selector("button:text-is('Copy'):disabled")
 
 
@@ -180,7 +180,7 @@ def test_the_search_leaves_of_a_group_what_fits(open_things: Any) -> None:
     page = open_things
     page.fill("#search", "feed_007")
     assert page.inner_text("#tab-open") == "Open things 1"
-    assert page.locator("#open > .item > label").all_inner_texts() == ["1 object in in"]
+    assert page.locator("#open > .item > label").all_inner_texts() == ["1 object in in/"]
     page.locator("#open details summary").click()
     assert page.locator(".item .item").count() == 1
 

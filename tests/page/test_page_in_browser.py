@@ -441,6 +441,19 @@ def check_that_nothing_is_cut(page: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 640, 800, 1280, 1920])
+def test_rows_are_no_higher_than_what_is_in_them(width: int, open_page: Open) -> None:
+    (long, _) = a_chain("FACT_TABLE_OF_" + "N" * 100)
+    page = open_page(
+        a_document([*many(2), a_lost_chain(), *chains_of(long, [])]), viewport={"width": width, "height": 2000}
+    )
+    page.fill("#search", "s")
+    for row in page.locator(".chain").all():
+        boxes = [part.bounding_box() for part in row.locator(".line, .place, .end > .missing").all()]
+        content = max(box["y"] + box["height"] for box in boxes) - min(box["y"] for box in boxes)
+        assert 0 <= row.bounding_box()["height"] - content <= 60  # a line more, where letters are wide
+
+
+@pytest.mark.parametrize("width", [390, 640, 800, 1280, 1920])
 def test_names_are_whole_at_any_width(width: int, open_page: Open) -> None:
     reason = "Atlan does not allow this (403): " + "give the token a persona that may write lineage here; " * 5
     (long, columns), (plain, _) = a_chain("FACT_TABLE_OF_" + "N" * 300, 2), a_chain("PLAIN", state="created")

@@ -78,10 +78,16 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool, facts: RunFacts) 
         "open": describe_groups(group_open_things(plan.coverage.unmatched, world["S3 object"])),
         "overrides": [str(facts.overrides_file), "\n".join(world["Override"].values())],
         "removals": [
-            [hit["typeName"], str(hit["attributes"]["name"]), picture.why_removed(hit), hit["guid"]]
+            [
+                hit["typeName"],
+                str(hit["attributes"]["name"]),
+                picture.why_removed(hit),
+                hit["guid"],
+                picture.state_of(hit),
+            ]
             for hit in plan.removals
         ],
-        "pruned": plan.prune and not report.failed,
+        "pruned": _removed(plan, report),
         "live": None,
     }
 
@@ -97,12 +103,24 @@ def _judge(plan: Plan, report: Report, dry_run: bool) -> list[str]:
     without = "" if plan.coverage.complete else " No table has a complete chain."
     if failed:
         rest = f"; {done:,} are written" if done else ", and nothing is written"
-        return [FAILED, f"{failed:,} {'asset' if failed == 1 else 'assets'} failed{rest}.{without}"]
+        kept = (
+            " Nothing is removed, as something failed."
+            if plan.prune and plan.removals and not _removed(plan, report)
+            else ""
+        )
+        return [FAILED, f"{failed:,} {'asset' if failed == 1 else 'assets'} failed{rest}.{kept}{without}"]
+    without += f" {len(plan.removals):,} earlier processes are stale." if plan.removals and not plan.prune else ""
     if plan.nothing_to_do:
         return [CHANGES if without else DONE, f"Nothing to do: Atlan has all of it.{without}"]
     if dry_run:
         return [CHANGES, f"A plan: nothing of it is written yet.{without}"]
     return [CHANGES if without else DONE, f"Written.{without}"]
+
+
+def _removed(plan: Plan, report: Report) -> bool:
+    """Whether any of what is stale was removed, would be, or was tried to be."""
+    stale = {hit["attributes"]["qualifiedName"] for hit in plan.removals}
+    return any(outcome.qualified_name in stale for outcome in report.outcomes)
 
 
 def _count_failures(failed: Iterable[Outcome]) -> list[list[Any]]:
@@ -178,7 +196,6 @@ class _Picture:
         self._changes = {change.qualified_name: change for step in plan.steps for change in step.changes}
         incomplete, targets = self._coverage.incomplete, self._coverage.targets
         self._gaps = {**incomplete, **{targets[source]: gap for source, gap in incomplete.items() if source in targets}}
-        self._stale = "removed" if plan.prune and not report.failed else "stale"
         self.guids = {name: outcome.guid for name, outcome in self._outcomes.items()} | _guids_of(
             plan.existing.values()
         )
@@ -213,7 +230,7 @@ class _Picture:
         if is_column:
             chain.columns.append(self._removed_link(hit))
         else:
-            chain.others.append(self._stale)
+            chain.others.append(self.state_of(hit))
         if is_column and not chain.links:
             return  # it goes with its table's lineage, which is told
         files = [last_name(end) for end in ends if "arn:" in end]
@@ -244,13 +261,20 @@ class _Picture:
             since=_since(self._plan.existing.get(change.qualified_name)),
         )
 
+    def state_of(self, hit: SearchHit) -> str:
+        """Of what is wanted no more: removed (or to be), failed, or stale where it stays."""
+        outcome = self._outcomes.get(hit["attributes"]["qualifiedName"])
+        return outcome.status.value if outcome else "stale"
+
     def _removed_link(self, hit: SearchHit) -> Link:
         attributes = hit["attributes"]
+        outcome = self._outcomes.get(attributes["qualifiedName"])
         return Link(
             attributes["qualifiedName"],
             attributes.get("inputs") or [],
             attributes.get("outputs") or [],
-            self._stale,
+            self.state_of(hit),
+            "" if not outcome or outcome.status is not Status.FAILED else f"{outcome.name}: {outcome.detail}",
             ground=explain_ground(attributes.get("additionalEtlContext")),
             parent=attributes["qualifiedName"].partition("/column/")[0],
             since=_since(hit),

@@ -332,7 +332,7 @@ def render(document: Mapping[str, Any]) -> str:
     failed), `planned`, `made_at` (ISO 8601), `tenant`, `lanes` (three of `[label, name]`), `summary` (`[label, value,
     share?]`), `asset_url` ("" for none) and `empty` (why there are no chains). It may have `errors` (`[words, count,
     name…]`), `facts` (`[label, value]`), `apply` (`[command, fingerprint]`), `open` of `describe_groups`, `overrides`
-    (`[file, text]`), `removals` (`[type, name, reason, guid]`), `pruned`, and `live` (`{type: number}`: the assets of a
+    (`[file, text]`), `removals` (`[type, name, reason, guid, state]`), `pruned`, and `live` (`{type: number}`: the assets of a
     tenant that answers).
 
     Raises ImportError where jinja2 is not installed.

@@ -152,10 +152,9 @@ function drawRemovals() {
   const nothing = make("p", { className: "nothing" });
   section.replaceChildren(make("h2", { className: "printed", text: "Removals" }), make("p", { className: "lead", text: lead }), nothing);
   drawNothing(nothing, "removals", "Nothing is removed.");
-  const [mark, word] = STATES[page.pruned ? "removed" : "stale"];
-  drawInParts(section, found.removals, ([type, name, reason, guid]) => {
-    const state = make("span", { className: "state", text: `${mark} ${word}` });
+  drawInParts(section, found.removals, ([type, name, reason, guid, state]) => {
+    const word = make("span", { className: "state", text: STATES[state].join(" ") });
     const told = make("p", { className: "reason" }, make("bdi", { text: [type, reason].filter(Boolean).join(" · ") }));
-    return make("div", { className: `item ${page.pruned ? "removed" : "stale"}` }, state, make("p", {}, named(name), linked(name, guid)), told);
+    return make("div", { className: `item ${state}` }, word, make("p", {}, named(name), linked(name, guid)), told);
   });
 }

@@ -74,7 +74,7 @@ def test_axe_has_no_complaint_in_any_state(width: int, scheme: str, open_page: C
         errors=[["Atlan says no (403)", 20, "Process A", "Process B"]],
         verdict=["failed", "20 assets failed; 180 are written."],
         apply=["python main.py --apply plan.json", "0123456789ab"],
-        removals=[["Process", "OLD", "wanted no more", "guid"]],
+        removals=[["Process", "OLD", "wanted no more", "guid", "stale"]],
     )
     found = {}
     for state, bring_about in STATES.items():

@@ -123,7 +123,7 @@ def test_of_more_keys_than_a_page_holds_there_are_the_first_and_the_last(monkeyp
 @given(st.text(), st.text())
 def test_any_name_comes_out_of_the_page_as_it_went_in(name: str, sentence: str) -> None:
     chains = [Chain([table(POSTGRES, name)], lacks=[Lack("object", sentence)], changes=[("+", name)])]
-    document = a_document(chains, removals=[["Process", name, sentence, "guid"]], title=name)
+    document = a_document(chains, removals=[["Process", name, sentence, "guid", "stale"]], title=name)
     page = render(document)
     assert document_in(page) == json.loads(json.dumps(document))
     assert page.lower().count("<script") == 2
@@ -199,11 +199,31 @@ def test_before_and_after_are_said_with_the_reason(world: World, run: Callable[.
     assert chains["SHIPPERS"]["changes"] == [["−", "the lineage through SHIPPERS.csv: there is no S3 object for it"]]
     assert [end[0] for end in chains["SHIPPERS"]["targets"]] == ["SHIPPERS"]
     assert len(document["chains"]) == 8
-    assert {reason for _, _, reason, _ in document["removals"]} == {
+    assert {reason for _, _, reason, _, _ in document["removals"]} == {
         "no longer in the newest file", "there is no S3 object for it", "its table has no chain any more"
     }  # fmt: skip
+    assert ({entry[4] for entry in document["removals"]}, document["pruned"]) == ({"removed"}, True)
     run("--dry-run")  # without --prune it stays, and is told as such
+    assert "6 earlier processes are stale" in read_document()["verdict"][1]
     assert {chain["state"] for chain in read_document()["chains"]} == {"stale", "updated", "unchanged"}
+
+
+def test_what_is_not_removed_is_not_said_to_be(world: World, run: Callable[..., Run]) -> None:
+    run()
+    (world.files / "SHIPPERS.csv").unlink()
+    (world.files / "ORDERS_2.csv").write_text((world.files / "ORDERS.csv").read_text())
+    world.fail(400, BULK, 1000, body_contains='ORDERS_2.csv", "connectorName"')
+    run("--prune")
+    document = read_document()
+    assert "Nothing is removed, as something failed." in document["verdict"][1]
+    assert ({entry[4] for entry in document["removals"]}, document["pruned"]) == ({"stale"}, False)
+    world.forget()
+    world.fail(400, BULK, 1000, method="DELETE")
+    run("--prune")
+    document = read_document()
+    assert "Nothing is removed" not in document["verdict"][1]
+    assert {entry[4] for entry in document["removals"]} == {"failed"}
+    assert document["errors"][0][1] == len(document["removals"])
 
 
 def test_a_broken_chain_has_what_is_known_of_it(world: World, run: Callable[..., Run]) -> None:

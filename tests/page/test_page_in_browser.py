@@ -149,7 +149,7 @@ def a_large_dataset() -> Chain:
     ],
 )
 def test_the_search_finds_all_that_is_on_the_page_and_counts_it(query: str, told: str, open_page: Open) -> None:
-    removals = [["ColumnProcess", "OLD_EDGE → OLD_EDGE", "no longer in the newest file", "guid"]]
+    removals = [["ColumnProcess", "OLD_EDGE → OLD_EDGE", "no longer in the newest file", "guid", "stale"]]
     document = a_document([*many(2, 2), a_large_dataset()], open_groups(), removals=removals)
     page = open_page(document)
     page.fill("#search", query)
@@ -191,7 +191,7 @@ def test_a_name_is_only_a_text(name: str, open_page: Open) -> None:
     chains[0].changes = [("+", name)]
     document = a_document(
         chains,
-        removals=[["Process", name, name, ""]],
+        removals=[["Process", name, name, "", "stale"]],
         verdict=["done", name],
         errors=[[name, 1, name]],
         facts=[[name, name]],
@@ -477,7 +477,7 @@ def test_no_width_is_too_narrow_and_the_search_stays_in_sight(width: int, open_p
     document = a_document(
         [*many(30, 3, "created"), a_lost_chain(), a_large_dataset()],
         open_groups(),
-        removals=[["Process", "T " * 300, "", ""]],
+        removals=[["Process", "T " * 300, "", "", "stale"]],
     )
     page = open_page(document, viewport={"width": width, "height": 800})
     page.get_by_role("button", name="Expand all").click()
@@ -504,7 +504,7 @@ def test_lanes_stack_where_it_is_narrow(open_page: Open) -> None:
 
 
 def test_all_of_it_is_printed_what_changes_first(open_page: Open) -> None:
-    removals = [["Process", "OLD", "wanted no more", ""]]
+    removals = [["Process", "OLD", "wanted no more", "", "stale"]]
     page = open_page(a_document([*many(300), *many_created()], open_groups(), removals=removals))
     assert len(shown(page)) < 100
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")

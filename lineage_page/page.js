@@ -22,6 +22,7 @@ function drawHead() {
     }
     byId("summary").append(entry);
   }
+  drawReasons();
   for (const [label, place] of page.lanes) {
     byId("lanes").append(make("span", { title: place }, make("b", { text: label }), make("bdi", { text: place })));
   }
@@ -33,6 +34,19 @@ function tellAge(made) {
   const minutes = Math.max(Math.round((Date.now() - made) / 60_000), 0);
   const [count, unit] = minutes < 60 ? [minutes, "minute"] : minutes < 2880 ? [Math.round(minutes / 60), "hour"] : [Math.round(minutes / 1440), "day"];
   byId("age").textContent = count ? `${counted(count, unit)} ago` : "just now";
+}
+
+/* Why something is removed or stale, with counts. */
+function drawReasons() {
+  const counts = new Map();
+  for (const [, , reason, , state] of page.removals) {
+    const told = `${STATES[state][1]}: ${reason}`;
+    counts.set(told, (counts.get(told) || 0) + 1);
+  }
+  const told = [...counts].sort(([, one], [, other]) => other - one).map(([reason, count]) => `${number(count)} ${reason}`);
+  const more = told.length > 5 ? [`and ${counted(told.length - 5, "more reason")}`] : [];
+  byId("reasons").replaceChildren(make("bdi", { text: [...told.slice(0, 5), ...more].join(" · ") }));
+  byId("reasons").hidden = !told.length;
 }
 
 function drawErrors() {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from pictures import (
 )
 from world import POSTGRES, SNOWFLAKE
 
-from lineage_page import Chain, Lack, Link, NewestFile, chains_of, render
+from lineage_page import Chain, Lack, Link, NewestFile, chains_of, mark, render
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -79,6 +80,33 @@ def test_a_failed_run_shows_its_failures_first(open_page: Open) -> None:
     assert colours == ["rgb(192, 38, 38)"] * 2
     page.get_by_role("button", name="Columns of BROKEN").click()
     assert "BROKEN: Atlan says no (403)" in page.locator(".note").all_inner_texts()
+
+
+def test_a_plan_to_approve_tells_why_it_removes_and_how_to_apply_it(open_page: Open) -> None:
+    removals = [["Process", f"OLD {n}", "there is no S3 object for it", "", "removed"] for n in range(3)]
+    removals += [["ColumnProcess", "A → A", "no longer in the newest file", "", "removed"]]
+    command = "python main.py --apply 'my plan.json'"
+    document = a_document(many_created(), removals=removals, pruned=True, apply=[command, "0123456789ab"])
+    page = open_page(document, permissions=["clipboard-read", "clipboard-write"])
+    assert page.inner_text("#reasons") == (
+        "3 to remove: there is no S3 object for it · 1 to remove: no longer in the newest file"
+    )
+    assert page.get_by_role("tab", name="To remove 4").is_visible()
+    assert "fingerprint 0123456789ab" in page.inner_text(".apply")
+    page.locator(".apply button").click()
+    page.wait_for_selector("text=Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == command
+    page.get_by_text("About this run").click()
+    assert page.inner_text("#facts dl").split() == ["Bucket", "landing"]
+
+
+def test_the_mark_of_a_later_run_is_seen(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(a_document(many(1)))
+    assert not page.is_visible("#mark")
+    path = tmp_path / "lineage.html"
+    path.write_text(mark(path.read_text(encoding="utf-8"), "A run began, and has not written its page"), "utf-8")
+    page.reload()
+    assert page.inner_text("#mark") == "A run began, and has not written its page"
 
 
 def test_a_broken_chain_shows_what_it_has_and_breaks_where_it_breaks(open_page: Open) -> None:

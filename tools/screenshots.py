@@ -39,13 +39,13 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for scheme in ("light", "dark"):
             page = browser.new_page(
-                viewport={"width": 1180, "height": 1000},
+                viewport={"width": 1180, "height": 860},
                 color_scheme=scheme,
                 device_scale_factor=1.5,
                 timezone_id="UTC",
             )
             page.goto(address)
-            page.get_by_role("button", name="Columns of ORDERS").click()
+            page.get_by_role("button", name="Columns of ORDERS", exact=True).click()
             page.mouse.move(0, 0)
             page.evaluate("document.activeElement.blur()")
             page.screenshot(path=ROOT / f"docs/lineage-{scheme}.png")

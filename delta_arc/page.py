@@ -271,8 +271,8 @@ class _Picture:
         outcome = self._outcomes.get(attributes["qualifiedName"])
         return Link(
             attributes["qualifiedName"],
-            attributes.get("inputs") or [],
-            attributes.get("outputs") or [],
+            _refs_of(hit, "inputs"),
+            _refs_of(hit, "outputs"),
             self.state_of(hit),
             "" if not outcome or outcome.status is not Status.FAILED else f"{outcome.name}: {outcome.detail}",
             ground=explain_ground(attributes.get("additionalEtlContext")),
@@ -319,8 +319,8 @@ class _Picture:
         chain.changes[:0] = self._changes_of(chain)
         files = [self._changes[name].entity["attributes"] for name in names if name in self._changes]
         newest = max(files, key=lambda file: file.get("s3ObjectLastModifiedTime") or 0, default=None)
-        if newest and newest.get("s3ObjectLastModifiedTime"):
-            written = _moment(newest["s3ObjectLastModifiedTime"])
+        written = _moment(newest.get("s3ObjectLastModifiedTime") or 0) if newest else ""
+        if newest and written:
             chain.newest = NewestFile(newest["qualifiedName"], written, newest.get("s3ObjectSize"))
         headers = self._plan.world["Header of"]
         chain.read = [file["qualifiedName"] for file in files if file.get("s3ObjectKey") in headers]
@@ -381,15 +381,21 @@ def _tell_file(change: Change) -> str:
     return f"changed ({', '.join(change.before)})"
 
 
-def _name_or_none(ref: Mapping[str, Any]) -> str:
-    """The qualified name of a reference as Atlan has told it; "" where it has none."""
-    names = ref.get("uniqueAttributes")
-    return str(names.get("qualifiedName", "")) if isinstance(names, Mapping) else ""
+def _refs_of(hit: SearchHit, side: str) -> list[dict[str, Any]]:
+    """What a process reads (inputs) or writes (outputs), as far as Atlan's answer names it."""
+    refs = hit["attributes"].get(side)
+    found = []
+    for ref in refs if isinstance(refs, list) else ():
+        names = ref.get("uniqueAttributes") if isinstance(ref, dict) else None
+        name = names.get("qualifiedName") if isinstance(names, dict) else None
+        if isinstance(name, str):
+            found.append({**reference(str(ref.get("typeName")), name), "guid": str(ref.get("guid") or "")})
+    return found
 
 
 def _ends_of(hit: SearchHit) -> list[str]:
     """The qualified names of what a process reads and writes."""
-    return [_name_or_none(ref) for side in ("inputs", "outputs") for ref in hit["attributes"].get(side) or []]
+    return [name_of(ref) for side in ("inputs", "outputs") for ref in _refs_of(hit, side)]
 
 
 def _guids_of(hits: Iterable[SearchHit]) -> dict[str, str]:
@@ -398,7 +404,7 @@ def _guids_of(hits: Iterable[SearchHit]) -> dict[str, str]:
     for hit in hits:
         found[hit["attributes"]["qualifiedName"]] = hit["guid"]
         for side in ("inputs", "outputs"):
-            found |= {_name_or_none(ref): ref.get("guid", "") for ref in hit["attributes"].get(side) or []}
+            found |= {name_of(ref): ref["guid"] for ref in _refs_of(hit, side)}
     return found
 
 
@@ -409,8 +415,10 @@ def _since(hit: Mapping[str, Any] | None) -> str:
 
 
 def _moment(milliseconds: int) -> str:
+    """A moment in ISO 8601; "" for none, or one that no calendar has."""
     try:
-        return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="seconds")
+        told = datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="seconds")
+        return told if milliseconds else ""
     except (ValueError, OverflowError, OSError):
         return ""
 

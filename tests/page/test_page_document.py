@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 from pictures import BUCKET, a_chain, a_document, document_in, file, ref, table
 from world import BULK, POSTGRES, SNOWFLAKE, Run, World
 
+from delta_arc.page import RunFacts, document_of_run
+from delta_arc.plan import Plan
+from delta_arc.report import Coverage, Gap, Outcome, Report, Status
 from lineage_page import Chain, Lack, Link, NewestFile, chains_of, describe_chains, mark, render
 
 
@@ -224,6 +227,73 @@ def test_what_is_not_removed_is_not_said_to_be(world: World, run: Callable[..., 
     assert "Nothing is removed" not in document["verdict"][1]
     assert {entry[4] for entry in document["removals"]} == {"failed"}
     assert document["errors"][0][1] == len(document["removals"])
+
+
+WORLD = {
+    "Setting": {
+        "tenant": "https://acme.atlan.com", "PostgreSQL connection": "p", "Snowflake connection": "s",
+        "bucket": BUCKET, "prefix": "", "READ_FILE_HEADERS": "true",
+    },
+    "Override": {}, "Asset": {f"{POSTGRES}/SHOP/SALES/T": "Table T"}, "S3 object": {}, "Header of": {}, "In Atlan,": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("refs", [None, "x", 7, {}, [None], [{}], ["x"], [{"uniqueAttributes": []}], [{"uniqueAttributes": {"qualifiedName": 1}}]])  # fmt: skip
+def test_whatever_atlan_tells_of_a_stale_process_is_drawn(refs: Any) -> None:
+    hits: list[Any] = [
+        {"typeName": kind, "guid": "g", "createTime": 10**30, "attributes": {"qualifiedName": f"q/{kind}", "name": None, "inputs": refs, "outputs": refs}}
+        for kind in ("Process", "ColumnProcess")
+    ]  # fmt: skip
+    plan = Plan(WORLD, [], hits, Coverage(), False, {hit["attributes"]["qualifiedName"]: hit for hit in hits})
+    document = document_of_run(plan, plan.report(), True, RunFacts())
+    assert [entry[0] for entry in document["removals"]] == ["Process", "ColumnProcess"]
+    assert document_in(render(document))
+
+
+def test_a_table_that_is_gone_has_its_chain_all_the_same() -> None:
+    gone, files = ref("Table", f"{POSTGRES}/SHOP/SALES/GONE"), [file("in/gone.csv")]
+    hits: list[Any] = [
+        {"typeName": "Process", "guid": "1", "attributes": {"qualifiedName": "x", "name": "n", "inputs": [gone], "outputs": files}},
+        {"typeName": "Process", "guid": "2", "attributes": {"qualifiedName": "l", "name": "n", "inputs": files, "outputs": [table(SNOWFLAKE, "GONE")]}},
+    ]  # fmt: skip
+    plan = Plan(WORLD, [], hits, Coverage(), True, {hit["attributes"]["qualifiedName"]: hit for hit in hits})
+    (chain,) = document_of_run(plan, plan.report(), True, RunFacts())["chains"]
+    assert (chain["state"], chain["sources"][0][0], chain["files"]["names"]) == ("removed", "GONE", ["gone.csv"])
+    assert chain["changes"] == [["−", "GONE is no longer in Atlan"]]
+
+
+def test_an_incomplete_chain_has_its_objects_its_candidates_and_one_reason() -> None:
+    source, candidates = f"{POSTGRES}/SHOP/SALES/T", (f"{SNOWFLAKE}/RAW/A/T", f"{SNOWFLAKE}/MART/B/T")
+    words = "Snowflake table (ambiguous) and columns that fit"
+    gap = Gap(("target", "columns"), words, ("in/t.csv",), candidates)
+    plan = Plan(WORLD, [], [], Coverage(incomplete={source: gap}), False, {})
+    (chain,) = document_of_run(plan, plan.report(), True, RunFacts())["chains"]
+    assert chain["lacks"] == [["target", words, *candidates], ["columns", ""]]
+    assert (chain["files"]["names"], chain["files"]["folder"]) == (["t.csv"], "in")
+
+
+def test_errors_come_with_their_counts_the_most_frequent_first() -> None:
+    def failed(name: str, detail: str) -> Outcome:
+        return Outcome("Process", name, name, Status.FAILED, detail)
+
+    plan = Plan(WORLD, [], [], Coverage(), False, {})
+    outcomes = [failed("a", "rare"), *(failed(f"b{number}", "often") for number in range(9))]
+    document = document_of_run(plan, Report(outcomes), False, RunFacts())
+    assert document["errors"] == [
+        ["often", 9, "Process b0", "Process b1", "Process b2", "Process b3", "Process b4"], ["rare", 1, "Process a"]
+    ]  # fmt: skip
+    assert document["verdict"] == ["failed", "10 assets failed, and nothing is written. No table has a complete chain."]
+
+
+def test_what_is_new_about_a_file_is_said_in_words(world: World, run: Callable[..., Run]) -> None:
+    run()
+    path = world.files / "ORDERS.csv"
+    path.write_text(path.read_text() + path.read_text().splitlines()[-1] + "\n")
+    run("--dry-run")
+    (chain,) = (one for one in read_document()["chains"] if one["state"] != "unchanged")
+    assert [chain["state"], chain["sources"][0][0]] == ["updated", "ORDERS"]
+    assert re.fullmatch(r"ORDERS\.csv: written anew, \d+ → \d+ bytes", chain["changes"][0][1])
+    assert len(chain["changes"]) == 1
 
 
 def test_a_broken_chain_has_what_is_known_of_it(world: World, run: Callable[..., Run]) -> None:

@@ -14,8 +14,9 @@ from delta_arc.entities import last_name
 from delta_arc.evidence import Ground, absent_columns, explain_ground
 from delta_arc.open_things import group_open_things
 from delta_arc.plan import Change, Plan, compared_value
-from delta_arc.report import Outcome, Report, Status
+from delta_arc.report import Gap, Outcome, Report, Status, count_unmatched
 from delta_arc.saved_plan import to_document
+from delta_arc.told import TOLD
 from lineage_page import (
     Chain,
     Lack,
@@ -36,7 +37,8 @@ from runtime.terminal import logger
 MOST_BYTES = 500_000_000  # of an earlier page
 SHOWN_FAILURES = 5  # names of what failed for one reason
 SHOWN_OBJECTS = 5  # that a chain gets or loses
-PROOFS = {Ground.NAMES.value: "named", Ground.HEADER.value: "read"}
+NAMED = (Ground.FEW.value, Ground.NAMES.value, Ground.UNREAD.value)
+PROOFS = {TOLD: "told", Ground.HEADER.value: "read", **dict.fromkeys(NAMED, "named")}
 DONE, CHANGES, FAILED = "done", "changes", "failed"  # the tones of a verdict
 
 
@@ -75,7 +77,7 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool, facts: RunFacts) 
         "asset_url": "" if sandbox else f"{setting['tenant']}/assets/",
         **describe_chains(chains, picture.guids, picture.names),
         "empty": _explain_emptiness(plan),
-        "open": describe_groups(group_open_things(plan.coverage.unmatched, world["S3 object"])),
+        "open": describe_groups(group_open_things(plan.coverage.unmatched)),
         "overrides": [str(facts.overrides_file), "\n".join(world["Override"].values())],
         "removals": [
             [
@@ -139,7 +141,7 @@ def _summarise(plan: Plan, report: Report, chains: Sequence[Chain], dry_run: boo
     return [
         ["Complete chains", f"{complete:,} of {total:,} tables", complete / max(total, 1)],
         *_count_outcomes(report, dry_run),
-        ["Open things", len(plan.coverage.unmatched)],
+        ["Open things", count_unmatched(plan.coverage.unmatched)],
     ]
 
 
@@ -205,10 +207,17 @@ class _Picture:
         """Those that are wanted, with what is removed from them; those that are not whole; and those that go."""
         chains = chains_of(self._links("Process"), self._links("ColumnProcess"))
         by_link = {link.qualified_name: chain for chain in chains for link in chain.links}
-        for source in self._coverage.incomplete:
+        alone = {name_of(ref): chain for chain in chains if not chain.targets for ref in chain.sources}
+        for source, gap in self._coverage.incomplete.items():
+            if source in alone:  # its extract is written for itself
+                alone[source].lacks = self._lacks(gap)
+                continue
             chain = self._incomplete(source)
             by_link |= {name_of(ref): chain for ref in (*chain.sources, *chain.targets)}
             chains.append(chain)
+        for chain in chains:
+            if chain.objects and not chain.sources:
+                chain.lacks = [Lack("source", "PostgreSQL table")]
         gone: list[SearchHit] = []
         for hit in sorted(self._plan.removals, key=lambda hit: hit["typeName"] == "ColumnProcess"):
             name = str(hit["attributes"]["qualifiedName"])
@@ -287,11 +296,15 @@ class _Picture:
             [reference("Table", source)],
             [reference("S3Object", f"{bucket}/{key}") for key in gap.objects],
             [reference("Table", self._coverage.targets[source])] if source in self._coverage.targets else [],
-            lacks=[
-                Lack(part, "" if at else gap.words, gap.candidates if part == "target" else ())
-                for at, part in enumerate(gap.parts)
-            ],
+            lacks=self._lacks(gap),
         )
+
+    @staticmethod
+    def _lacks(gap: Gap) -> list[Lack]:
+        return [
+            Lack(part, "" if at else gap.words, gap.candidates if part == "target" else ())
+            for at, part in enumerate(gap.parts)
+        ]
 
     def _gone(self, hits: Sequence[SearchHit]) -> list[Chain]:
         """The chains of tables that are not there any more."""
@@ -353,7 +366,7 @@ class _Picture:
             if not load:
                 return "its table has no chain any more"
             absent = absent_columns(load.entity["attributes"].get("additionalEtlContext"))
-            return "no longer in the newest file" if ends and self._name(ends[0]) in absent else "wanted no more"
+            return "no longer in the newest files" if ends and self._name(ends[0]) in absent else "wanted no more"
         gap = next((self._gaps[name] for name in ends if name in self._gaps), None)
         return f"there is no {gap.words} for it" if gap else "wanted no more"
 

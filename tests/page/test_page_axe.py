@@ -55,7 +55,7 @@ def the_chains() -> list[Chain]:
     failed = Link(links[1].qualified_name, links[1].inputs, links[1].outputs, "failed", "BROKEN: Atlan says no (403)")
     gone = Link("x", [ref("Column", f"{POSTGRES}/SHOP/SALES/T0/GONE")], [], "removed", parent=failed.qualified_name)
     chains = [*chains_of([links[0], failed], [*columns, gone]), *many_created(), *many(2, 2), a_lost_chain()]
-    chains[0].changes = [("−", "column GONE: no longer in the newest file")]
+    chains[0].changes = [("−", "column GONE: no longer in the newest files")]
     return chains
 
 

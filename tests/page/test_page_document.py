@@ -195,7 +195,7 @@ def test_before_and_after_are_said_with_the_reason(world: World, run: Callable[.
     chains = {chain["sources"][0][0]: chain for chain in document["chains"]}
     assert ["+", "ORDERS_1.csv"] in chains["ORDERS"]["changes"]
     assert ["−", "ORDERS.csv"] in chains["ORDERS"]["changes"]
-    assert ["−", "column EMPLOYEEID: no longer in the newest file"] in chains["ORDERS"]["changes"]
+    assert ["−", "column EMPLOYEEID: no longer in the newest files"] in chains["ORDERS"]["changes"]
     assert ["EMPLOYEEID", "EMPLOYEEID", "removed"] in chains["ORDERS"]["columns"]
     assert chains["ORDERS"]["state"] == "updated"
     assert chains["SHIPPERS"]["state"] == "removed"
@@ -203,7 +203,7 @@ def test_before_and_after_are_said_with_the_reason(world: World, run: Callable[.
     assert [end[0] for end in chains["SHIPPERS"]["targets"]] == ["SHIPPERS"]
     assert len(document["chains"]) == 8
     assert {reason for _, _, reason, _, _ in document["removals"]} == {
-        "no longer in the newest file", "there is no S3 object for it", "its table has no chain any more"
+        "no longer in the newest files", "there is no S3 object for it", "its table has no chain any more"
     }  # fmt: skip
     assert ({entry[4] for entry in document["removals"]}, document["pruned"]) == ({"removed"}, True)
     run("--dry-run")  # without --prune it stays, and is told as such

@@ -84,12 +84,12 @@ def test_a_failed_run_shows_its_failures_first(open_page: Open) -> None:
 
 def test_a_plan_to_approve_tells_why_it_removes_and_how_to_apply_it(open_page: Open) -> None:
     removals = [["Process", f"OLD {n}", "there is no S3 object for it", "", "removed"] for n in range(3)]
-    removals += [["ColumnProcess", "A → A", "no longer in the newest file", "", "removed"]]
+    removals += [["ColumnProcess", "A → A", "no longer in the newest files", "", "removed"]]
     command = "python main.py --apply 'my plan.json'"
     document = a_document(many_created(), removals=removals, pruned=True, apply=[command, "0123456789ab"])
     page = open_page(document, permissions=["clipboard-read", "clipboard-write"])
     assert page.inner_text("#reasons") == (
-        "3 to remove: there is no S3 object for it · 1 to remove: no longer in the newest file"
+        "3 to remove: there is no S3 object for it · 1 to remove: no longer in the newest files"
     )
     assert page.get_by_role("tab", name="To remove 4").is_visible()
     assert "fingerprint 0123456789ab" in page.inner_text(".apply")
@@ -177,7 +177,7 @@ def a_large_dataset() -> Chain:
     ],
 )
 def test_the_search_finds_all_that_is_on_the_page_and_counts_it(query: str, told: str, open_page: Open) -> None:
-    removals = [["ColumnProcess", "OLD_EDGE → OLD_EDGE", "no longer in the newest file", "guid", "stale"]]
+    removals = [["ColumnProcess", "OLD_EDGE → OLD_EDGE", "no longer in the newest files", "guid", "stale"]]
     document = a_document([*many(2, 2), a_large_dataset()], open_groups(), removals=removals)
     page = open_page(document)
     page.fill("#search", query)
@@ -297,13 +297,13 @@ def test_what_changes_is_said_in_the_row(open_page: Open) -> None:
     (chain,) = chains_of(links, [*columns, removed])
     chain.changes = [
         ("+", "ORDERS_20260131.csv"),
-        ("−", "column GONE: no longer in the newest file"),
+        ("−", "column GONE: no longer in the newest files"),
         ("~", "a"),
         ("~", "b"),
     ]
     page = open_page(a_document([chain, *many(1)]))
     assert page.locator(".change").all_inner_texts() == [
-        "+ ORDERS_20260131.csv", "− column GONE: no longer in the newest file", "~ a", "and 1 more change"
+        "+ ORDERS_20260131.csv", "− column GONE: no longer in the newest files", "~ a", "and 1 more change"
     ]  # fmt: skip
     page.get_by_role("button", name="Columns of ORDERS").click()
     assert "~ b" in page.locator(".note").all_inner_texts()

@@ -88,6 +88,8 @@ def describe(result: StepResult) -> list[str]:
     """What a step did, line by line, for people."""
     if isinstance(result, Preflight):
         return _describe_preflight(result)
+    if isinstance(result, Written) and result.typename == "transfer" and not result.rows:
+        return []  # most sources have no load history
     if isinstance(result, Written):
         return [f"📊 {result.typename.capitalize()}s: {result.rows}"]
     if isinstance(result, Transformed):

@@ -10,8 +10,9 @@ from event_world import SOURCE, SOURCES, TARGET, TARGETS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from delta_arc.entities import Flow
 from delta_arc.evidence import Evidence, Ground
-from delta_arc.hops import Hop
+from delta_arc.hops import Hop, find_hops
 from delta_arc.joining import at_least, tell_hops, tell_matches, tell_pairs
 from delta_arc.matching import MatchOutcome, ObjectMatch
 from delta_arc.overrides import Overrides, parse_overrides
@@ -151,3 +152,17 @@ def test_only_what_is_told_changes_and_in_any_order(told: list[Any], named: list
         known = telling.get(before.key, ToldObject())
         if after.outcome is MatchOutcome.TOLD:
             assert after.table_qualified_name in {one.table for one in (*known.extracts, *known.loads)}
+
+
+def test_a_lone_hop_that_is_told_needs_no_file_that_can_be_read() -> None:
+    flow = Flow("default/postgres/1", "default/s3/3/b", "", "default/snowflake/2")
+    evidence = {ORDERS: Evidence(Ground.UNREAD), STG_CUSTOMERS: Evidence(Ground.UNREAD)}
+    datasets = {table: objects("a") for table in evidence}
+    pairs = [TablePair(ORDERS, None, "no name", MatchOutcome.NO_TABLE)]
+    assert find_hops(flow, pairs, datasets, evidence, ()) == []
+    found = find_hops(flow, pairs, datasets, evidence, (), {ORDERS, STG_CUSTOMERS})
+    assert {(hop.source, hop.target) for hop in found} == {(ORDERS, None), (None, STG_CUSTOMERS)}
+    # The load alone, where the job tells that, and the export is only named.
+    told = [TablePair(ORDERS, STG_ORDERS, "told", MatchOutcome.TOLD)]
+    (load,) = find_hops(flow, told, datasets, {ORDERS: evidence[ORDERS]}, ())
+    assert (load.source, load.target) == (None, STG_ORDERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,14 @@ def test_what_is_exported_and_read_again_is_the_same(chains: dict[str, list[str]
     assert list(again.hops) == sorted(found, key=lambda hop: (hop.source, hop.target, hop.key))
     # And once more, from what was read.
     assert tell(*make_events(again.hops, NAMING)).hops == again.hops
+
+
+def test_a_jobs_word_is_kept_though_an_export_is_newer() -> None:
+    _, events = exported({"ORDERS": ["in/o_1.csv"]})
+    older = [{**event, "eventTime": "2025-01-01T00:00:00Z", "run": {"runId": str(uuid.UUID(int=number))}} for number, event in enumerate(events)]  # fmt: skip
+    for event in older:
+        event["job"] = {"namespace": "n", "name": "job"}
+    assert {hop.ground for hop in tell(*events, *older).hops} == {"told"}
 
 
 def test_a_file_of_an_export_is_one_of_events(tmp_path: Path) -> None:

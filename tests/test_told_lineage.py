@@ -147,6 +147,32 @@ def test_renamed_columns_are_carried_where_the_jobs_tell_them(
     assert "0 created, 0 updated" in run().out
 
 
+def test_one_hop_that_is_told_is_enough_for_it_and_makes_a_chain_with_a_name(
+    world: World, run: Callable[..., Run], tell: Callable[[list[Any]], None]
+) -> None:
+    keys = codes(world)
+    (world.files / "x0.dat").write_text("")  # a file that founds nothing itself
+    told = told_of(keys)
+    tell([told[0], told[3]])  # an export of one table, and a load of another
+    run()
+    names = sorted(
+        asset["attributes"]["name"].replace(f"s3://{BUCKET}/{PREFIX}", "") for asset in world.assets("Process")
+    )
+    assert names == ["CATEGORIES → x0.dat", "x0.dat → CATEGORIES", "x1.dat → CUSTOMERS"]
+
+
+def test_a_load_is_written_though_the_object_of_the_name_cannot_be_read(
+    world: World, run: Callable[..., Run], tell: Callable[[list[Any]], None]
+) -> None:
+    for name in TABLES:
+        (world.files / f"{name}.csv").write_text("")
+    told = told_of({"ORDERS": f"{PREFIX}ORDERS.csv"})
+    tell([told[1]])
+    run()
+    (load,) = world.assets("Process")
+    assert load["attributes"]["name"] == f"s3://{BUCKET}/{PREFIX}ORDERS.csv → ORDERS"
+
+
 @pytest.mark.parametrize(("ground", "processes"), [("named", 16), ("read", 16), ("told", 3)])
 def test_only_what_stands_on_a_ground_is_written(
     world: World, run: Callable[..., Run], tell: Callable[[list[Any]], None], ground: str, processes: int

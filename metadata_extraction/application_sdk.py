@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from metadata_extraction.activities import upload_to_atlan
 from metadata_extraction.components import open_store
 from metadata_extraction.models import MigrationSummary, Run
 from metadata_extraction.settings import get_extraction_settings
-from metadata_extraction.stores import PART_BYTES, Store, StoreError, part_bytes, split
+from metadata_extraction.stores import Store, StoreError, part_bytes
 from metadata_extraction.upload import migrate_from_objectstore_to_atlan
 from metadata_extraction.workflow import ACTIVITIES, Activity, describe
 from runtime.terminal import logger
@@ -84,14 +83,9 @@ def _upload_file(source: Path, destination: str, store_name: str, retain_local_c
     store = _open(store_name)
     with source.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        store.write(destination, split(_chunks(stream), part_bytes(size)), size)
+        store.write(destination, iter(partial(stream.read, part_bytes(size)), b""), size)
     if not retain_local_copy:
         source.unlink()
-
-
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    while chunk := stream.read(PART_BYTES):
-        yield chunk
 
 
 def _read(store: Store, key: str) -> bytes:

@@ -357,7 +357,7 @@ def _is_path_style(values: Values, endpoint: str) -> bool:
     """
     if "forcePathStyle" in values:
         return values["forcePathStyle"] == "true"
-    return bool(endpoint) and (urlsplit(endpoint).path.strip("/") != "" or _is_ip_address(endpoint))
+    return urlsplit(endpoint).path.strip("/") != "" or _is_ip_address(endpoint)
 
 
 def _abort_s3_uploads(bucket: str, endpoint: str | None, values: Values, prefix: str) -> None:

@@ -427,11 +427,13 @@ def test_a_printed_line_does_what_it_says_and_nothing_else(
         return
     sentence, line = data.draw(st.sampled_from(lines))
     *after, told = run(line)
+    # What a table is sent away from is free for another one of its name.
+    freed = line.endswith("goes to nothing")
     changed = [
         name
         for old, new in zip(before, after, strict=True)
         for name in old.keys() | new.keys()
-        if old.get(name) != new.get(name)
+        if old.get(name) != new.get(name) and not (freed and old.get(name) is None)
     ]
     assert len(changed) <= 1
     assert sentence not in {item.sentence for item in told}

@@ -34,6 +34,20 @@ MANDATORY = {"qualifiedName": "Referenceable", "name": "Asset"}
 NEVER_TAGGED = ("AtlasGlossary", "AtlasGlossaryCategory", "DataDomain")
 
 
+# Attributes whose changes are stamped, with the attributes that get the user and the time: `autoUpdateAttributes` of the
+# metastore's 007_all_custom_models.json.
+STAMPED = {
+    **dict.fromkeys(
+        ("certificateStatus", "certificateStatusMessage"), ("certificateUpdatedBy", "certificateUpdatedAt")
+    ),
+    **dict.fromkeys(
+        ("announcementType", "announcementTitle", "announcementMessage"),
+        ("announcementUpdatedBy", "announcementUpdatedAt"),
+    ),
+    "isPinned": ("pinnedBy", "pinnedAt"),
+}
+
+
 @dataclass(frozen=True)
 class SaveOptions:
     """What to do with tags and custom metadata that a save carries (query parameters of the bulk endpoint).
@@ -221,8 +235,20 @@ def _set_attributes(transaction: Transaction, item: _Item) -> None:
     for name, value in sent.attributes.items():
         if name != "qualifiedName":
             transaction.set_attribute(entity, name, value)
+    _stamp(transaction, item)
     if sent.labels is not None:
         transaction.set_field(entity, "labels", sorted(set(sent.labels)))
+
+
+def _stamp(transaction: Transaction, item: _Item) -> None:
+    """Note who set a certificate or an announcement, and when, unless the sender says so (`EntityGraphMapper.mapAttributes`)."""
+    entity, sent = item.entity, item.sent.attributes
+    changed = transaction.differences[entity.guid].attributes
+    for attribute, (by, at) in STAMPED.items():
+        if attribute in changed and sent.get(attribute) is not None:
+            for name, value in ((by, transaction.user), (at, transaction.now)):
+                if sent.get(name) is None and name in entity.type.attributes:
+                    transaction.set_attribute(entity, name, value)
 
 
 def _set_tags(transaction: Transaction, item: _Item, options: SaveOptions) -> None:

@@ -40,6 +40,19 @@ BUILT_IN_STRUCT: TypeDefinition = {
     "serviceType": "atlan",
     "attributeDefs": [],
 }
+# The same holds for an answer without enumerations.
+BUILT_IN_ENUM: TypeDefinition = {
+    "category": "ENUM",
+    "guid": "0b9c0a4e-7f1d-4a57-9d62-54f3a0d1e002",
+    "name": "certificate_status",
+    "displayName": "certificate_status",
+    "description": "States of a certificate",
+    "typeVersion": "1.0",
+    "serviceType": "atlan",
+    "elementDefs": [
+        {"value": value, "ordinal": ordinal} for ordinal, value in enumerate(("DEPRECATED", "DRAFT", "VERIFIED"))
+    ],
+}
 
 
 def list_typedefs(catalog: Catalog, categories: list[str]) -> TypesDef:
@@ -54,6 +67,8 @@ def list_typedefs(catalog: Catalog, categories: list[str]) -> TypesDef:
             answer[name] = list(catalog.documents(name).values())
     if not wanted or "STRUCT" in wanted:
         answer["structDefs"].insert(0, BUILT_IN_STRUCT)
+    if not wanted or "ENUM" in wanted:
+        answer["enumDefs"].insert(0, BUILT_IN_ENUM)
     if not wanted or "ENTITY" in wanted:
         answer["entityDefs"] = [
             {"category": "ENTITY", "name": found.name, "superTypes": list(found.super_types[:1])}

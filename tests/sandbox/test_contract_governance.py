@@ -57,6 +57,23 @@ def test_certificate(atlan, table):
     assert verified.count(atlan) == 0
 
 
+def test_certificates_and_announcements_say_who_and_when(atlan, table):
+    atlan.asset.update_certificate(Table, table.qualified_name, table.name, CertificateStatus.VERIFIED)
+    read = table.read(atlan)
+    assert (read.certificate_updated_by, read.announcement_updated_by) == ("sandbox", None)
+    assert read.certificate_updated_at is not None
+
+    updater = table.updater()
+    updater.announcement_type, updater.announcement_title = AnnouncementType.WARNING, "Soon gone"
+    updater.announcement_updated_by, updater.certificate_status_message = "steward", "checked"
+    atlan.asset.save(updater)
+
+    again = table.read(atlan)
+    assert again.announcement_updated_by == "steward"
+    assert again.announcement_updated_at is not None
+    assert again.certificate_updated_at >= read.certificate_updated_at
+
+
 def test_certificate_answer_holds_the_asset(atlan, table):
     answer = atlan.asset.update_certificate(
         Table, table.qualified_name, table.name, certificate_status=CertificateStatus.DRAFT

@@ -46,6 +46,14 @@ asyncio.sleep = lambda seconds, *result: sleep_async(min(seconds, 0.02), *result
 USERS = ("aryaman@atlan.com", "ernest@atlan.com")
 TAGS = ("Issue", "Confidential")
 CONNECTIONS = ("development", "production")
+ACCESS = {"Persona": ("Business Definitions", "Data Assets"), "Purpose": ("Known Issues",)}
+# In the first connection: the type and the name below it.
+ASSETS = (
+    ("Database", "ANALYTICS"),
+    ("Schema", "ANALYTICS/WIDE_WORLD_IMPORTERS"),
+    ("Table", "ANALYTICS/WIDE_WORLD_IMPORTERS/ORDERS"),
+    ("View", "ANALYTICS/WIDE_WORLD_IMPORTERS/ORDERS_OF_TODAY"),
+)
 
 
 @dataclass
@@ -141,6 +149,33 @@ def prepare(tenant: sandbox.Tenant) -> None:
         post("/api/service/users", {"users": [{"email": email, "roleId": roles[0]["id"]} for email in USERS]})
         tags = [{"name": name, "displayName": name, "category": "CLASSIFICATION"} for name in TAGS]
         post("/api/meta/types/typedefs/", {"classificationDefs": tags})
+        terms = [
+            {
+                "typeName": "AtlasGlossaryTerm",
+                "guid": f"-{number}",
+                "attributes": {
+                    "name": f"Term {number}",
+                    "qualifiedName": f"term-{number}",
+                    "anchor": {"typeName": "AtlasGlossary", "guid": "-1"},
+                },
+            }
+            for number in range(2, 7)
+        ]
+        glossary = {
+            "typeName": "AtlasGlossary",
+            "guid": "-1",
+            "attributes": {"name": "Terms", "qualifiedName": "terms"},
+        }
+        post("/api/meta/entity/bulk/", {"entities": [glossary, *terms]})
+        for kind, names in ACCESS.items():
+            for name in names:
+                attributes = {"name": name, "displayName": name, "qualifiedName": name, "isAccessControlEnabled": True}
+                if kind == "Purpose":
+                    found = client.get("/api/meta/types/typedefs/", params={"type": "CLASSIFICATION"}).json()
+                    attributes["purposeClassifications"] = [found["classificationDefs"][0]["name"]]
+                post(
+                    "/api/meta/entity/bulk/", {"entities": [{"typeName": kind, "guid": "-1", "attributes": attributes}]}
+                )
         connections = [
             {
                 "typeName": "Connection",
@@ -154,6 +189,22 @@ def prepare(tenant: sandbox.Tenant) -> None:
             for number, name in enumerate(CONNECTIONS, 1_600_000_000)
         ]
         post("/api/meta/entity/bulk/", {"entities": connections})
+        root = connections[0]["attributes"]["qualifiedName"]
+        for type_name, path in ASSETS:
+            names = dict(zip(("databaseName", "schemaName"), path.split("/")[:-1], strict=False))
+            attributes = {
+                "name": path.rpartition("/")[2],
+                "qualifiedName": f"{root}/{path}",
+                "connectionQualifiedName": root,
+                "connectorName": "snowflake",
+                "description": f"The {type_name} of the tests",
+                **names,
+                **({"columnCount": 3} if type_name == "Table" else {}),
+            }
+            post(
+                "/api/meta/entity/bulk/",
+                {"entities": [{"typeName": type_name, "guid": "-1", "attributes": attributes}]},
+            )
 
 
 def print_table(results: dict[str, Result]) -> None:

@@ -51,7 +51,8 @@ ACCESS = {"Persona": ("Business Definitions", "Data Assets"), "Purpose": ("Known
 ASSETS = (
     ("Database", "ANALYTICS"),
     ("Schema", "ANALYTICS/WIDE_WORLD_IMPORTERS"),
-    ("Table", "ANALYTICS/WIDE_WORLD_IMPORTERS/ORDERS"),
+    ("Table", "ANALYTICS/WIDE_WORLD_IMPORTERS/STG_STATE_PROVINCES"),
+    ("Column", "ANALYTICS/WIDE_WORLD_IMPORTERS/STG_STATE_PROVINCES/LATEST_RECORDED_POPULATION"),
     ("View", "ANALYTICS/WIDE_WORLD_IMPORTERS/ORDERS_OF_TODAY"),
 )
 
@@ -191,7 +192,7 @@ def prepare(tenant: sandbox.Tenant) -> None:
         post("/api/meta/entity/bulk/", {"entities": connections})
         root = connections[0]["attributes"]["qualifiedName"]
         for type_name, path in ASSETS:
-            names = dict(zip(("databaseName", "schemaName"), path.split("/")[:-1], strict=False))
+            names = dict(zip(("databaseName", "schemaName", "tableName"), path.split("/")[:-1], strict=False))
             attributes = {
                 "name": path.rpartition("/")[2],
                 "qualifiedName": f"{root}/{path}",
@@ -200,6 +201,7 @@ def prepare(tenant: sandbox.Tenant) -> None:
                 "description": f"The {type_name} of the tests",
                 **names,
                 **({"columnCount": 3} if type_name == "Table" else {}),
+                **({"order": 1} if type_name == "Column" else {}),
             }
             post(
                 "/api/meta/entity/bulk/",

@@ -208,8 +208,8 @@ class Transaction:
             return
         self.touch(entity)
         self.differences[entity.guid].fields.setdefault(name, before)
-        setattr(entity, name, value)
-        self._undo.append(lambda: setattr(entity, name, before))
+        self.catalog._set_field(entity, name, value)
+        self._undo.append(lambda: self.catalog._set_field(entity, name, before))
 
     def link(self, entity: Entity, end: Relationship, other: Entity, attributes: Attributes | None = None) -> None:
         """Relate two entities, at both ends; `attributes` are the relationship's own.
@@ -300,7 +300,8 @@ class Transaction:
 class Catalog:
     """All entities of a tenant, found by guid, by type and qualified name, by connection, or by walking relations.
 
-    `by_root` has the guids below a connection's qualified name. `version` grows with every change. `index_delay` is how
+    `by_root` has the guids below a connection's qualified name, `tagged` those of entities with tags, `propagated` the tags that
+    reach each from elsewhere, with the version that they were derived at. `version` grows with every change. `index_delay` is how
     many seconds a change takes to be seen by a search. `listeners` are asked at the end of a transaction for what else is
     to be stored with it, as the metastore tells its `EntityChangeListenerV2`s.
     """
@@ -313,6 +314,8 @@ class Catalog:
         self.by_type: dict[str, dict[str, None]] = defaultdict(dict)
         self.by_name: dict[str, dict[str, None]] = defaultdict(dict)
         self.by_root: dict[str, dict[str, None]] = defaultdict(dict)
+        self.tagged: dict[str, None] = {}
+        self.propagated: tuple[int, dict[str, list[Classification]]] = (-1, {})
         self.version = 0
         self.index_delay = 0.0
         self.listeners: list[Callable[[Transaction], Iterable[Statement]]] = []
@@ -360,7 +363,15 @@ class Catalog:
         with self._database:
             for table in ("entity", "link", "document", "audit"):
                 self._database.execute(f"DELETE FROM {table}")
-        for index in (self.entities, self.by_key, self.by_unique, self.by_type, self.by_name, self.by_root):
+        for index in (
+            self.entities,
+            self.by_key,
+            self.by_unique,
+            self.by_type,
+            self.by_name,
+            self.by_root,
+            self.tagged,
+        ):
             index.clear()
         self._stale_views.clear()
         self.version += 1
@@ -432,14 +443,27 @@ class Catalog:
 
     # Indexes
 
+    def _set_field(self, entity: Entity, name: str, value: Any) -> None:
+        setattr(entity, name, value)
+        if name == "tags":
+            self._note_tags(entity)
+
+    def _note_tags(self, entity: Entity) -> None:
+        if entity.tags:
+            self.tagged[entity.guid] = None
+        else:
+            self.tagged.pop(entity.guid, None)
+
     def _add(self, entity: Entity) -> None:
         self.entities[entity.guid] = entity
+        self._note_tags(entity)
         self.by_type[entity.type.name][entity.guid] = None
         self._index(entity)
 
     def _discard(self, entity: Entity) -> None:
         self._unindex(entity)
         self.by_type[entity.type.name].pop(entity.guid, None)
+        self.tagged.pop(entity.guid, None)
         self.entities.pop(entity.guid, None)
 
     def _index(self, entity: Entity) -> None:

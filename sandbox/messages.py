@@ -55,6 +55,10 @@ class Classification(TypedDict, total=False):
     typeName: str
     entityGuid: str
     entityStatus: str
+    propagate: bool
+    removePropagationsOnEntityDelete: bool
+    restrictPropagationThroughLineage: bool
+    restrictPropagationThroughHierarchy: bool
 
 
 class SentEntity(TypedDict, total=False):

@@ -22,6 +22,7 @@ from sandbox.messages import (
     RelatedObjectId,
     TermAssignment,
 )
+from sandbox.tags import all_tags
 
 # Attributes of every header: the unique ones, and those of `EntityGraphRetriever.mapVertexToAtlasEntityHeader`.
 ALWAYS_SHOWN = ("name", "qualifiedName", "description", "owner", "createTime", "awsArn")
@@ -157,6 +158,7 @@ def _header(catalog: Catalog, entity: Entity, attributes: Attributes) -> EntityH
         {"termGuid": term.guid, "displayText": term.name, "relationGuid": _relation_guid(entity.guid, term.guid)}
         for term in terms
     ]
+    tags = all_tags(catalog, entity)
     return {
         "typeName": entity.type.name,
         "guid": entity.guid,
@@ -170,8 +172,8 @@ def _header(catalog: Catalog, entity: Entity, attributes: Attributes) -> EntityH
         "updateTime": entity.update_time,
         "isIncomplete": False,
         "labels": entity.labels,
-        "classificationNames": [tag["typeName"] for tag in entity.tags],
-        "classifications": entity.tags,
+        "classificationNames": list(dict.fromkeys(tag["typeName"] for tag in tags)),
+        "classifications": tags,
         "meaningNames": [term.name for term in terms],
         "meanings": meanings,
         "docId": entity.guid,

@@ -44,6 +44,7 @@ from sandbox.mutations import (
 from sandbox.presentation import entity_details, entity_header
 from sandbox.requests import as_object, names_of, read_business, read_labels, read_tags
 from sandbox.search import SearchCache, index_search
+from sandbox.tags import all_tags
 
 NO_CONTENT = None
 
@@ -207,8 +208,8 @@ def restore_entities(call: Call) -> MutationResponse:
 
 
 def list_tags(call: Call) -> ClassificationList:
-    """The tags of one entity, all on one page."""
-    tags = call.entity().tags
+    """The tags of one entity, those that reach it too, all on one page."""
+    tags = all_tags(call.catalog, call.entity())
     return {"list": tags, "startIndex": 0, "pageSize": len(tags), "totalCount": len(tags)}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sandbox.catalog import Catalog, Entity
 from sandbox.errors import query_rejected
 from sandbox.presentation import terms_of
+from sandbox.tags import propagated_tags
 
 FieldReader = Callable[[Entity], list[Any]]
 
@@ -126,8 +127,10 @@ METASTORE_FIELDS: dict[str, Callable[[Catalog, Entity], list[Any]]] = {
     "__hasLineage": lambda catalog, entity: [catalog.has_lineage(entity)],
     "__traitNames": lambda catalog, entity: [tag["typeName"] for tag in entity.tags],
     "__classificationNames": lambda catalog, entity: [tag["typeName"] for tag in entity.tags],
-    "__propagatedTraitNames": lambda catalog, entity: [],
-    "__propagatedClassificationNames": lambda catalog, entity: [],
+    "__propagatedTraitNames": lambda catalog, entity: [tag["typeName"] for tag in propagated_tags(catalog, entity)],
+    "__propagatedClassificationNames": lambda catalog, entity: [
+        tag["typeName"] for tag in propagated_tags(catalog, entity)
+    ],
     "__meanings": lambda catalog, entity: [term.qualified_name for term in terms_of(catalog, entity)],
     "__meaningNames": lambda catalog, entity: [term.name for term in terms_of(catalog, entity)],
     "__meaningsText": lambda catalog, entity: [term.name for term in terms_of(catalog, entity)],

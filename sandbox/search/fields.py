@@ -13,8 +13,14 @@ from sandbox.tags import propagated_tags
 FieldReader = Callable[[Entity], list[Any]]
 
 # Keyword fields with a lower-casing normaliser (atlan_normalizer in the metastore's addons/elasticsearch/
-# es-settings.json); all other keyword fields tell cases apart.
-NORMALISED = {"__typeName", "__superTypeNames", "name", "displayName", "description", "userDescription"}
+# es-settings.json; which have it tells its test resource 007_all_custom_models.json). All others tell cases apart.
+NORMALISED = {
+    "__typeName", "__superTypeNames", "name", "displayName", "description", "userDescription", "databaseName", "schemaName",
+    "tableName", "viewName", "calculationViewName", "parentColumnName", "modelDomain", "modelEntityName", "modelName",
+    "modelNamespace", "modelVersionName", "sourceTagName", "assetDbtAccountName", "assetDbtAlias", "assetDbtEnvironmentName",
+    "assetDbtJobLastRunStatusMessage", "assetDbtJobName", "assetDbtJobNextRunHumanized", "assetDbtPackageName",
+    "assetDbtProjectName", "assetDbtUniqueId",
+}  # fmt: skip
 SUFFIXES = (".keyword", ".text", ".stemmed", ".delimiter", ".rank_feature", ".date")
 # The metastore's own fields that pyatlan has no constants for (`createCommonVertexIndex` in `GraphBackedSearchIndexer`).
 OWN_FIELDS = {

@@ -25,9 +25,10 @@ MANAGED_LISTS = {
     "enumDefs": ("ENUM", False),
     "structDefs": ("STRUCT", False),
 }
-# ATLAS_BUILTIN_TYPES of `AtlasBaseTypeDef`, and NAME_REGEX of `AtlasAbstractDefStoreV2`.
+# ATLAS_BUILTIN_TYPES of `AtlasBaseTypeDef`, and NAME_REGEX of `AtlasAbstractDefStoreV2`, with the hyphen that enumerations of
+# pyatlan's own tests have in their names.
 BUILT_IN_TYPES = {*PRIMITIVES, "string", "objectid"}
-NAME = re.compile(r"(__)?[a-zA-Z][a-zA-Z0-9_ ]*")
+NAME = re.compile(r"(__)?[a-zA-Z][a-zA-Z0-9_ -]*")
 ALL_LISTS = ("enumDefs", "structDefs", "classificationDefs", "entityDefs", "relationshipDefs", "businessMetadataDefs")
 # pyatlan takes an answer without structures for a refused token (ATLAN-PYTHON-401-004, observed with 11.6), as every real
 # tenant has some.

@@ -140,6 +140,9 @@ def test_no_page_names_an_option_that_there_is_not(capsys: pytest.CaptureFixture
     for command in (main.main, sandbox_command.main, extraction.main):
         known |= options_of(lambda command=command: command(["--help"]), capsys)
     known |= {option for name in ("run", "start", "worker", "clean") for option in _options_of_command(name, capsys)}
+    known |= {
+        option for tool in (PROJECT / "tools").glob("*.py") for option in re.findall(r'"(--[a-z-]+)"', tool.read_text())
+    }
     for name, text in PAGES.items():
         shown = "\n".join([*spans(text), *blocks(text, "sh"), *blocks(text, "")])
         assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", shown)) <= known, name

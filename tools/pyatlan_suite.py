@@ -43,7 +43,7 @@ time.sleep = lambda seconds: sleep(min(seconds, 0.02))
 asyncio.sleep = lambda seconds, *result: sleep_async(min(seconds, 0.02), *result)
 """
 # What the tests name and do not make.
-USERS = ("aryaman@atlan.com", "ernest@atlan.com")
+USERS = ("aryaman@atlan.com", "chris@atlan.com", "ernest@atlan.com")
 TAGS = ("Issue", "Confidential")
 CONNECTIONS = ("development", "production")
 ACCESS = {"Persona": ("Business Definitions", "Data Assets"), "Purpose": ("Known Issues",)}

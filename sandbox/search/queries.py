@@ -227,10 +227,10 @@ def minimum_of(given: Any, clauses: int) -> int:
     found = re.fullmatch(r"([+-]?[0-9]{1,9})(%?)", text)
     if not found or isinstance(given, (bool, float, dict, list)):
         raise query_rejected(f"Failed to parse value [{text}] of [minimum_should_match]")
-    number = int(found[1])
+    number = abs(int(found[1]))
     if found[2]:
-        number = int(clauses * abs(number) / 100) * (1 if number >= 0 else -1)
-    return max(0, number if number >= 0 else clauses + number)
+        number = clauses * number // 100
+    return max(0, clauses - number) if found[1].startswith("-") else number
 
 
 def _dis_max(fields: Fields, body: Query) -> Predicate:

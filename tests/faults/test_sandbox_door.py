@@ -376,7 +376,7 @@ def test_a_link_in_a_file_reaches_the_page_once_the_browser_has_the_key(
         assert "key=" not in page.url
         page.goto((tmp_path / "run.html").as_uri())
         page.click("a")
-        page.wait_for_selector("#about >> text=postgres-ary")
+        page.wait_for_selector("#verdict >> text=postgres-ary")
         assert page.url == link
     finally:
         context.close()

@@ -225,9 +225,10 @@ def test_the_page_says_the_ground_of_a_chain_in_words(catalog: Catalog) -> None:
     save(catalog, [asset("Table", "a"), asset("Table", "b")], SaveOptions(), "tester")
     save(catalog, [process], SaveOptions(), "tester")
     (document,) = re.findall(r'id="document">(.*?)</script>', tenant_page(catalog, "http://127.0.0.1:1"), re.DOTALL)
-    (chain,) = json.loads(document)["chains"]
-    assert chain["ground"] == "names and header; columns not in the file: FAX"
-    assert chain["sources"] == [["a", "", catalog.by_key["Table", f"{ROOT}/a"]]]
+    shown = json.loads(document)
+    (chain,) = shown["chains"]
+    assert [ground for ground, _, _ in shown["grounds"]] == ["names and header; columns not in the file: FAX"]
+    assert chain["sources"] == [["a", "", catalog.by_key["Table", f"{ROOT}/a"], 0]]
 
 
 @pytest.mark.parametrize("depth", [10, 300, 100_000])
@@ -260,7 +261,7 @@ def test_lineage_on_the_page_leaves_processes_and_what_is_archived_out(catalog: 
     with catalog.transaction("tester") as transaction:
         transaction.set_field(catalog.entities[guids["d"]], "status", "DELETED")
     shown = lineage_of(catalog, guids["b"])
-    assert [item["name"] for item in shown["upstream"]] == ["a"]
-    assert [item["name"] for item in shown["downstream"]] == ["c"]
+    assert [item["name"] for item in shown["nodes"]] == ["b", "a", "c"]
+    assert sorted(shown["edges"]) == sorted([[guids["a"], guids["b"]], [guids["b"], guids["c"]]])
     with pytest.raises(AtlasError):
         lineage_of(catalog, "nobody")

@@ -372,7 +372,10 @@ def test_a_mark_is_only_a_text_and_takes_the_place_of_the_one_before() -> None:
 
 
 def test_what_is_no_page_of_ours_is_not_marked(world: World, run: Callable[..., Run]) -> None:
-    Path("lineage.html").write_bytes(b"\xff no page")
     world.fail(500, "/api/meta/search/indexsearch", 1000)
-    run("--force-refresh")
-    assert Path("lineage.html").read_bytes() == b"\xff no page"
+    for content in (b"\xff no page", b"<p>a page of others</p>"):
+        Path("lineage.html").write_bytes(content)
+        before = Path("lineage.html").stat()
+        run("--force-refresh")
+        assert Path("lineage.html").read_bytes() == content
+        assert Path("lineage.html").stat().st_ino == before.st_ino  # not even written anew

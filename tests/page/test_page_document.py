@@ -198,6 +198,8 @@ def test_before_and_after_are_said_with_the_reason(world: World, run: Callable[.
     assert ["−", "column EMPLOYEEID: no longer in the newest files"] in chains["ORDERS"]["changes"]
     assert ["EMPLOYEEID", "EMPLOYEEID", "removed"] in chains["ORDERS"]["columns"]
     assert chains["ORDERS"]["state"] == "updated"
+    assert not {"name", "sql"} & {words for _, words in chains["ORDERS"]["changes"]}  # which follow from the objects
+    assert chains["ORDERS"]["files"]["newest"][0] == "ORDERS_2.csv"
     assert chains["SHIPPERS"]["state"] == "removed"
     assert chains["SHIPPERS"]["changes"] == [["−", "the lineage through SHIPPERS.csv: there is no S3 object for it"]]
     assert [end[0] for end in chains["SHIPPERS"]["targets"]] == ["SHIPPERS"]

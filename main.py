@@ -58,8 +58,9 @@ from delta_arc.event_files import read_documents
 from delta_arc.events import Document, make_scope, needles_of, read_told
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
 from delta_arc.fit import keeps_records
-from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, is_doubtful, match_rest, settle_doubtful
-from delta_arc.joining import GROUNDS, at_least, tell_hops, tell_matches, tell_pairs
+from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, is_doubtful, settle_doubtful
+from delta_arc.joining import GROUNDS, at_least, tell_hops
+from delta_arc.linking import link
 from delta_arc.matching import (
     TARGET_TYPES,
     AssetRow,
@@ -72,8 +73,6 @@ from delta_arc.matching import (
 from delta_arc.openlineage import hops_of_processes, make_events, make_naming, to_lines
 from delta_arc.overrides import (
     Overrides,
-    explain_captures,
-    override_objects,
     override_tables,
     parse_overrides,
     read_overrides,
@@ -83,10 +82,10 @@ from delta_arc.pairing import TablePair, match_tables
 from delta_arc.plan import MAX_REMOVE, Plan, Step, check_limits, compare, make_plan, planned_outcomes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
-from delta_arc.scope import in_scope, objects_in_scope, unused_patterns
+from delta_arc.scope import in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings, get_settings
 from delta_arc.showing import log_plan
-from delta_arc.told import TOLD, Told, tell_objects
+from delta_arc.told import TOLD, Told
 from delta_arc.writing import apply_steps, remove_assets
 from runtime.atlan import (
     SearchHit,
@@ -562,19 +561,13 @@ def create_table_lineage(
     sources, targets = tables_in(postgres), tables_in(snowflake, TARGET_TYPES)
     overrides = _read_overrides(postgres, snowflake, settings)
     by_key, prefix = {item["key"]: item for item in objects}, objects[0]["prefix"] if objects else ""
-    pairs, lines = override_tables(overrides, match_tables(postgres, snowflake, overrides.forbidden))
-    matches = objects_in_scope(match_s3_objects(by_key, postgres_assets, prefix), postgres)
-    matches, more_lines = override_objects(overrides, match_rest(matches, pairs, snowflake, overrides, prefix))
-    unused = overrides.unused(lines | more_lines, "object", "never")
-    log_lines(f"⚠️ {sentence}" for sentence in [*unused, *overrides.notes, *explain_captures(overrides, matches)])
     told = _read_told(postgres, snowflake, settings)
-    telling = tell_objects((hop for hop in told.hops if hop.ground == TOLD), by_key)
-    named = {match.key: match.table_qualified_name for match in matches}
-    matches, disagreeing = tell_matches(matches, telling, overrides, {row[0] for row in sources})
-    pairs, more_disagreeing = tell_pairs(pairs, matches, telling, overrides, named)
-    datasets = group_datasets(matches, by_key, settings.read_file_headers)
-    evidence = _read_evidence(datasets, pairs, [*postgres, *snowflake], matches, settings)
-    matches = settle_doubtful(matches, evidence)
+    links = link(by_key, prefix, postgres_assets, postgres, snowflake, overrides, told)
+    log_lines(f"⚠️ {sentence}" for sentence in links.remarks)
+    pairs, telling = links.pairs, links.telling
+    datasets = group_datasets(links.matches, by_key, settings.read_file_headers)
+    evidence = _read_evidence(datasets, pairs, [*postgres, *snowflake], links.matches, settings)
+    matches = settle_doubtful(links.matches, evidence)
     report = TableLineage(evidence=evidence, told=told, overrides=overrides)
     hops: list[Hop] = []
     # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
@@ -603,7 +596,7 @@ def create_table_lineage(
         report.doubted = doubted_processes(flow, pairs, evidence)
         report.loads = {name: load for name, load in ends.items() if name not in report.absent}
     coverage = explain_tables(pairs, matches, postgres, snowflake, evidence, hops, overrides)
-    report.coverage = replace(coverage, unmatched=(*coverage.unmatched, *disagreeing, *more_disagreeing))
+    report.coverage = replace(coverage, unmatched=(*coverage.unmatched, *links.disagreeing))
     report.unmatched = [*report.coverage.unmatched]
     return report
 

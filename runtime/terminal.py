@@ -217,10 +217,12 @@ def configure_logging(level: str, *secrets: str) -> None:
     _keep_places()
     _secrets = _pattern_of(secrets)
     logger.setLevel(level)
-    if not logger.handlers:
-        logger.addHandler(_StdoutHandler())
+    own = next((handler for handler in logger.handlers if isinstance(handler, _StdoutHandler)), None)
+    if own is None:
+        own = _StdoutHandler()
+        logger.addHandler(own)
         logger.propagate = False
-    logger.handlers[0].setFormatter(_Formatter("%(message)s"))
+    own.setFormatter(_Formatter("%(message)s"))
     # pyatlan's debug log has the request headers, token included.
     for name in ("pyatlan", "httpx", "httpcore", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -513,3 +513,17 @@ def test_a_redirected_log_has_no_bar_in_it(tmp_path: Path) -> None:
     assert code == 0
     assert "Objects:" in came
     assert (tmp_path / "log").read_text() == "in between\n"
+
+
+def test_handlers_of_others_take_not_the_place_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    for handler in [*logger.handlers]:
+        logger.removeHandler(handler)
+    other = logging.NullHandler()
+    logger.addHandler(other)
+    try:
+        configure_logging("INFO")
+        configure_logging("INFO")
+        logger.info("once")
+    finally:
+        logger.removeHandler(other)
+    assert capsys.readouterr().out == "once\n"

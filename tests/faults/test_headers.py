@@ -160,7 +160,7 @@ def test_every_format_is_read_from_its_object() -> None:
     avro = b"Obj\x01\x02\x16avro.schema" + bytes([length & 0x7F | 0x80, length >> 7]) + schema + bytes(17)
     packed = [bz2.compress(text), lzma.compress(text), archive.getvalue(), text.decode().encode("utf-16")]
     for found in evidence_of(orc.getvalue(), avro, *packed):
-        assert (found.ground, found.columns) == (Ground.HEADER, ("id", "name", "total")), found.reason
+        assert (found.ground, found.told[0].columns) == (Ground.HEADER, ("id", "name", "total")), found.reason
     assert evidence_of(orc.getvalue()[:-9])[0].reason == "it is no ORC file"
 
 

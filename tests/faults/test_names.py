@@ -31,7 +31,7 @@ def test_hostile_names_of_tables_columns_and_files(
     tmp_path: Path, fresh_world: Callable[..., World], run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     schema = ("SHOP", f"SALES{RISE}")
-    columns = ["ID", f"C{ESCAPE}", f"C{RISE}", f"C{TURN}"]
+    columns = ["ID", "TOTAL", f"C{ESCAPE}", f"C{RISE}", f"C{TURN}"]
     only = f"ONLY{RISE}{ESCAPE}{TURN}"
     world = fresh_world(
         write_inventory(tmp_path / "p.json", POSTGRES, {(*schema, name): columns for name in [*HOSTILE, only]}),
@@ -40,7 +40,7 @@ def test_hostile_names_of_tables_columns_and_files(
     for path in world.files.iterdir():
         path.unlink()
     for name in HOSTILE:
-        (world.files / f"{name[:100]}.csv").write_text("ID,other\n\x1b[2J,✅\n")
+        (world.files / f"{name[:100]}.csv").write_text("ID,TOTAL,other\n\u202e,✅,1\n")
         (world.files / f"nothing {name[:100]}.csv").write_text(f"{ESCAPE},{TURN}\n")
     monkeypatch.setenv("LOG_LEVEL", "DEBUG")
     for arguments in (["--dry-run"], [], ["--plan", "plan.json"], ["--apply", "plan.json"], ["--prune"]):

@@ -46,7 +46,7 @@ def stores(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_activities_are_in_the_order_of_the_workflow() -> None:
     assert [activity.__name__ for activity in get_activities()] == [
         "preflight_check", "fetch_databases", "fetch_schemas", "fetch_tables", "fetch_columns", "fetch_procedures",
-        "transform_data", "upload_to_atlan",
+        "fetch_load_history", "transform_data", "upload_to_atlan",
     ]  # fmt: skip
 
 

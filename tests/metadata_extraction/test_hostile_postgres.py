@@ -169,7 +169,7 @@ def test_everything_in_a_query_is_named_with_its_schema() -> None:
     }
     queries = [value for name, value in vars(module).items() if name.endswith("_QUERY")]
     queries += [value.statement for value in vars(module).values() if isinstance(value, module.Details)]
-    assert len(queries) == 8
+    assert len(queries) == 11
     for query in queries:
         assert set(re.findall(r"(?<![\w.])(\w+)\s*\(", query)) <= language
         assert re.findall(r"::(?!pg_catalog\.)", query) == []

@@ -53,7 +53,7 @@ class Ground(str, Enum):
 class Told:
     """What one object tells of its table: the ground that it gives, and which of the table's columns it has.
 
-    `columns` are the names in the file, and `foreign` whether some of them say something else than the table.
+    `columns` are the names in the file, and `is_other` says that they are of something else than the table.
     """
 
     key: str
@@ -61,7 +61,7 @@ class Told:
     reason: str = ""
     shared: frozenset[str] = frozenset()
     columns: tuple[str, ...] = ()
-    foreign: bool = False
+    is_other: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def judge(key: str, head: Head, table_columns: Sequence[str]) -> Told:
     if found.reason:
         return Told(key, Ground.UNREAD if found.unread else Ground.NAMES, found.reason)
     compared = compare_columns(table_columns, found.names)
-    told = Told(key, Ground.HEADER, "", compared.shared, tuple(map(visible, found.names)), bool(compared.foreign))
+    told = Told(key, Ground.HEADER, "", compared.shared, tuple(map(visible, found.names)), compared.is_other)
     if compared.fit is Fit.OTHER:
         reason = f"the file has {_shortened(found.names)}; the table has {_shortened(table_columns)}"
         return replace(told, ground=Ground.CONTRADICTION, reason=reason)
@@ -194,12 +194,7 @@ def conclude(
     that an override gives to the table: their columns cannot contradict it.
     """
     told = {key: _unforced(one) if key in forced else one for key, one in told.items()}
-    against = {
-        key: one.reason
-        for key, one in told.items()
-        if one.ground is Ground.CONTRADICTION
-        or (one.ground is Ground.FEW and one.foreign and len(one.shared) < len(columns))
-    }
+    against = {key: one.reason for key, one in told.items() if one.is_other}
     for kind in _kinds(objects):
         asked = [item["key"] for item in kind if item["key"] in told]
         if asked and all(key in against for key in asked):
@@ -232,7 +227,7 @@ def _unforced(told: Told) -> Told:
         return Told(told.key, Ground.NAMES, f"decided against its columns: {told.reason}", columns=told.columns)
     if told.ground is Ground.UNREAD:
         return replace(told, ground=Ground.NAMES, reason=f"decided; {told.reason}")
-    return replace(told, foreign=False)  # few columns, and others of its own, leave it out no more
+    return replace(told, is_other=False)  # few columns, and others of its own, leave it out no more
 
 
 _VARYING = re.compile(r"[0-9a-f]{8,}|\d+", re.IGNORECASE)

@@ -26,105 +26,35 @@ class Fit(Enum):
 @dataclass(frozen=True)
 class Comparison:
     """How columns fit others: the names `shared`, and those that the others lack, both as the first list has them;
-    `foreign` are the names that only the others have."""
+    `foreign` are the names that only the others have.
+
+    `is_other` says that they are of something else: nothing is shared but what any table has, or little, while both have
+    columns of their own. Tables that refer to each other share a key, and a mart is called like what it is made of.
+    """
 
     fit: Fit
     shared: frozenset[str]
     foreign: tuple[str, ...]
+    is_other: bool
 
 
-# What most tables have, so that two that share it need not be the same: keys, times and marks of rows, and labels.
-# Written as `letters_and_digits` writes them.
-GENERIC = frozenset(
-    [
-        "id",
-        "uuid",
-        "guid",
-        "pk",
-        "key",
-        "rowid",
-        "rowkey",
-        "rownumber",
-        "seq",
-        "sequence",
-        "index",
-        "name",
-        "title",
-        "label",
-        "description",
-        "comment",
-        "comments",
-        "note",
-        "notes",
-        "code",
-        "type",
-        "kind",
-        "status",
-        "state",
-        "value",
-        "date",
-        "time",
-        "datetime",
-        "day",
-        "month",
-        "year",
-        "timestamp",
-        "ts",
-        "created",
-        "createdat",
-        "createdon",
-        "createdby",
-        "createddate",
-        "createdtime",
-        "createtime",
-        "creationdate",
-        "dateadded",
-        "datecreated",
-        "updated",
-        "updatedat",
-        "updatedon",
-        "updatedby",
-        "updateddate",
-        "updatedtime",
-        "updatetime",
-        "lastupdated",
-        "lastupdate",
-        "dateupdated",
-        "modified",
-        "modifiedat",
-        "modifiedon",
-        "modifiedby",
-        "modifieddate",
-        "modifiedtime",
-        "lastmodified",
-        "datemodified",
-        "changedat",
-        "deleted",
-        "deletedat",
-        "deletedby",
-        "isdeleted",
-        "insertedat",
-        "insertdate",
-        "insertedon",
-        "loadedat",
-        "loaddate",
-        "loadtime",
-        "loadts",
-        "ingestedat",
-        "extractedat",
-        "syncedat",
-        "version",
-        "active",
-        "isactive",
-        "enabled",
-        "hash",
-        "checksum",
-        "source",
-        "sourcefile",
-        "filename",
-        "file",
-    ]
-)
+# What most tables have, so that two that share it need not be the same: keys of rows, and times and marks of changes; as
+# `letters_and_digits` writes them.
+MARKS = frozenset([
+    "id", "uuid", "guid", "pk", "key", "rowid", "rowkey", "rownumber", "seq", "sequence", "index", "date", "time", "datetime",
+    "day", "month", "year", "timestamp", "ts", "created", "createdat", "createdon", "createdby", "createddate", "createdtime",
+    "createtime", "creationdate", "dateadded", "datecreated", "updated", "updatedat", "updatedon", "updatedby", "updateddate",
+    "updatedtime", "updatetime", "lastupdated", "lastupdate", "dateupdated", "modified", "modifiedat", "modifiedon",
+    "modifiedby", "modifieddate", "modifiedtime", "lastmodified", "datemodified", "changedat", "deleted", "deletedat",
+    "deletedby", "isdeleted", "insertedat", "insertdate", "insertedon", "loadedat", "loaddate", "loadtime", "loadts",
+    "ingestedat", "extractedat", "syncedat", "version", "hash", "checksum", "source", "sourcefile", "filename", "file",
+])  # fmt: skip
+# What many have, and only together says something.
+LABELS = frozenset([
+    "name", "title", "label", "description", "comment", "comments", "note", "notes", "code", "type", "kind", "status", "state",
+    "value", "active", "isactive", "enabled",
+])  # fmt: skip
+GENERIC = MARKS | LABELS
 
 # The one column, or the few, in which a landing keeps whole records: Snowflake's examples of VARIANT tables (user guide,
 # "Querying Semi-structured Data": `src`, `v`), and its Kafka connector (RECORD_CONTENT, RECORD_METADATA).
@@ -177,26 +107,38 @@ def _compare(columns: tuple[str, ...], others: tuple[str, ...]) -> Comparison:
     pairs = pair_names(columns, others)
     shared, reached = {left for left, _ in pairs}, {right for _, right in pairs}
     foreign = tuple(name for name in others if name not in reached and not is_loaders_own(name))
-    return Comparison(_fit(columns, others, shared, foreign), frozenset(shared), foreign)
-
-
-def _fit(columns: Sequence[str], others: Sequence[str], shared: set[str], foreign: Sequence[str]) -> Fit:
     own = [name for name in columns if not is_loaders_own(name) or name in shared]
-    if not columns or not others:
+    fit = _fit(own, others, shared, foreign)
+    return Comparison(
+        fit, frozenset(shared), foreign, fit is Fit.OTHER or (fit is Fit.FEW and _differ(own, shared, foreign))
+    )
+
+
+def _fit(own: Sequence[str], others: Sequence[str], shared: set[str], foreign: Sequence[str]) -> Fit:
+    if not own or not others:
         return Fit.UNKNOWN
     if not foreign and len(shared) == len(own):
         return Fit.SAME
-    telling = sum(not is_generic(name) for name in shared)
-    rest = sum(not is_generic(name) for name in foreign)
-    smaller = min(sum(not is_generic(name) for name in own), telling + rest)
+    telling, rest = _count(shared, GENERIC), _count(foreign, GENERIC)
+    smaller = min(_count(own, GENERIC), telling + rest)
     if telling and 2 * telling >= smaller and 2 * len(shared) > min(len(own), len(shared) + len(foreign)):
         return Fit.SAME
-    return Fit.FEW if telling or (shared and not smaller) else Fit.OTHER
+    return Fit.FEW if _count(shared, MARKS) or (shared and not smaller) else Fit.OTHER
 
 
-def is_generic(name: str) -> bool:
-    """Whether most tables have a column of this name."""
-    return letters_and_digits(name) in GENERIC
+def _differ(own: Sequence[str], shared: set[str], foreign: Sequence[str]) -> bool:
+    """Whether both have columns that the other lacks, and no more than half in common, not counting keys and times."""
+    common = _count(shared, MARKS)
+    return (
+        bool(foreign)
+        and len(shared) < len(own)
+        and 2 * common <= min(_count(own, MARKS), common + _count(foreign, MARKS))
+    )
+
+
+def _count(names: Iterable[str], but: frozenset[str]) -> int:
+    """How many there are, not counting these."""
+    return sum(letters_and_digits(name) not in but for name in names)
 
 
 def pair_names(left: Iterable[str], right: Iterable[str]) -> list[tuple[str, str]]:

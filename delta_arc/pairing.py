@@ -80,16 +80,12 @@ class _Ends:
     columns: Mapping[str, Sequence[str]]
 
     def fit(self, source: str, target: str) -> Fit:
-        """How their columns fit; those of a table that keeps whole records in one say nothing.
-
-        A target that has few of the source's, lacks others, and has its own instead, is another table, like a mart.
-        """
-        columns, others = self.columns.get(source, ()), self.columns.get(target, ())
+        """How their columns fit; those of a table that keeps whole records in one say nothing."""
+        others = self.columns.get(target, ())
         if keeps_records(others):
             return Fit.UNKNOWN
-        compared = compare_columns(columns, others)
-        is_other = compared.fit is Fit.FEW and compared.foreign and len(compared.shared) < len(columns)
-        return Fit.OTHER if is_other else compared.fit
+        compared = compare_columns(self.columns.get(source, ()), others)
+        return Fit.OTHER if compared.is_other else compared.fit
 
     def has_same_columns(self, source: str, target: str) -> bool:
         """Whether half of their columns are the same; where that cannot be told, it is no reason against."""

@@ -126,6 +126,7 @@ __all__ = [
 ]
 
 LARGEST_CACHE = 1 << 30  # bytes of a cache file: some millions of assets
+DISCOVERY_LINE_EVERY = 100  # assets of a connection, where there is no terminal for a bar
 MAX_UNMATCHED = 1000  # how many new objects that are in no chain a run registers at the most, unless told otherwise
 
 # =====================================================================================================================
@@ -295,10 +296,11 @@ def _find_assets(inventory: Inventory, force_refresh: bool, dry_run: bool, setti
             logger.info("📊 %s: %d assets from the cache %s", label, len(cache["data"]), cache_file)
             return list(cache["data"])
         logger.info("📊 %s: the cache %s is of another tenant or connection and is not used", label, cache_file)
+    logger.info("🔍 %s: reading the assets of %s from Atlan", label, inventory.connection)
     connection_qualified_name = get_connection_qualified_name(
         inventory.connection, inventory.connector, settings=settings
     )
-    with Progress(f"{label} assets") as progress:
+    with Progress(f"{label} assets", line_every=DISCOVERY_LINE_EVERY) as progress:
         assets = _search_inventory(get_atlan_client(settings=settings), connection_qualified_name, progress)
         rows = sorted(
             [asset["attributes"]["qualifiedName"], asset["attributes"]["name"], asset["typeName"]] for asset in assets

@@ -251,7 +251,7 @@ def _keep_places() -> None:
 
 
 class Progress:
-    """How far a long step is: tqdm's bar on a terminal, else a log line for every 500 items.
+    """How far a long step is: tqdm's bar on a terminal, else a log line for every 500 items, or as many as `line_every`.
 
     >>> with Progress("Objects", total=2) as progress:
     ...     progress.advance()
@@ -261,7 +261,8 @@ class Progress:
 
     LINE_EVERY = 500
 
-    def __init__(self, label: str, total: float | None = None) -> None:
+    def __init__(self, label: str, total: float | None = None, line_every: int = LINE_EVERY) -> None:
+        self._line_every = line_every
         self.label = visible(mask(label), MOST_OF_A_LABEL)
         self.done = self.size = 0
         self._total = total
@@ -303,6 +304,7 @@ class Progress:
             if self.size:
                 self._bar.set_postfix_str(f"{self.size / 1e6:.1f} MB", refresh=False)
             self._bar.update(count)
-        elif before // self.LINE_EVERY != self.done // self.LINE_EVERY:
-            of_total = f" of {self._total:.0f}" if self._total else ""
-            logger.info("📊 %s: %d%s", self.label, self.done // self.LINE_EVERY * self.LINE_EVERY, of_total)
+            return
+        of_total = f" of {self._total:.0f}" if self._total else ""
+        for number in range(before // self._line_every, self.done // self._line_every):
+            logger.info("📊 %s: %d%s", self.label, (number + 1) * self._line_every, of_total)

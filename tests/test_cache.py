@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world import POSTGRES, Run, World, python
+from world import POSTGRES, SNOWFLAKE, Run, World, python, write_inventory
 
 import main
 
@@ -289,3 +289,22 @@ def test_status_and_clearing(world: World, run: Callable[..., Run]) -> None:
     assert run("--clear-cache").code == 0
     assert [status["state"] for status in main.get_cache_status()] == ["absent", "absent"]
     assert world.requests()["total"] == asked
+
+
+def test_discovery_says_when_it_begins_and_how_far_it_is(
+    tmp_path: Path, fresh_world: Callable[..., World], run: Callable[..., Run]
+) -> None:
+    large = {("SHOP", "SALES", "ORDERS"): [f"C{number}" for number in range(197)]}  # 200 assets
+    small = {("SHOP", "SALES", "ORDERS"): ["C0"]}
+    fresh_world(
+        write_inventory(tmp_path / "p.json", POSTGRES, large), write_inventory(tmp_path / "s.json", SNOWFLAKE, small)
+    )
+    assert run("--dry-run").out.splitlines()[2:7] == [
+        "🔍 PostgreSQL: reading the assets of postgres-ary from Atlan",
+        "📊 PostgreSQL assets: 100 of 200",
+        "📊 PostgreSQL assets: 200 of 200",
+        f"📊 PostgreSQL: 200 assets found in {POSTGRES}",
+        "🔍 Snowflake: reading the assets of snowflake-ary from Atlan",
+    ]
+    run()
+    assert "🔍 PostgreSQL" not in run().out  # all from the cache

@@ -242,8 +242,19 @@ def test_without_a_terminal_there_is_a_line_for_every_500(capsys: pytest.Capture
         progress.advance()
     assert progress.done == 2000
     out, err = capsys.readouterr()
-    assert out.splitlines() == ["📊 Objects: 500", "📊 Objects: 1500 of 2000", "📊 Objects: 2000 of 2000"]
+    lines = [f"📊 Objects: {number} of 2000" for number in (1000, 1500, 2000)]
+    assert out.splitlines() == ["📊 Objects: 500", *lines]
     assert err == ""
+
+
+def test_a_line_can_come_more_often_and_a_large_step_is_told_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("Assets", line_every=100) as progress:
+        progress.advance(99)
+        progress.advance(2)
+        progress.advance(298)
+        progress.advance(1)
+    out = capsys.readouterr().out
+    assert out.splitlines() == [f"📊 Assets: {number}" for number in (100, 200, 300, 400)]
 
 
 def program(lines: str) -> list[str]:

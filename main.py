@@ -103,6 +103,7 @@ from runtime.parallel import side_by_side
 from runtime.s3 import S3Error, list_pages
 from runtime.terminal import Progress, logger, say_error
 from runtime.transport import AtlanRequestError
+from runtime.version import read_version
 
 if TYPE_CHECKING:
     from pyatlan.client.atlan import AtlanClient
@@ -917,6 +918,7 @@ def run_pipeline(
     shown = {
         "Options": " ".join(name for name, is_given in options.items() if is_given) or "none",
         "Overrides": str(settings.overrides_file) if settings.overrides_file.exists() else "none",
+        "Version": read_version(),
         "Took": f"{time.monotonic() - began:.1f} s",
     }
     facts = RunFacts(shown, save_to, settings.overrides_file)
@@ -960,6 +962,7 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     flag = partial(parser.add_argument, action="store_true")
+    parser.add_argument("--version", action="version", version=f"Delta Arc {read_version()}")
     flag("--dry-run", help="show the plan, as a page, too, and write nothing else")
     plans = parser.add_mutually_exclusive_group()
     plans.add_argument("--plan", type=Path, metavar="FILE", help="save the plan, too, and write nothing to Atlan")

@@ -20,6 +20,7 @@ from delta_arc.page import RunFacts, document_of_run
 from delta_arc.plan import Plan
 from delta_arc.report import Coverage, Gap, Outcome, Report, Status
 from lineage_page import Chain, Lack, Link, NewestFile, chains_of, describe_chains, mark, render
+from runtime.version import read_version
 
 
 def describe(chain: Chain, guids: dict[str, str] | None = None, names: dict[str, str] | None = None) -> dict[str, Any]:
@@ -144,6 +145,7 @@ def test_a_run_writes_the_page_of_its_plan_and_then_of_what_it_did(world: World,
     assert (planned["planned"], len(planned["chains"])) == (True, 8)
     assert ["Assets to create", 67] in planned["summary"]
     assert dict(planned["facts"])["Options"] == "--dry-run"
+    assert dict(planned["facts"])["Version"] == read_version()
     run()
     text = Path("lineage.html").read_text(encoding="utf-8")
     done = document_in(text)

@@ -101,7 +101,7 @@ from runtime.files import read_small_file, replace_file
 from runtime.openlineage import POSTGRES, SNOWFLAKE, normal_namespace, system_of
 from runtime.parallel import side_by_side
 from runtime.s3 import S3Error, list_pages
-from runtime.terminal import Progress, logger, say_error
+from runtime.terminal import NOTICE, Progress, logger, say_error
 from runtime.transport import AtlanRequestError
 from runtime.version import read_version
 
@@ -989,6 +989,7 @@ def build_parser() -> argparse.ArgumentParser:
     flag("--all-flows", help="with --remove-lineage: of any bucket and prefix between the two connections")
     flag("--with-s3", help="with --remove-lineage: also the S3 objects and bucket made here")
     flag("--yes", help="do not ask before --remove-lineage")
+    flag("--quiet", help="show only changes, warnings and the last line")
     flag("--cache-status", help="show both caches and end")
     flag("--clear-cache", help="delete both caches and end")
     places = parser.add_mutually_exclusive_group()
@@ -1039,6 +1040,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     settings = get_settings(sandbox=options.sandbox, require_tenant=options.require_tenant)
+    if options.quiet:
+        logger.setLevel(max(logger.level, NOTICE))
     if options.clear_cache:
         clear_all_cache(settings=settings)
         return 0

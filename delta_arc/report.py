@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,7 +13,7 @@ from delta_arc.evidence import Evidence
 from delta_arc.overrides import Overrides
 from delta_arc.told import Told
 from runtime.atlan import SearchHit
-from runtime.terminal import logger
+from runtime.terminal import NOTICE, logger
 
 
 class Status(str, Enum):
@@ -168,13 +169,16 @@ class S3Integration(TypedDict):
     report: Report
 
 
+DONE_STATUSES = (Status.CREATED, Status.UPDATED, Status.REMOVED)
 PLANNED_WORDS = {Status.CREATED: "to create", Status.UPDATED: "to update", Status.REMOVED: "to remove"}
 
 
-def log_lines(lines: Iterable[str]) -> None:
-    """Show lines as they are."""
+def log_lines(lines: Iterable[str], level: int = logging.INFO) -> None:
+    """Show lines as they are; one that begins with ⚠️ is a warning, with those that are indented below it by six."""
+    now = level
     for line in lines:
-        logger.info("%s", line)
+        now = logging.WARNING if line.startswith("⚠️") else now if line.startswith(" " * 6) else level
+        logger.log(now, "%s", line)
 
 
 def count_unmatched(unmatched: Iterable[Unmatched]) -> int:
@@ -183,14 +187,18 @@ def count_unmatched(unmatched: Iterable[Unmatched]) -> int:
 
 
 def summarise(report: Report, dry_run: bool = False, place: str = "") -> None:
-    """Log what failed, and the counts; `place` is where it was."""
+    """Log what failed, and the counts; `place` is where it was. What has changed is told by name at DEBUG."""
     words: Mapping[Status, str] = PLANNED_WORDS if dry_run else {}
+    for outcome in report.outcomes:
+        if outcome.status in DONE_STATUSES:
+            done = words.get(outcome.status, outcome.status.value)
+            logger.debug("   %s %s: %s", outcome.type_name, done, outcome.qualified_name)
     for outcome in report.failed:
         logger.error("❌ %s %s failed: %s", outcome.type_name, outcome.qualified_name, outcome.detail)
     counts = {status: report.count(status) for status in Status}
     shown = [status for status in Status if counts[status] or status is not Status.REMOVED]
     told = ", ".join(f"{counts[status]} {words.get(status, status.value)}" for status in shown)
-    done = ("Dry run, nothing was written" if dry_run else "Done") + (f" in {place}" if place else "")
+    ended = ("Dry run, nothing was written" if dry_run else "Done") + (f" in {place}" if place else "")
     mark = "❌" if report.failed else "⚠️" if report.without_chains else "✅"
     nothing = ", no table has a chain" if report.without_chains else ""
-    logger.info("%s %s: %s, %d unmatched%s", mark, done, told, count_unmatched(report.unmatched), nothing)
+    logger.log(NOTICE, "%s %s: %s, %d unmatched%s", mark, ended, told, count_unmatched(report.unmatched), nothing)

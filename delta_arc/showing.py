@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from delta_arc.plan import Action, Plan, Step, compared_value
 from delta_arc.report import Coverage, log_lines
 from runtime.atlan import SearchHit
-from runtime.terminal import MOST_OF_A_NAME, logger, mask, visible
+from runtime.terminal import MOST_OF_A_NAME, NOTICE, logger, mask, visible
 
 LINES = 100  # how many lines of one kind are shown
 ACTION_WORDS = {Action.CREATE: "to create", Action.UPDATE: "to update", Action.KEEP: "unchanged"}
@@ -18,10 +19,11 @@ ACTION_WORDS = {Action.CREATE: "to create", Action.UPDATE: "to update", Action.K
 def log_plan(plan: Plan, dry_run: bool) -> None:
     """Show what a plan removes and how far its lineage reaches; for a dry run, also what it adds and changes."""
     if dry_run:
-        log_lines([*show_steps(plan.steps), *show_grounds(plan.coverage)])
+        log_steps(plan.steps)
+        log_lines(show_grounds(plan.coverage))
     if plan.removals:
         logger.warning("⚠️ %d processes are stale%s", len(plan.removals), "" if plan.prune else ": --prune removes them")
-        log_lines(show_removals(plan.removals))
+        log_lines(show_removals(plan.removals), NOTICE if plan.prune else logging.INFO)
     if plan.doubted:
         logger.warning(
             "⚠️ %d processes stay although the newest file leaves them out: one file alone removes nothing, until a "
@@ -30,13 +32,17 @@ def log_plan(plan: Plan, dry_run: bool) -> None:
     log_lines(show_coverage(plan.coverage))
 
 
-def show_steps(steps: Iterable[Step]) -> Iterator[str]:
-    """What is added and changed: the number for each step, then line by line."""
-    steps = list(steps)
+def log_steps(steps: Sequence[Step]) -> None:
+    """Show what is added and changed: the number for each step, then line by line."""
     for step in steps:
         counts = Counter(change.action for change in step.changes)
         told = ", ".join(f"{counts[action]} {word}" for action, word in ACTION_WORDS.items() if counts[action])
-        yield f"📊 {step.label}: {told or 'nothing to do'}"
+        logger.log(NOTICE if step.pending else logging.INFO, "📊 %s: %s", step.label, told or "nothing to do")
+    log_lines(show_changes(steps), NOTICE)
+
+
+def show_changes(steps: Iterable[Step]) -> Iterator[str]:
+    """What is added and changed, line by line."""
     yield from _bounded([line for step in steps for line in _show_step(step)])
 
 

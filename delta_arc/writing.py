@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -20,11 +21,11 @@ from delta_arc.plan import (
     removal,
 )
 from delta_arc.report import Outcome, Status, log_lines
-from delta_arc.showing import show_removals, show_steps
+from delta_arc.showing import log_steps, show_removals
 from runtime.atlan import SearchHit, call_atlan, call_atlan_timed, wait_for_rights
 from runtime.errors import PipelineError
 from runtime.parallel import interleave
-from runtime.terminal import Progress, logger
+from runtime.terminal import NOTICE, Progress, logger
 from runtime.transport import AtlanRequestError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = Fals
     what would be written, and writes nothing.
     """
     if dry_run:
-        log_lines(show_steps(steps))
+        log_steps(steps)
         return planned_outcomes(steps)
     rounds = in_rounds(steps)
     outcomes: dict[str, Outcome] = {}
@@ -216,7 +217,7 @@ def remove_assets(client: AtlanClient, label: str, hits: Sequence[SearchHit], dr
     from pyatlan.client.constants import DELETE_ENTITIES_BY_GUIDS
 
     if dry_run:
-        log_lines(show_removals(hits))
+        log_lines(show_removals(hits), NOTICE)
         return [removal(hit) for hit in hits]
     outcomes = []
     for start in range(0, len(hits), BATCH_SIZE):
@@ -234,4 +235,6 @@ def remove_assets(client: AtlanClient, label: str, hits: Sequence[SearchHit], dr
 def _log_outcomes(label: str, outcomes: Sequence[Outcome]) -> None:
     counts = Counter(outcome.status for outcome in outcomes)
     told = [f"{counts[status]} {status.value}" for status in Status if counts[status]]
-    logger.info("%s %s: %s", "❌" if counts[Status.FAILED] else "✅", label, ", ".join(told) or "nothing to do")
+    changed = any(counts[status] for status in Status if status is not Status.UNCHANGED)
+    mark = "❌" if counts[Status.FAILED] else "✅"
+    logger.log(NOTICE if changed else logging.INFO, "%s %s: %s", mark, label, ", ".join(told) or "nothing to do")

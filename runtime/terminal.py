@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("delta_arc")
 
+# What has changed, and how it ended: what `--quiet` shows besides warnings.
+NOTICE = logging.INFO + 5
+logging.addLevelName(NOTICE, "NOTICE")
+
 PLAIN_MARKS = {"✅": "[ok]", "⚠️": "[!]", "❌": "[error]", "📊": "[i]", "🔍": "[?]", "💾": "[cache]", "🪣": "[s3]",
                "🔗": "[link]", "🏖️": "[sandbox]", "→": "->", "…": "..."}  # fmt: skip
 

@@ -13,7 +13,7 @@ import main
 from delta_arc.plan import Action, Change, Plan, Step
 from delta_arc.report import Coverage
 from delta_arc.saved_plan import describe_difference, load_plan, save_plan, to_document
-from delta_arc.showing import show_steps
+from delta_arc.showing import show_changes
 from runtime.errors import PipelineError
 
 FILE = "plan.json"
@@ -98,7 +98,7 @@ def test_long_lists_are_shortened() -> None:
     entity = {"typeName": "Process", "attributes": {"name": "p", "qualifiedName": "q", "inputs": references}}
     (line,) = [
         text
-        for text in show_steps([Step("s", [Change(entity, Action.UPDATE, {"inputs": before})])])
+        for text in show_changes([Step("s", [Change(entity, Action.UPDATE, {"inputs": before})])])
         if "inputs" in text
     ]
     assert line == "       inputs: + b0, + b1, + b2, + b3, + b4, - a0, - a1, - a2, - a3, - a4 and 8 more"

@@ -95,7 +95,7 @@ from runtime.atlan import (
     read_user_name,
     search_assets,
 )
-from runtime.embedded import SANDBOX_FOLDER
+from runtime.embedded import SANDBOX_FOLDER, start_sandbox
 from runtime.errors import PipelineError, SettingsError
 from runtime.files import read_small_file, replace_file
 from runtime.openlineage import POSTGRES, SNOWFLAKE, normal_namespace, system_of
@@ -664,6 +664,8 @@ def _read_told(postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[A
     """What the events at LINEAGE_EVENTS tell; what could not be used of them is a warning."""
     if not settings.lineage_events:
         return Told()
+    if settings.sandbox:
+        start_sandbox()  # which makes the folder of its events
     scope = make_scope(settings.s3_bucket, postgres_assets, snowflake_assets, settings.lineage_namespaces)
     with Progress("OpenLineage events") as progress:
         documents = read_documents(settings.lineage_events, partial(get_s3_client, settings), needles_of(scope))

@@ -72,7 +72,7 @@ def start(
         audit.follow(catalog)
         if reset:
             catalog.reset()
-            for name in ("buckets", "atlan-storage"):
+            for name in ("buckets", "atlan-storage", "events"):
                 shutil.rmtree(home / name, ignore_errors=True)
             for cache in home.glob("*_assets_cache.json"):
                 cache.unlink()
@@ -85,6 +85,7 @@ def start(
         if not catalog.documents("state").get("token"):
             reseed()
         seed.fill_buckets(buckets)
+        seed.fill_events(home / "events", is_sample=not inventories)
         (home / "atlan-storage" / storage.STORAGE_BUCKET).mkdir(parents=True, exist_ok=True)
         s3_key = ("sandbox-s3", gate.derive_key(token, "s3"))
         storage_key = ("sandbox-client", gate.derive_key(token, "storage"))

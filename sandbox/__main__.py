@@ -93,6 +93,7 @@ S3_BUCKET_NAME=atlan-tech-challenge
 POSTGRES_CACHE_FILE={tenant.folder / "postgres_assets_cache.json"}
 SNOWFLAKE_CACHE_FILE={tenant.folder / "snowflake_assets_cache.json"}
 S3_PREFIX=2025/csa-tech-challenge-ary/
+LINEAGE_EVENTS={tenant.folder / "events"}
 COMPONENTS_PATH={tenant.components}
 UPSTREAM_OBJECT_STORE_NAME=atlan-storage
 ATLAN_AUTH_CLIENT_ID={tenant.storage_key[0]}

@@ -1,4 +1,4 @@
-"""Filling a new tenant: assets from inventory files, the sample's if no others are named, and a bucket of CSV files."""
+"""Filling a new tenant: assets from inventory files, the sample's if no others are named, a bucket of CSV files, and events."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sandbox.people import ROLES, USER
 
 HERE = Path(__file__).resolve().parent
 SAMPLE_BUCKETS = HERE / "buckets"
+SAMPLE_EVENTS = HERE / "sample" / "events"
 SAMPLE_INVENTORIES = (HERE / "sample" / "postgres.json", HERE / "sample" / "snowflake.json")
 CONNECTION_NAMES = {"postgres": "postgres-ary", "snowflake": "snowflake-ary"}
 
@@ -67,6 +68,15 @@ def fill_buckets(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.iterdir()):
         shutil.copytree(SAMPLE_BUCKETS, folder, dirs_exist_ok=True)
+
+
+def fill_events(folder: Path, is_sample: bool) -> None:
+    """Make the folder with the OpenLineage events that tell of some of the sample's files, unless it is there; for a
+    tenant that is not filled from the sample it is empty.
+    """
+    if is_sample and not folder.exists():
+        shutil.copytree(SAMPLE_EVENTS, folder)
+    folder.mkdir(exist_ok=True)
 
 
 def _read_inventory(path: Path) -> list[list[str]]:

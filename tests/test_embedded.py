@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,7 +34,14 @@ def test_without_a_tenant_the_sandbox_is_used(empty_folder: Path, run: Callable[
     assert "67 created" in ended.out
     assert [path.name for path in empty_folder.iterdir()] == [".sandbox"]
     assert {path.name for path in Path(".sandbox").glob("*.json")} == CACHES
-    assert "66 unchanged" in run().out
+    assert "🔗 3 hops are told by 5 OpenLineage events in .sandbox/events" in ended.out
+    again = run("--dry-run")
+    assert "66 unchanged" in again.out
+    grounds = dict(re.findall(r"^   ([A-Z]+): 1 object → SALES_ORDERS/[A-Z]+: (.*)$", again.out, re.MULTILINE))
+    assert len(grounds) == 8
+    assert re.fullmatch(r"export told by job nightly\.export_products .*, load told by job .*", grounds.pop("PRODUCTS"))
+    assert grounds.pop("CUSTOMERS").startswith("load told by job copy into FOOD_BEVERAGE.SALES_ORDERS.CUSTOMERS ")
+    assert all(ground.startswith("names and header of ") for ground in grounds.values())
     assert [path.read_bytes() for path in SAMPLES] == samples
 
 
@@ -54,10 +62,12 @@ def test_the_option_needs_nothing_of_the_tenants_settings(
     }.items():
         monkeypatch.setenv(name, value)
     Path("postgres.json").write_text("the tenant's")
+    monkeypatch.setenv("LINEAGE_EVENTS", "postgres.json")
     ended = run("--sandbox")
     assert ended.err == ""
     assert ended.code == 0
     assert "67 created" in ended.out
+    assert "OpenLineage events in .sandbox/events" in ended.out
     assert Path("postgres.json").read_text() == "the tenant's"
     assert {path.name for path in empty_folder.iterdir()} == {".sandbox", "postgres.json"}
 

@@ -64,6 +64,22 @@ def test_state_survives_a_restart_and_reset_empties_it(tmp_path: Path) -> None:
         assert count_tables(tenant.base_url, tenant.api_token) == 16
 
 
+def test_events_lie_beside_the_sample_and_go_with_it(tmp_path: Path) -> None:
+    events = tmp_path / "state" / "events"
+    with sandbox.start(tmp_path / "state"):
+        assert {path.name for path in events.iterdir()} == {"airflow.jsonl", "load-history.jsonl"}
+    (events / "airflow.jsonl").unlink()
+    (events / "own.jsonl").write_text("")
+    with sandbox.start(tmp_path / "state"):  # what people leave there stays
+        assert {path.name for path in events.iterdir()} == {"own.jsonl", "load-history.jsonl"}
+    with sandbox.start(tmp_path / "state", reset=True):
+        assert {path.name for path in events.iterdir()} == {"airflow.jsonl", "load-history.jsonl"}
+    with sandbox.start(tmp_path / "state", reset=True, inventories=SAMPLE_INVENTORIES):  # own ones, for all it knows
+        assert [*events.iterdir()] == []
+    with sandbox.start(tmp_path / "state"):
+        assert [*events.iterdir()] == []
+
+
 def test_a_folder_serves_one_sandbox_at_a_time(own_tenant: sandbox.Tenant) -> None:
     with pytest.raises(FolderInUse), sandbox.start(own_tenant.folder):
         pass

@@ -77,7 +77,8 @@ class Evidence:
     reason: str = ""
     absent: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
-    # The keys of objects whose names leave a doubt, which nothing proves to be the table's.
+    # The keys of objects whose names leave a doubt: those that columns prove to be the table's, and those that nothing does.
+    proven: frozenset[str] = frozenset()
     unproven: frozenset[str] = frozenset()
     # Whether two files say so, and not just copies of one: one file alone is no reason to remove anything.
     is_agreed: bool = False
@@ -293,7 +294,9 @@ def gather_evidence(
         left = [item for item in objects if item["key"] not in unproven[table]]
         if left and columns.get(table):
             said = {key: one for key, one in told[table].items() if key not in unproven[table]}
-            evidence[table] = replace(conclude(left, said, columns[table], forced), unproven=unproven[table])
+            proven = frozenset(item["key"] for item in left if item["key"] in doubtful)
+            found = conclude(left, said, columns[table], forced)
+            evidence[table] = replace(found, proven=proven, unproven=unproven[table])
         elif left:
             evidence[table] = Evidence(Ground.NAMES, reason="the table has no known columns", unproven=unproven[table])
     return evidence

@@ -62,8 +62,7 @@ def settle_doubtful(matches: Iterable[ObjectMatch], evidence: Mapping[str, Evide
 
 def _settle(match: ObjectMatch, evidence: Mapping[str, Evidence]) -> ObjectMatch:
     for table in match.candidates:
-        found = evidence.get(table)
-        if found and match.key not in found.unproven and match.key not in found.left_out:
+        if table in evidence and match.key in evidence[table].proven:
             return ObjectMatch(match.key, table, f"{match.rule}, settled by its columns", MatchOutcome.MATCHED)
     return match
 

@@ -53,13 +53,14 @@ def test_a_doubtful_object_is_of_the_one_table_that_its_columns_prove() -> None:
     match = ObjectMatch("k.csv", None, "ambiguous", MatchOutcome.AMBIGUOUS, ("a", "b"))
     assert group_datasets([match], OBJECTS) == {}
     assert {*group_datasets([match], OBJECTS, with_doubtful=True)} == {"a", "b"}
+    proven = Evidence(Ground.HEADER, proven=frozenset({"k.csv"}))
     unproven = Evidence(Ground.NAMES, unproven=frozenset({"k.csv"}))
     for evidence, table in (
-        ({"a": Evidence(Ground.HEADER), "b": unproven}, "a"),
-        ({"b": Evidence(Ground.HEADER)}, "b"),
+        ({"a": proven, "b": unproven}, "a"),
+        ({"b": proven}, "b"),
         ({"a": unproven, "b": unproven}, None),
         ({}, None),
-        ({"a": Evidence(Ground.HEADER, left_out={"k.csv": "other columns"})}, None),
+        ({"a": Evidence(Ground.HEADER)}, None),  # of other objects
     ):
         (settled,) = settle_doubtful([match], evidence)
         assert settled.table_qualified_name == table
@@ -144,6 +145,15 @@ def test_a_chain_that_becomes_complete_keeps_its_extract(
     after = {hit["guid"] for hit in read_processes(world)}
     assert extract["guid"] in after
     assert len(after) == 2
+
+
+def test_what_is_doubtful_is_told_where_no_file_is_read(
+    world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(world, "acme/customers.csv", (world.files / "CUSTOMERS.csv").read_text())
+    assert "unknown folder" not in run("--dry-run").out
+    monkeypatch.setenv("READ_FILE_HEADERS", "false")
+    assert "acme/customers.csv matches no table (unknown folder: acme: " in run("--dry-run").out
 
 
 def test_columns_settle_what_folders_and_schemas_leave_open(

@@ -29,6 +29,21 @@ class AtlanRequestError(PipelineError):
         return self.status in (400, 403, 404, 406, 409, 413, 422, 500)
 
 
+_counting = threading.Lock()
+_sent = 0
+
+
+def requests_sent() -> int:
+    """How many requests have left for tenants since the process began, those that were sent again included."""
+    return _sent
+
+
+def _count_request() -> None:
+    global _sent
+    with _counting:
+        _sent += 1
+
+
 class PatientTransport:
     """Sends every request of a client, from any thread, and again where that makes sense: the one place that retries.
 
@@ -55,6 +70,7 @@ class PatientTransport:
         tries = 0
         while True:
             sent = self._wait_for_turn()
+            _count_request()
             try:
                 with contextlib.closing(self._inner.handle_request(request)) as response:
                     response.read()

@@ -23,6 +23,8 @@ import argparse
 import contextlib
 import itertools
 import json
+import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -81,6 +83,7 @@ from delta_arc.page import RunFacts, mark_page, write_page
 from delta_arc.pairing import TablePair, match_tables
 from delta_arc.plan import MAX_REMOVE, Plan, Step, check_limits, compare, make_plan, planned_outcomes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
+from delta_arc.run_report import Ending, RunRecord, describe_run, explain_shortfall, judge
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
 from delta_arc.scope import in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings, get_settings
@@ -101,8 +104,8 @@ from runtime.files import read_small_file, replace_file
 from runtime.openlineage import POSTGRES, SNOWFLAKE, normal_namespace, system_of
 from runtime.parallel import side_by_side
 from runtime.s3 import S3Error, list_pages
-from runtime.terminal import NOTICE, Progress, logger, say_error
-from runtime.transport import AtlanRequestError
+from runtime.terminal import NOTICE, Progress, logger, say_error, say_whole
+from runtime.transport import AtlanRequestError, requests_sent
 from runtime.version import read_version
 
 if TYPE_CHECKING:
@@ -869,17 +872,21 @@ def run_pipeline(
     saved: Path | None = None,
     min_ground: str = "named",
     export_to: Path | None = None,
+    min_coverage: float = 0,
     *,
+    record: RunRecord | None = None,
     settings: Settings | None = None,
 ) -> Report:
     """Plan every step, and then write all of it; returns what became of every asset, or what would.
 
-    `min_ground` is that of `create_table_lineage`; `export_to` is a file for the lineage as OpenLineage events.
+    `min_ground` is that of `create_table_lineage`; `export_to` is a file for the lineage as OpenLineage events. Where
+    fewer than `min_coverage` in a hundred source tables have a complete chain, the report says so. `record` is told how
+    far the run is, so that something is known of one that ends in an error.
 
     A dry run writes nothing, nor does one that saves the plan (`save_to`). A saved plan is carried out just as it is, or
     not at all. Raises `PipelineError` where a step cannot go on.
     """
-    settings = settings or get_settings()
+    settings, record = settings or get_settings(), record or RunRecord()
     document = load_plan(saved) if saved else None
     dry_run, prune = dry_run or save_to is not None, document["prune"] if document else prune
     if settings.sandbox:
@@ -892,16 +899,24 @@ def run_pipeline(
     steps: list[Step] = []
     _, postgres_assets, snowflake_assets, s3 = side_by_side(
         partial(get_atlan_client, settings=settings),
-        partial(find_postgres_assets, force_refresh, dry_run=dry_run, settings=settings),
-        partial(find_snowflake_assets, force_refresh, dry_run=dry_run, settings=settings),
-        partial(integration_with_S3, into=steps, settings=settings),
+        partial(record.timed, find_postgres_assets, force_refresh, dry_run=dry_run, settings=settings),
+        partial(record.timed, find_snowflake_assets, force_refresh, dry_run=dry_run, settings=settings),
+        partial(record.timed, integration_with_S3, into=steps, settings=settings),
     )
-    tables = create_table_lineage(
-        postgres_assets, s3, snowflake_assets, min_ground=min_ground, into=steps, settings=settings
+    tables = record.timed(
+        create_table_lineage,
+        postgres_assets,
+        s3,
+        snowflake_assets,
+        min_ground=min_ground,
+        into=steps,
+        settings=settings,
     )
-    columns = create_column_lineage(postgres_assets, snowflake_assets, tables=tables, into=steps, settings=settings)
+    columns = record.timed(
+        create_column_lineage, postgres_assets, snowflake_assets, tables=tables, into=steps, settings=settings
+    )
     world = describe_world([*postgres_assets, *snowflake_assets], s3, tables, columns, settings)
-    plan = make_plan(steps, tables, columns, world, prune)
+    plan = record.plan = make_plan(steps, tables, columns, world, prune)
 
     if document:
         check_unchanged(document, plan)
@@ -913,9 +928,10 @@ def run_pipeline(
         logger.info("💾 Saved the plan in %s", save_to)
     if export_to:
         _export(plan, [*postgres_assets, *snowflake_assets], export_to, tables.flow, settings)
-    report = plan.report() if dry_run else write_plan(plan, settings=settings)
+    report = record.report = plan.report() if dry_run else record.timed(write_plan, plan, settings=settings)
     report.changes = not plan.nothing_to_do
     report.without_chains = not plan.coverage.complete
+    report.shortfall = explain_shortfall(plan.coverage, min_coverage)
     options = {"--dry-run": dry_run, "--force-refresh": force_refresh, "--prune": prune, "--apply": bool(saved)}
     shown = {
         "Options": " ".join(name for name, is_given in options.items() if is_given) or "none",
@@ -954,13 +970,28 @@ def _export(plan: Plan, assets: Sequence[AssetRow], path: Path, flow: Flow | Non
 # The command line
 # =====================================================================================================================
 
+# Those of --detailed-exitcode are others.
+EXIT_CODES = {
+    Ending.UNCHANGED: 0,
+    Ending.CHANGED: 0,
+    Ending.PLANNED: 0,
+    Ending.FAILED: 1,
+    Ending.WRONG_SETTING: 2,
+    Ending.WITHOUT_CHAINS: 4,
+    Ending.BELOW_COVERAGE: 5,
+    Ending.STOPPED: 130,
+}
+STDOUT = Path("-")
+DETAILED_EXIT_CODES = {Ending.UNCHANGED: 0, Ending.CHANGED: 2, Ending.PLANNED: 2, Ending.STOPPED: 130}
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of the command line."""
     parser = argparse.ArgumentParser(
         description="PostgreSQL -> S3 -> Snowflake lineage in Atlan, down to the column.",
         epilog="Settings come from the environment and .env; README.md lists them. Exit code: 0 everything is in place, "
-        "1 something failed, 2 a setting is wrong, 4 nothing failed, but no table has a chain.",
+        "1 something failed, 2 a setting is wrong, 4 nothing failed, but no table has a chain, 5 nothing failed, but fewer "
+        "tables have one than --min-coverage asks for, 130 it was stopped.",
         allow_abbrev=False,
     )
     flag = partial(parser.add_argument, action="store_true")
@@ -979,6 +1010,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--export-openlineage", type=Path, metavar="FILE", help="write the lineage as OpenLineage events, too"
+    )
+    parser.add_argument(
+        "--json", type=_report_file, metavar="FILE", help="write what happened for a program; - is stdout"
+    )
+    parser.add_argument(
+        "--min-coverage",
+        type=_percent,
+        metavar="PERCENT",
+        help="exit with 5 if fewer of the source tables than that have a complete chain",
     )
     flag("--detailed-exitcode", help="exit with 0 if nothing was to do, 2 if there were changes, else 1")
     flag("--force-refresh", help="read the assets from Atlan even if the cache is valid")
@@ -1008,6 +1048,20 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def _percent(text: str) -> float:
+    """A number from 0 to 100; argparse tells what is none."""
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,6})?", text, re.ASCII) or float(text) > 100:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 0 to 100")
+    return float(text)
+
+
+def _report_file(text: str) -> Path:
+    """A path at which a file can be, so that not only the end of a long run tells that there can be none."""
+    if not text or not os.path.isdir(os.path.dirname(text) or ".") or os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"{text} cannot be written: name a file in a folder that is there")
+    return Path(text)
+
+
 def _ask(question: str) -> bool:
     """Whether the person at the terminal says yes; nobody there is a no."""
     if sys.stdin is None or not sys.stdin.isatty():
@@ -1021,44 +1075,73 @@ def _ask(question: str) -> bool:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    parser = build_parser()
     try:
-        options = build_parser().parse_args(arguments)
+        options = parser.parse_args(arguments)
+        if options.json and options.json in (options.plan, options.apply, options.export_openlineage):
+            parser.error(f"argument --json: {options.json} is another file of this run: name one of its own")
     except SystemExit as error:
         # There, 2 means changes, and a mistyped option is none.
         raise SystemExit(1 if error.code and "--detailed-exitcode" in arguments else error.code) from None
+    record, sent_before, began = RunRecord(), requests_sent(), time.monotonic()
+    # Where the report goes to stdout, nothing else does.
+    with contextlib.redirect_stdout(sys.stderr) if options.json == STDOUT else contextlib.nullcontext():
+        ending = _run_to_its_end(options, record)
+    code = DETAILED_EXIT_CODES.get(ending, 1) if options.detailed_exitcode else EXIT_CODES[ending]
+    if not options.json:
+        return code
+    record.seconds["total"] = round(time.monotonic() - began, 3)
+    is_dry = options.dry_run or options.plan is not None
+    document = describe_run(record, ending, code, is_dry, requests_sent() - sent_before, read_version())
+    return code if _write_report(document, options.json) else 1
+
+
+def _run_to_its_end(options: argparse.Namespace, record: RunRecord) -> Ending:
+    """Run, and tell what went wrong."""
     try:
-        return _run(options)
+        return _run(options, record)
     except SettingsError as error:
-        for fault in error.faults:
-            say_error(fault)
-        return 1 if options.detailed_exitcode else 2
+        record.errors += error.faults
+        ending = Ending.WRONG_SETTING
     except PipelineError as error:
-        say_error(str(error))
-        return 1
+        record.errors.append(str(error))
+        ending = Ending.FAILED
     except KeyboardInterrupt:
-        say_error("Stopped; run it again to finish: what is written stays, and nothing is written twice.")
-        return 130
+        record.errors.append("Stopped; run it again to finish: what is written stays, and nothing is written twice.")
+        ending = Ending.STOPPED
+    for sentence in record.errors:
+        say_error(sentence)
+    return ending
 
 
-def _run(options: argparse.Namespace) -> int:
-    settings = get_settings(sandbox=options.sandbox, require_tenant=options.require_tenant)
+def _write_report(document: Mapping[str, Any], path: Path) -> bool:
+    """Write the report of a run, as a whole or not at all; False where that cannot be done."""
+    text = (
+        json.dumps(document, indent=1) + "\n"
+    )  # in ASCII, so that every terminal shows it, and nothing in it moves it
+    if path == STDOUT:
+        return say_whole(text)
+    try:
+        replace_file(path, text)
+    except OSError as error:
+        say_error(f"The report cannot be written to {path} ({error.strerror}): name a file in a folder of yours.")
+        return False
+    return True
+
+
+def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
+    settings = record.settings = get_settings(sandbox=options.sandbox, require_tenant=options.require_tenant)
     if options.quiet:
         logger.setLevel(max(logger.level, NOTICE))
+    _check_combinations(options)
     if options.clear_cache:
         clear_all_cache(settings=settings)
-        return 0
+        return Ending.UNCHANGED
     if options.cache_status:
         get_cache_status(settings=settings)
-        return 0
-    for name in ("with_s3", "all_flows"):
-        if getattr(options, name) and not options.remove_lineage:
-            raise SettingsError([f"--{name.replace('_', '-')} belongs to --remove-lineage."])
-    if options.remove_lineage and (options.plan or options.apply):
-        raise SettingsError(["--remove-lineage has no plan to save or apply: --dry-run shows what it would remove."])
-    if options.apply and options.prune:
-        raise SettingsError(["--prune belongs to --plan: a saved plan says itself whether it removes anything."])
+        return Ending.UNCHANGED
     if options.remove_lineage:
-        report = remove_lineage(
+        report = record.report = remove_lineage(
             options.dry_run,
             options.with_s3,
             options.all_flows,
@@ -1078,13 +1161,28 @@ def _run(options: argparse.Namespace) -> int:
             options.apply,
             options.min_ground,
             options.export_openlineage,
+            options.min_coverage or 0,
+            record=record,
             settings=settings,
         )
-    if report.failed or (options.detailed_exitcode and report.without_chains):
-        return 1
-    if report.without_chains:
-        return 4
-    return 2 if options.detailed_exitcode and report.changes else 0
+    return judge(report, options.dry_run or options.plan is not None)
+
+
+def _check_combinations(options: argparse.Namespace) -> None:
+    """Raise `SettingsError` where options do not go together."""
+    if options.clear_cache or options.cache_status:
+        if options.json:
+            raise SettingsError(["--json tells what a run did: --cache-status and --clear-cache are none."])
+        return
+    for name in ("with_s3", "all_flows"):
+        if getattr(options, name) and not options.remove_lineage:
+            raise SettingsError([f"--{name.replace('_', '-')} belongs to --remove-lineage."])
+    if options.remove_lineage and (options.plan or options.apply):
+        raise SettingsError(["--remove-lineage has no plan to save or apply: --dry-run shows what it would remove."])
+    if options.remove_lineage and options.min_coverage is not None:
+        raise SettingsError(["--min-coverage belongs to a run that makes lineage, and not to --remove-lineage."])
+    if options.apply and options.prune:
+        raise SettingsError(["--prune belongs to --plan: a saved plan says itself whether it removes anything."])
 
 
 if __name__ == "__main__":

@@ -93,6 +93,11 @@ class Coverage:
     # The lines of the overrides that decided about a source table or its objects, as they are written.
     overrides: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def percent(self) -> float:
+        """How many in a hundred source tables have a complete chain; 0 where there is no table."""
+        return len(self.complete) * 100 / max(1, len(self.complete) + len(self.incomplete))
+
 
 @dataclass
 class Report:
@@ -108,6 +113,8 @@ class Report:
     changes: bool = False
     # Whether it was a run in which no table has a chain: a wrong prefix, an empty bucket, or names that do not fit.
     without_chains: bool = False
+    # By how much fewer tables have a complete chain than were asked for; empty where that is not so.
+    shortfall: str = ""
 
     def count(self, status: Status) -> int:
         """How many assets have this outcome."""
@@ -199,6 +206,7 @@ def summarise(report: Report, dry_run: bool = False, place: str = "") -> None:
     shown = [status for status in Status if counts[status] or status is not Status.REMOVED]
     told = ", ".join(f"{counts[status]} {words.get(status, status.value)}" for status in shown)
     ended = ("Dry run, nothing was written" if dry_run else "Done") + (f" in {place}" if place else "")
-    mark = "❌" if report.failed else "⚠️" if report.without_chains else "✅"
-    nothing = ", no table has a chain" if report.without_chains else ""
-    logger.log(NOTICE, "%s %s: %s, %d unmatched%s", mark, ended, told, count_unmatched(report.unmatched), nothing)
+    lack = "no table has a chain" if report.without_chains else report.shortfall
+    mark = "❌" if report.failed else "⚠️" if lack else "✅"
+    unmatched = count_unmatched(report.unmatched)
+    logger.log(NOTICE, "%s %s: %s, %d unmatched%s", mark, ended, told, unmatched, f", {lack}" if lack else "")

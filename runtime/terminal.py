@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -48,6 +49,21 @@ def say_error(text: str) -> None:
         print(printable(f"❌ {visible(mask(text))}", sys.stderr), file=sys.stderr, flush=True)
     except OSError:
         _send_nowhere(sys.stderr)
+
+
+def say_whole(text: str) -> bool:
+    """Write a text of many lines to stdout as it is; False, and an error is told, where that cannot be done."""
+    try:
+        if not _is_open(sys.stdout):
+            raise OSError(errno.EBADF, "it is closed")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        if _is_open(sys.stdout):
+            _send_nowhere(sys.stdout)
+        say_error(f"The output cannot be written ({error.strerror}).")
+        return False
+    return True
 
 
 def _is_open(stream: IO[str] | None) -> bool:

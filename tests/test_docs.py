@@ -17,15 +17,20 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from world import Run
 
 import main
 from delta_arc.matching import match_s3_objects
+from delta_arc.plan import Plan
+from delta_arc.report import Coverage, Gap, Outcome, Report, Status, Unmatched
+from delta_arc.run_report import Ending, RunRecord, describe_run
+from delta_arc.settings import read_settings
 from metadata_extraction import __main__ as extraction
 from runtime import embedded
 from sandbox import __main__ as sandbox_command
@@ -205,7 +210,13 @@ def told_codes(text: str) -> set[int]:
 
 
 def test_exit_codes_are_those_that_are_told() -> None:
-    assert told_codes(README) == exit_codes("main.py", "main", "_run") == {0, 1, 2, 4, 130}
+    codes = {*main.EXIT_CODES.values(), *main.DETAILED_EXIT_CODES.values(), *exit_codes("main.py", "main")}
+    assert told_codes(README) == codes == {0, 1, 2, 4, 5, 130}
+    # The table of the page, in which an outcome has the code beside it.
+    (outcomes,) = (rows for first, *rows in tables(PAGES["docs/report.md"]) if first[0] == "outcome")
+    assert {name.strip("`"): int(code) for name, code, *_ in outcomes} == {
+        ending.value: code for ending, code in main.EXIT_CODES.items()
+    }
     done = (extraction.DONE, extraction.FAILED, extraction.WRONG_SETTING, extraction.UPLOAD_INCOMPLETE)
     assert told_codes(EXTRACTION) == {*done, extraction.STOPPED}
     assert told_codes(SANDBOX) == exit_codes("sandbox/__main__.py", "main", "run_until_stopped")
@@ -445,6 +456,25 @@ def test_controls_of_the_sandbox_are_in_its_readme_with_all_their_fields() -> No
     assert {f"{method} {path}" for path, method in routes} == first_cells(SANDBOX, "request")
     assert first_cells(SANDBOX, "field of a pace") == {field.name for field in fields(TenantPace)}
     assert first_cells(SANDBOX, "field of a fault") == {field.name for field in fields(Fault)}
+
+
+def test_the_report_has_the_fields_that_its_page_lists() -> None:
+    """A dotted name is a field of the objects below another one."""
+    report = Report([Outcome("Table", "t", "q", status) for status in Status])
+    coverage = Coverage({"t": "w"}, {"u": Gap(("object",), "w")}, (Unmatched("table", "s", ("u",)),))
+    coverage = replace(coverage, extracts={"u": "w"}, loads={"v": "w"})
+    record = RunRecord(settings=read_settings({}), plan=Plan({}, [], [], coverage, False, {}), report=report)
+    document = describe_run(record, Ending.FAILED, 1, False, 0, "1")
+    assert first_cells(PAGES["docs/report.md"], "field") == {*_fields_of(document)}
+    assert f"`{document['format']}`" in PAGES["docs/report.md"]
+
+
+def _fields_of(document: dict[str, Any], above: str = "") -> Iterator[str]:
+    for name, value in document.items():
+        yield f"{above}{name}"
+        below = value[0] if isinstance(value, list) and value else value
+        if isinstance(below, dict):
+            yield from _fields_of(below, f"{above}{name}.")
 
 
 # Commands

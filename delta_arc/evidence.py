@@ -50,8 +50,8 @@ class Ground(str, Enum):
 
 
 @dataclass(frozen=True)
-class Told:
-    """What one object tells of its table: the ground that it gives, and which of the table's columns it has.
+class Verdict:
+    """What one object says of its table: the ground that it gives, and which of the table's columns it has.
 
     `columns` are the names in the file, and `is_other` says that they are of something else than the table.
     """
@@ -82,7 +82,7 @@ class Evidence:
     unproven: frozenset[str] = frozenset()
     # Whether two files say so, and not just copies of one: one file alone is no reason to remove anything.
     is_agreed: bool = False
-    told: tuple[Told, ...] = ()
+    told: tuple[Verdict, ...] = ()
 
     def __str__(self) -> str:
         source = f" of {visible(self.key, MOST_OF_A_NAME)}" if self.key else ""
@@ -160,18 +160,18 @@ def _line(text: str) -> str:
 # =====================================================================================================================
 
 
-def judge(key: str, head: Head, table_columns: Sequence[str]) -> Told:
+def judge(key: str, head: Head, table_columns: Sequence[str]) -> Verdict:
     """What the head of one object says about its table.
 
     Only columns that are told for sure, and none of which is the table's but for what any table has, contradict it.
     """
     if not table_columns:
-        return Told(key, Ground.NAMES, "the table has no known columns")
+        return Verdict(key, Ground.NAMES, "the table has no known columns")
     found = find_columns(head, table_columns)
     if found.reason:
-        return Told(key, Ground.UNREAD if found.unread else Ground.NAMES, found.reason)
+        return Verdict(key, Ground.UNREAD if found.unread else Ground.NAMES, found.reason)
     compared = compare_columns(table_columns, found.names)
-    told = Told(key, Ground.HEADER, "", compared.shared, tuple(map(visible, found.names)), compared.is_other)
+    told = Verdict(key, Ground.HEADER, "", compared.shared, tuple(map(visible, found.names)), compared.is_other)
     if compared.fit is Fit.OTHER:
         reason = f"the file has {_shortened(found.names)}; the table has {_shortened(table_columns)}"
         return replace(told, ground=Ground.CONTRADICTION, reason=reason)
@@ -185,14 +185,17 @@ def _shortened(names: Sequence[str]) -> str:
 
 
 def conclude(
-    objects: Sequence[Mapping[str, Any]], told: Mapping[str, Told], columns: Sequence[str], forced: Container[str] = ()
+    objects: Sequence[Mapping[str, Any]],
+    told: Mapping[str, Verdict],
+    columns: Sequence[str],
+    forced: Container[str] = (),
 ) -> Evidence:
     """What the objects of a dataset tell together; `told` is what those that were asked say, by key.
 
     Each object is judged for itself. One with other columns is left out, and so is one that has few of the table's, lacks
     others, and has its own instead: tables that refer to each other share a key. What was not asked is as its kind is: the
     objects whose keys differ in digits only. A column is absent where no object that stays has it. `forced` are the keys
-    that an override gives to the table: their columns cannot contradict it.
+    that a line of the overrides or a job gives to the table: their columns cannot contradict it.
     """
     told = {key: _unforced(one) if key in forced else one for key, one in told.items()}
     against = {key: one.reason for key, one in told.items() if one.is_other}
@@ -218,14 +221,14 @@ def conclude(
     absent = tuple(name for name in columns if name not in shared) if telling else ()
     is_agreed = len({etags[one.key] for one in telling}) > 1
     ground = min((one.ground for one in staying), key=[*Ground].index, default=Ground.NAMES)
-    first = next((one for one in staying if one.ground is ground), Told("", ground, "none of its objects was asked"))
+    first = next((one for one in staying if one.ground is ground), Verdict("", ground, "none of its objects was asked"))
     return Evidence(ground, first.key, first.reason, absent, against, is_agreed=is_agreed, told=(*newest_first,))
 
 
-def _unforced(told: Told) -> Told:
+def _unforced(told: Verdict) -> Verdict:
     """What an object tells whose table a line of the overrides or a job names."""
     if told.ground is Ground.CONTRADICTION:
-        return Told(told.key, Ground.NAMES, f"decided against its columns: {told.reason}", columns=told.columns)
+        return Verdict(told.key, Ground.NAMES, f"decided against its columns: {told.reason}", columns=told.columns)
     if told.ground is Ground.UNREAD:
         return replace(told, ground=Ground.NAMES, reason=f"decided; {told.reason}")
     return replace(told, is_other=False)  # few columns, and others of its own, leave it out no more
@@ -261,14 +264,15 @@ def gather_evidence(
     doubtful: Container[str] = (),
 ) -> dict[str, Evidence]:
     """The evidence for each table, from the objects of its dataset; `columns` are the names in the tables, and `forced`
-    the keys that an override gives to a table. Those that are `doubtful` need columns that prove them, and of one of the
-    tables only whose datasets they are in; a dataset of which no object is left has no evidence.
+    the keys that a line of the overrides or a job gives to a table. Those that are `doubtful` are in the dataset of each
+    table that they may be of, and need columns that prove them to be of one alone; a dataset of which no object is left has
+    no evidence.
 
     All objects of a small dataset are asked, and of a large one the newest few of each kind; see `conclude`. Whatever one
     object holds, or S3 answers for it, is that object's reason. The time is bounded, for one object and for all; what
     was not read in it is told, and contradicts nothing.
     """
-    told: dict[str, dict[str, Told]] = {table: {} for table in datasets}
+    told: dict[str, dict[str, Verdict]] = {table: {} for table in datasets}
     asked = {table: objects_to_ask(objects) for table, objects in datasets.items() if columns.get(table)}
     # The newest of each first, in case that there is no time for all.
     rounds = itertools.zip_longest(*([(table, item) for item in items] for table, items in asked.items()))
@@ -304,7 +308,7 @@ def gather_evidence(
 
 def _find_unproven(
     datasets: Mapping[str, Sequence[Mapping[str, Any]]],
-    told: Mapping[str, Mapping[str, Told]],
+    told: Mapping[str, Mapping[str, Verdict]],
     doubtful: Container[str],
 ) -> dict[str, frozenset[str]]:
     """By table the doubtful objects that are not shown to be its own: by their columns, or those of others of their kind."""
@@ -334,7 +338,7 @@ def objects_to_ask(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, An
     return [item for kind in _kinds(objects)[:MOST_KINDS] for item in kind[:ASKED_OF_A_KIND]]
 
 
-def _objects_to_ask_next(objects: Sequence[Mapping[str, Any]], told: Mapping[str, Told]) -> list[Mapping[str, Any]]:
+def _objects_to_ask_next(objects: Sequence[Mapping[str, Any]], told: Mapping[str, Verdict]) -> list[Mapping[str, Any]]:
     """The next ones of each kind of which no object that was asked speaks for the table."""
     wanted: list[Mapping[str, Any]] = []
     for kind in _kinds(objects):
@@ -344,11 +348,11 @@ def _objects_to_ask_next(objects: Sequence[Mapping[str, Any]], told: Mapping[str
     return wanted
 
 
-def _judge_anything(key: str, head: Head, table_columns: Sequence[str]) -> Told:
+def _judge_anything(key: str, head: Head, table_columns: Sequence[str]) -> Verdict:
     try:
         return judge(key, head, table_columns)
     except Exception as error:  # no file may end a run
-        return Told(key, Ground.UNREAD, f"its columns cannot be compared: {type(error).__name__}")
+        return Verdict(key, Ground.UNREAD, f"its columns cannot be compared: {type(error).__name__}")
 
 
 class _Reading:

@@ -58,32 +58,10 @@ GENERIC = MARKS | LABELS
 
 # The one column, or the few, in which a landing keeps whole records: Snowflake's examples of VARIANT tables (user guide,
 # "Querying Semi-structured Data": `src`, `v`), and its Kafka connector (RECORD_CONTENT, RECORD_METADATA).
-RECORDS = frozenset(
-    [
-        "v",
-        "src",
-        "raw",
-        "rawdata",
-        "data",
-        "json",
-        "rawjson",
-        "jsondata",
-        "payload",
-        "variant",
-        "record",
-        "recordcontent",
-        "recordmetadata",
-        "content",
-        "body",
-        "doc",
-        "document",
-        "message",
-        "event",
-        "value",
-        "line",
-        "row",
-    ]
-)
+RECORDS = frozenset([
+    "v", "src", "raw", "rawdata", "data", "json", "rawjson", "jsondata", "payload", "variant", "record",
+    "recordcontent", "recordmetadata", "content", "body", "doc", "document", "message", "event", "value", "line", "row",
+])  # fmt: skip
 
 
 def is_loaders_own(name: str) -> bool:

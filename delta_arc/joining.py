@@ -153,15 +153,13 @@ def at_least(
         if ground == "named" or (ground == "read" and is_read):
             kept.append(hop)
             continue
-
-        def has(item: RegisteredObject, side: str, hop: Hop = hop) -> bool:
+        exported, loaded = [], []
+        for item in hop.objects:
             known = told.get(item["key"], ToldObject())
-            if side == "extract":
-                return item["key"] in forced_keys or any(one.source == hop.source for one in known.extracts)
-            return hop.source in forced_pairs or any(one.target == hop.target for one in known.loads)
-
-        exported = [item for item in hop.objects if hop.source and has(item, "extract")]
-        loaded = [item for item in hop.objects if hop.target and has(item, "load")]
+            if hop.source and (item["key"] in forced_keys or any(one.source == hop.source for one in known.extracts)):
+                exported.append(item)
+            if hop.target and (hop.source in forced_pairs or any(one.target == hop.target for one in known.loads)):
+                loaded.append(item)
         both = [item for item in exported if item in loaded]
         if both:
             kept.append(replace(hop, objects=both))

@@ -1,4 +1,6 @@
-"""How far the lineage reaches: complete chains with their ground, and for all else the reason and the lines of overrides that would decide it."""
+"""How far the lineage reaches: complete chains with their ground, and for all else the reason and the lines of overrides
+that would decide it. Pure functions.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +127,8 @@ def _explain_contested(pair: TablePair, overrides: Overrides) -> Unmatched:
 def _explain_evidence(
     evidence: Mapping[str, Evidence], sources: Container[str], overrides: Overrides
 ) -> list[Unmatched]:
-    """The objects whose names say one table and whose columns another, and those that found nothing as they cannot be read."""
+    """The objects whose names say one table and whose columns another, and those that found nothing as they cannot be
+    read."""
     told = []
     for table, found in evidence.items():
         by_reason: dict[str, list[str]] = defaultdict(list)

@@ -260,7 +260,6 @@ def has_false_date(text: str) -> bool:
 # Marks: what jobs and tools add to names
 # =====================================================================================================================
 
-SEPARATORS = "-_. ,;=+()"
 _WORD = re.compile(r"[^-_. ,;=+()]+")
 _END = r"(?![^-_. ,;=+()])"
 _DAY = rf"{_YEAR}([-_.]?)\d\d\1\d\d"

@@ -44,8 +44,8 @@ class Unmatched:
     """Tables, objects or columns (their `kind`) that are in no complete chain for one reason, and the lines of overrides
     that settle them, to choose one from.
 
-    `names` are their qualified names or keys, and `reason` the sentence without names. What is no question, but just to be known, `is_note`: it is counted and not
-    warned of.
+    `names` are their qualified names or keys, and `reason` the sentence without names. What is no question,
+    but just to be known, `is_note`: it is counted and not warned of.
     """
 
     kind: str

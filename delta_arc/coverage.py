@@ -12,6 +12,7 @@ from delta_arc.evidence import Evidence, Ground
 from delta_arc.fit import is_loaders_own
 from delta_arc.hints import NO_OBJECT, NO_TARGET, NearTargets, OpenTable, explain_objects, explain_tables_without
 from delta_arc.hops import Hop
+from delta_arc.joining import GROUNDS
 from delta_arc.matching import TARGET_TYPES, AssetRow, MatchOutcome, ObjectMatch, parent_of, tables_in
 from delta_arc.overrides import Overrides
 from delta_arc.pairing import TablePair
@@ -69,7 +70,10 @@ def explain_tables(
         [row for row in tables_in(targets, TARGET_TYPES) if row[0] not in reached and row[0] not in loads], overrides
     )
     ends = {pair.source: pair.target for pair in pairs if pair.target and pair.source in incomplete}
-    grounds = Counter({hop.source: hop.ground for hop in hops if hop.is_complete}.values())
+    grounds: dict[str | None, str] = {}
+    for hop in hops:
+        if hop.is_complete:  # with several targets, the weakest counts
+            grounds[hop.source] = min(grounds.get(hop.source, hop.ground), hop.ground, key=GROUNDS.index)
     return Coverage(
         complete,
         incomplete,
@@ -77,7 +81,7 @@ def explain_tables(
         ends,
         extracts,
         loads,
-        grounds,
+        Counter(grounds.values()),
         _deciding_lines(pairs, matches, overrides),
     )
 

@@ -34,7 +34,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delta_arc.chains import column_processes, table_processes
 from delta_arc.cleanup import find_own_lineage, find_own_s3
 from delta_arc.clients import get_atlan_client, get_s3_client
 from delta_arc.coverage import explain_tables
@@ -56,11 +55,12 @@ from delta_arc.entities import (
     make_connection,
     make_s3_object,
 )
-from delta_arc.event_files import read_documents
-from delta_arc.events import Document, make_scope, needles_of, read_told
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
 from delta_arc.fit import keeps_records
 from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, is_doubtful, settle_doubtful
+from delta_arc.jobs.event_files import read_documents
+from delta_arc.jobs.events import Document, make_scope, needles_of, read_told
+from delta_arc.jobs.told import TOLD, Told
 from delta_arc.joining import GROUNDS, at_least, tell_hops
 from delta_arc.linking import link
 from delta_arc.matching import (
@@ -82,13 +82,13 @@ from delta_arc.overrides import (
 from delta_arc.page import RunFacts, mark_page, write_page
 from delta_arc.pairing import TablePair, match_tables
 from delta_arc.plan import MAX_REMOVE, Plan, Step, check_limits, compare, make_plan, planned_outcomes
+from delta_arc.processes import column_processes, table_processes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
 from delta_arc.run_report import Ending, RunRecord, describe_run, explain_shortfall, judge
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
 from delta_arc.scope import in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings, get_settings
 from delta_arc.showing import log_plan
-from delta_arc.told import TOLD, Told
 from delta_arc.writing import apply_steps, remove_assets
 from runtime.atlan import (
     SearchHit,

@@ -18,7 +18,6 @@ import httpx
 from shape import ARN, BUCKET, POSTGRES, S3, SNOWFLAKE, column_names, inventory_of, table_names
 
 import main
-from delta_arc.chains import column_processes, table_processes
 from delta_arc.entities import Flow, make_bucket, make_s3_object
 from delta_arc.evidence import Evidence, Ground
 from delta_arc.hops import find_hops, group_datasets
@@ -26,6 +25,7 @@ from delta_arc.matching import match_s3_objects
 from delta_arc.overrides import parse_overrides
 from delta_arc.pairing import match_tables
 from delta_arc.plan import Step, compare
+from delta_arc.processes import column_processes, table_processes
 from delta_arc.report import Status
 from delta_arc.settings import get_settings
 from delta_arc.writing import apply_steps

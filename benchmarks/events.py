@@ -17,8 +17,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from delta_arc.event_files import read_documents
-from delta_arc.events import make_scope, needles_of, read_told
+from delta_arc.jobs.event_files import read_documents
+from delta_arc.jobs.events import make_scope, needles_of, read_told
 from runtime.openlineage import make_dataset, make_event
 
 BUCKET = "landing-zone"

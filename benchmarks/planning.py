@@ -17,7 +17,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from delta_arc.chains import column_processes, table_processes
 from delta_arc.coverage import explain_tables
 from delta_arc.entities import Flow, RegisteredObject, make_bucket, make_s3_object
 from delta_arc.evidence import conclude, judge, objects_to_ask, parse_head
@@ -27,6 +26,7 @@ from delta_arc.matching import match_s3_objects
 from delta_arc.overrides import parse_overrides
 from delta_arc.pairing import match_tables
 from delta_arc.plan import Plan, Step, compare, make_plan
+from delta_arc.processes import column_processes, table_processes
 from delta_arc.report import Report, S3Integration, TableLineage
 from delta_arc.saved_plan import describe_world, to_document
 from delta_arc.settings import read_settings

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
+from delta_arc.jobs.told import Columns, ToldHop
 from delta_arc.matching import AssetRow
-from delta_arc.told import Columns, ToldHop
 from lineage_page import common_folder
 from runtime.references import reference
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypedDict
 
+from delta_arc.files.footers import FooterReader
+from delta_arc.files.headers import find_columns
+from delta_arc.files.heads import LARGEST_READ, Head, find_footer, parse_head, tail_format
 from delta_arc.fit import Fit, compare_columns
-from delta_arc.footers import FooterReader
-from delta_arc.headers import find_columns
-from delta_arc.heads import LARGEST_READ, Head, find_footer, parse_head, tail_format
-from delta_arc.told import TOLD, ToldHop
+from delta_arc.jobs.told import TOLD, ToldHop
 from runtime.parallel import map_in_time
 from runtime.terminal import MOST_OF_A_NAME, Progress, logger, visible
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from delta_arc.entities import Flow, RegisteredObject, extract_name, load_name
 from delta_arc.evidence import Evidence, Ground
+from delta_arc.jobs.told import ToldHop, newest
 from delta_arc.matching import AssetRow, MatchOutcome, ObjectMatch, match_s3_objects
 from delta_arc.overrides import Overrides
 from delta_arc.pairing import TablePair
-from delta_arc.told import ToldHop, newest
 
 
 def match_rest(

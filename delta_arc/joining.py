@@ -11,11 +11,11 @@ from dataclasses import replace
 from delta_arc.entities import RegisteredObject, last_name
 from delta_arc.evidence import Ground
 from delta_arc.hops import Hop
+from delta_arc.jobs.told import ToldHop, ToldObject
 from delta_arc.matching import MatchOutcome, ObjectMatch
 from delta_arc.overrides import Overrides
 from delta_arc.pairing import TablePair
 from delta_arc.report import Unmatched
-from delta_arc.told import ToldHop, ToldObject
 
 TellingByKey = Mapping[str, ToldObject]
 GROUNDS = ("named", "read", "told")  # from the weakest on, as --min-ground has them

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from delta_arc.entities import RegisteredObject
 from delta_arc.hops import match_rest
+from delta_arc.jobs.told import TOLD, Told, ToldObject, tell_objects
 from delta_arc.joining import tell_matches, tell_pairs
 from delta_arc.matching import AssetRow, ObjectMatch, match_s3_objects, tables_in
 from delta_arc.overrides import Overrides, explain_captures, override_objects, override_tables
 from delta_arc.pairing import TablePair, match_tables
 from delta_arc.report import Unmatched
 from delta_arc.scope import objects_in_scope
-from delta_arc.told import TOLD, Told, ToldObject, tell_objects
 
 
 @dataclass(frozen=True)

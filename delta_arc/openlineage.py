@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from delta_arc.entities import Entity
+from delta_arc.jobs.told import TOLD, Columns, ToldHop
 from delta_arc.matching import AssetRow, places_of
 from delta_arc.plan import compared_value
-from delta_arc.told import TOLD, Columns, ToldHop
 from runtime.openlineage import GROUND_FACET, PRODUCER, Event, make_dataset, make_event
 
 JOB_NAMESPACE = "delta-arc"

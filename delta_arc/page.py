@@ -12,11 +12,11 @@ from typing import Any
 
 from delta_arc.entities import last_name
 from delta_arc.evidence import Ground, absent_columns, explain_ground
+from delta_arc.jobs.told import TOLD
 from delta_arc.open_things import group_open_things
 from delta_arc.plan import Change, Plan, compared_value
 from delta_arc.report import Gap, Outcome, Report, Status, count_unmatched
 from delta_arc.saved_plan import to_document
-from delta_arc.told import TOLD
 from lineage_page import (
     Chain,
     Lack,

@@ -10,8 +10,8 @@ from typing import TypedDict
 
 from delta_arc.entities import Flow, Load, RegisteredObject
 from delta_arc.evidence import Evidence
+from delta_arc.jobs.told import Told
 from delta_arc.overrides import Overrides
-from delta_arc.told import Told
 from runtime.atlan import SearchHit
 from runtime.terminal import NOTICE, logger
 

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from delta_arc.events import Document, Scope, make_scope, read_told
-from delta_arc.told import Told
+from delta_arc.jobs.events import Document, Scope, make_scope, read_told
+from delta_arc.jobs.told import Told
 
 BUCKET = "landing-zone"
 POSTGRES, SNOWFLAKE, S3 = "postgres://db.acme.example:5432", "snowflake://acme-prod", f"s3://{BUCKET}"

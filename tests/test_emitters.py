@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from event_world import BUCKET, SOURCES, TARGETS, assets, hops, sentences
 
-from delta_arc.event_files import read_documents
-from delta_arc.events import make_scope, needles_of, read_told
-from delta_arc.told import Told
+from delta_arc.jobs.event_files import read_documents
+from delta_arc.jobs.events import make_scope, needles_of, read_told
+from delta_arc.jobs.told import Told
 
 FOLDER = Path(__file__).parent / "openlineage"
 PAGE = Path(__file__).parent.parent / "docs" / "openlineage.md"

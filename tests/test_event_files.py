@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sandbox
-from delta_arc import event_files
-from delta_arc.event_files import EventsError, read_documents
+from delta_arc.jobs import event_files
+from delta_arc.jobs.event_files import EventsError, read_documents
 from runtime.s3 import connect_keyed_s3
 
 

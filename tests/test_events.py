@@ -32,8 +32,8 @@ from event_world import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delta_arc import events
-from delta_arc.events import Document, fault_of_event, is_static, make_scope, parse_time, read_told
+from delta_arc.jobs import events
+from delta_arc.jobs.events import Document, fault_of_event, is_static, make_scope, parse_time, read_told
 from runtime.openlineage import POSTGRES as POSTGRES_SYSTEM
 from runtime.openlineage import normal_namespace
 

@@ -22,8 +22,8 @@ from delta_arc.evidence import (
     explain_ground,
     judge,
 )
-from delta_arc.footers import FooterReader
-from delta_arc.heads import Head, find_footer, parse_head
+from delta_arc.files.footers import FooterReader
+from delta_arc.files.heads import Head, find_footer, parse_head
 
 TABLE = ("id", "city", "created_at")
 AIRBYTE = {"_airbyte_ab_id": "1", "_airbyte_emitted_at": 1, "_airbyte_data": {"id": 1, "other": 2}}

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from delta_arc.headers import FileColumns, find_columns
-from delta_arc.heads import Head, parse_head
+from delta_arc.files.headers import FileColumns, find_columns
+from delta_arc.files.heads import Head, parse_head
 
 TABLE = ("id", "name", "created_at")
 

@@ -20,9 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from delta_arc import unpacking
-from delta_arc.footers import FooterReader
-from delta_arc.heads import LARGEST_READ, Head, find_footer, parse_head, tail_format
+from delta_arc.files import unpacking
+from delta_arc.files.footers import FooterReader
+from delta_arc.files.heads import LARGEST_READ, Head, find_footer, parse_head, tail_format
 
 FIRST_READ = 64 * 1024
 TEXT = b"id,name,total\n" + b"".join(b"%d,Ann %d,0.5\n" % (number, number * 7919) for number in range(2000))

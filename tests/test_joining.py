@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from delta_arc.entities import Flow
 from delta_arc.evidence import Evidence, Ground
 from delta_arc.hops import Hop, find_hops
+from delta_arc.jobs.told import ToldHop, ToldObject, tell_objects
 from delta_arc.joining import at_least, tell_hops, tell_matches, tell_pairs
 from delta_arc.matching import MatchOutcome, ObjectMatch
 from delta_arc.overrides import Overrides, parse_overrides
 from delta_arc.pairing import TablePair
-from delta_arc.told import ToldHop, ToldObject, tell_objects
 
 ORDERS, CUSTOMERS = f"{SOURCE}/ORDERS", f"{SOURCE}/CUSTOMERS"
 STG_ORDERS, STG_CUSTOMERS = f"{TARGET}/STG_ORDERS", f"{TARGET}/STG_CUSTOMERS"

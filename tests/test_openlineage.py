@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from delta_arc import openlineage
 from delta_arc.entities import Flow, make_column_process, make_extract, make_load
-from delta_arc.event_files import read_documents
-from delta_arc.events import fault_of_event, read_told
+from delta_arc.jobs.event_files import read_documents
+from delta_arc.jobs.events import fault_of_event, read_told
+from delta_arc.jobs.told import ToldHop
 from delta_arc.openlineage import Event, hops_of_processes, make_events, make_naming, to_lines
-from delta_arc.told import ToldHop
 
 ASSETS = [*SOURCES, *TARGETS]
 NAMING = make_naming(POSTGRES, SNOWFLAKE, BUCKET, ASSETS)

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 from event_world import ORDERS, STG_CUSTOMERS, STG_ORDERS, event, s3, tell
 
-from delta_arc.told import Columns, Problem, ToldHop, newest_columns, tell_objects, told_columns
+from delta_arc.jobs.told import Columns, Problem, ToldHop, newest_columns, tell_objects, told_columns
 
 
 def test_a_telling_of_an_object_beats_one_of_its_folder_and_a_nearer_folder_a_farther_one() -> None:

@@ -31,8 +31,8 @@ from world import PREFIX, ROOT, TABLES, Run, World
 
 from delta_arc import evidence
 from delta_arc.evidence import Evidence, Ground, gather_evidence
-from delta_arc.footers import DEAD, SLOW, FooterReader
-from delta_arc.heads import LARGEST_READ, find_footer
+from delta_arc.files.footers import DEAD, SLOW, FooterReader
+from delta_arc.files.heads import LARGEST_READ, find_footer
 from sandbox import storage
 
 COLUMNS = ["ID", "NAME", "TOTAL"]
@@ -408,7 +408,7 @@ def children() -> set[int]:
 
 PROGRAM = """
 import os, signal, sys, time
-from delta_arc.footers import FooterReader
+from delta_arc.files.footers import FooterReader
 footers = FooterReader()
 footers.read(b"x" * 20)
 print(footers._child.pid, flush=True)

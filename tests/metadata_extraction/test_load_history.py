@@ -23,8 +23,8 @@ from upload_world import LOCAL
 from world import BUCKET, PREFIX, World
 from world import Run as Run_
 
-from delta_arc.event_files import read_documents
-from delta_arc.events import make_scope, read_told
+from delta_arc.jobs.event_files import read_documents
+from delta_arc.jobs.events import make_scope, read_told
 from metadata_extraction import load_history
 from metadata_extraction.activities import fetch_load_history
 from metadata_extraction.load_history import (

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from delta_arc.files.heads import Head, usual_width
 from delta_arc.fit import pair_names
-from delta_arc.heads import Head, usual_width
 from delta_arc.keys import fold
 
 NAME = r"#?\s*[^\W\d][\w $#.-]{0,127}"

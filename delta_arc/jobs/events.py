@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from delta_arc.jobs.told import TOLD, Columns, Problem, Told, ToldHop
 from delta_arc.matching import TABLE_TYPES, TARGET_TYPES, AssetRow, places_of, tables_in
-from delta_arc.told import TOLD, Columns, Problem, Told, ToldHop
 from runtime.openlineage import (
     GROUND_FACET,
     POSTGRES,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from delta_arc.events import Document
+from delta_arc.jobs.events import Document
 from runtime.errors import PipelineError
 from runtime.files import open_regular_file
 from runtime.s3 import S3Error, list_pages

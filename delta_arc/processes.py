@@ -15,11 +15,11 @@ from delta_arc.entities import (
     make_load,
 )
 from delta_arc.hops import Hop
+from delta_arc.jobs.told import newest, newest_columns, told_columns
 from delta_arc.matching import AssetRow, columns_by_parent, places_of
 from delta_arc.overrides import Overrides, override_columns
 from delta_arc.pairing import match_columns
 from delta_arc.report import Unmatched
-from delta_arc.told import newest, newest_columns, told_columns
 
 
 def table_processes(

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
-from delta_arc.heads import LONGEST_NAME, MOST_COLUMNS, WRAPPING, Head
+from delta_arc.files.heads import LONGEST_NAME, MOST_COLUMNS, WRAPPING, Head
 from runtime.terminal import MOST_OF_A_NAME, visible
 
 if TYPE_CHECKING:

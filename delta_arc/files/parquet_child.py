@@ -1,6 +1,6 @@
 """The process that reads the footers of strangers' Parquet and ORC files, so that what is in them can do no harm elsewhere.
 
-Run by `delta_arc.footers` as a script, isolated (`python -I`): it imports nothing of ours. Its one argument is JSON:
+Run by `delta_arc.files.footers` as a script, isolated (`python -I`): it imports nothing of ours. Its one argument is JSON:
 `{"paths": [where pyarrow is looked for], "columns": at most, "name": characters at most, "seconds": for one footer,
 "wrapping": [names of columns that may hold whole records]}`.
 

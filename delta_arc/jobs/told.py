@@ -1,6 +1,6 @@
 """What jobs tell of the hops between tables and objects, and what that says of the objects and columns that there are. Pure.
 
-The strongest ground: who moved the data says so. Which files and events tell it, `delta_arc/events.py` knows.
+The strongest ground: who moved the data says so. Which files and events tell it, `delta_arc/jobs/events.py` knows.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Whoever may write a file may write anything into it, so everything that is looke
 of a compression, the columns, the letters of a cell, the depth of JSON. Nothing here raises for what a file says.
 
 What has its columns at its end (Parquet, ORC) is told by `tail_format`, cut by `find_footer`, and read by
-`delta_arc.footers`.
+`delta_arc.files.footers`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from delta_arc.unpacking import BZIP2, GZIP, XZ, ZSTD, unpack
-from delta_arc.unpacking import LARGEST_READ as LARGEST_READ
+from delta_arc.files.unpacking import BZIP2, GZIP, XZ, ZSTD, unpack
+from delta_arc.files.unpacking import LARGEST_READ as LARGEST_READ
 
 ROWS = 20  # how many rows help to tell whether the first is a header
 RECORDS = 1000  # how many records of JSON are asked for their keys

@@ -1,0 +1,1 @@
+"""What the jobs themselves tell, as OpenLineage events in files of strangers."""

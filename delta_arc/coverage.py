@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from delta_arc.entities import last_name
 from delta_arc.evidence import Evidence, Ground
@@ -63,6 +64,8 @@ def explain_tables(
             open_tables.append(OpenTable(row, NO_OBJECT))
     near = NearTargets.of(targets)
     unmatched = [*contested, *explain_tables_without(open_tables, sources, near, overrides)]
+    if not evidence:  # then the prefix is wrong, or the bucket is empty, and no line would mend that
+        unmatched = [replace(item, lines=()) if item.reason == f"no {NO_OBJECT}" else item for item in unmatched]
     unmatched += _explain_evidence(evidence, {pair.source for pair in pairs}, overrides)
     unmatched += explain_objects(matches, sources, overrides)
     reached = {pair.target for pair in pairs} | {line.value for line in overrides.of("table") if not line.subject}
@@ -145,13 +148,33 @@ def _explain_evidence(
             lines += [overrides.object_line(keys[0], table)] if table in sources else []
             told.append(Unmatched("object", like, (*keys,), (*lines,), reason="other columns than its table"))
         if found.ground is Ground.UNREAD and table in sources:
-            sentence = f"PostgreSQL table {table} has no file that can be read, which founds nothing new: {found}"
+            sentence = f"PostgreSQL table {table} has no file that can be read: {found.key} ({found.reason}). That founds nothing new"
             told.append(
                 Unmatched(
                     "object", sentence, (found.key,), (overrides.object_line(found.key, table),), reason="not read"
                 )
             )
+        else:
+            told += _note_files(table, found)
     return told
+
+
+def _note_files(table: str, found: Evidence) -> list[Unmatched]:
+    """What is to be known of a table's files: those that cannot be read, and what the newest one has no more."""
+    notes = []
+    unread = [one for one in found.told if one.ground is Ground.UNREAD]
+    if unread:
+        number = f"{len(unread)} S3 objects" if len(unread) > 1 else "An S3 object"
+        sentence = f"{number} of {last_name(table)} cannot be read: {unread[0].key} ({unread[0].reason})"
+        notes.append(Unmatched("object", sentence, tuple(one.key for one in unread), is_note=True, reason="not read"))
+    telling = [one for one in found.told if one.ground is Ground.HEADER and one.key not in found.left_out]
+    if len(telling) > 1:
+        gone = sorted(frozenset[str]().union(*(one.shared for one in telling)) - telling[0].shared)
+        if gone:
+            sentence = f"The newest file of {last_name(table)} has no {', '.join(gone)}, which older ones have: {telling[0].key}"
+            names = tuple(f"{table}/{name}" for name in gone)
+            notes.append(Unmatched("column", sentence, names, is_note=True, reason="not in the newest file"))
+    return notes
 
 
 def _explain_targets(rows: Iterable[AssetRow], overrides: Overrides) -> list[Unmatched]:

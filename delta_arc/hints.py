@@ -86,7 +86,7 @@ def _split(members: Iterable[ObjectMatch], proof: _Proof, shapes: Sequence[Calla
         if len(shapes) == 1:
             groups.append(_Group(found, pattern if proof.fits_only(pattern, len(found)) else ""))
         elif len(found) > 1 and proof.fits_only(pattern, len(found)):
-            groups.append(_Group(found, pattern))
+            groups.append(_Group(found, _keep_common(pattern, [match.key for match in found], shapes[0])))
         else:
             groups += _split(found, proof, shapes[1:])
     return groups
@@ -106,6 +106,15 @@ def _fold_folders(groups: Sequence[_Group], proof: _Proof) -> list[_Group]:
         else:
             folded += found
     return folded
+
+
+def _keep_common(pattern: str, keys: Sequence[str], shape: Callable[[str], str]) -> str:
+    """The pattern with the folders that all of these keys have as they are: `2025/feed_*.csv` says less than `*/feed_*.csv`."""
+    folders = {key.rpartition("/")[0] for key in keys}
+    if len(folders) > 1:
+        return pattern
+    folder = folders.pop()
+    return f"{_seen(folder)}/{shape(keys[0].rpartition('/')[2])}" if folder else pattern
 
 
 def _shape(key: str) -> str:

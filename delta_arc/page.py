@@ -15,7 +15,7 @@ from delta_arc.evidence import Ground, absent_columns, explain_ground
 from delta_arc.jobs.told import TOLD
 from delta_arc.open_things import group_open_things
 from delta_arc.plan import Change, Plan, compared_value
-from delta_arc.report import Gap, Outcome, Report, Status, count_unmatched
+from delta_arc.report import Gap, Outcome, Report, Status
 from delta_arc.saved_plan import to_document
 from lineage_page import (
     Chain,
@@ -141,7 +141,7 @@ def _summarise(plan: Plan, report: Report, chains: Sequence[Chain], dry_run: boo
     return [
         ["Complete chains", f"{complete:,} of {total:,} tables", complete / max(total, 1)],
         *_count_outcomes(report, dry_run),
-        ["Open things", count_unmatched(plan.coverage.unmatched)],
+        ["Open things", sum(item.count for item in plan.coverage.unmatched)],
     ]
 
 

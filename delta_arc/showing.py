@@ -53,9 +53,12 @@ def show_removals(hits: Sequence[SearchHit]) -> Iterator[str]:
 
 def _show_step(step: Step) -> Iterator[str]:
     for change in step.pending:
-        yield f"   {'+' if change.action is Action.CREATE else '~'} {change.type_name}: {_name(change.name)}"
-        for name, before in change.before.items():
-            yield f"       {name}: {_show_difference(before, compared_value(change.entity['attributes'][name]))}"
+        # Objects of one name lie in many folders.
+        name = change.entity["attributes"].get("s3ObjectKey") or change.name
+        yield f"   {'+' if change.action is Action.CREATE else '~'} {change.type_name}: {_name(name)}"
+        for attribute, before in change.before.items():
+            after = compared_value(change.entity["attributes"][attribute])
+            yield f"       {attribute}: {_show_difference(before, after)}"
 
 
 def _show_difference(before: Any, after: Any) -> str:

@@ -47,10 +47,9 @@ function drawOpen() {
     saveText(file.split("/").pop(), [(page.overrides || ["", ""])[1].trimEnd(), ...tickedLines()].filter(Boolean).join("\n") + "\n");
     finish();
   });
-  /* What is ticked is done, and stays marked as long as the page is open. */
+  /* What is ticked is done, and stays ticked as long as the page is open: what was copied can be saved, too. */
   const finish = () => {
     for (const it of ticked) done.add(it);
-    ticked.clear();
     setTimeout(update, 1600);
     for (const node of section.querySelectorAll(".item")) markDone(node);
   };
@@ -76,7 +75,7 @@ function markDone(node) {
   const { it } = node;
   node.classList.toggle("done", done.has(it));
   const box = node.querySelector("input[type=checkbox]");
-  if (box) box.checked = ticked.has(it) || done.has(it);
+  if (box) box.checked = ticked.has(it);
 }
 
 function saveText(name, text) {

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -164,3 +164,11 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are no part of a test's id: those of a packed file have its time in them, and each worker another one."""
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test has logged may hold half a character, which a worker cannot hand on."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report

@@ -286,6 +286,10 @@ def test_a_column_is_carried_where_any_of_the_files_has_it(orders: World, run: C
     put(orders, "orders_3.csv", "1,Ann,2\n", age=2)
     ended = run()
     assert "names and header of 2025/csa-tech-challenge-ary/orders_2.csv" in run("--dry-run").out
+    assert (
+        "   The newest file of ORDERS has no NAME, which older ones have: 2025/csa-tech-challenge-ary/orders_2"
+        in ended.out
+    )
     assert "stale" not in ended.out
     assert columns_of(orders) == {"ID", "NAME", "TOTAL"}
     put(orders, "orders_1.csv", "id,total\n1,3\n", age=1)
@@ -312,12 +316,14 @@ def test_files_that_cannot_be_read_found_nothing_new_and_remove_nothing(orders: 
     put(orders, "orders.csv", "")
     ended = run()
     assert ended.code == 4
-    assert "has no file that can be read, which founds nothing new" in ended.out
+    assert "has no file that can be read: 2025/csa-tech-challenge-ary/orders.csv (it is empty)." in ended.out
     assert orders.count("Process") == 0
     put(orders, "orders.csv", "id,name,total\n1,Ann,2\n")
     assert run().code == 0
     put(orders, "orders.csv", "")
     assert run("--prune").code == 0
+    put(orders, "orders_2.csv", "id,name,total\n1,Ann,2\n")
+    assert "   An S3 object of ORDERS cannot be read: 2025/csa-tech-challenge-ary/orders.csv (it is empty)" in run().out
     assert (orders.count("Process"), orders.count("ColumnProcess")) == (2, 3)
 
 

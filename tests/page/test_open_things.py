@@ -84,7 +84,7 @@ def test_forty_three_open_things_are_settled_in_a_few_steps(open_things: Any) ->
     ]
 
 
-def test_what_is_done_stays_marked_while_the_page_is_open(open_things: Any) -> None:
+def test_what_is_done_stays_marked_while_the_page_is_open(open_things: Any, tmp_path: Path) -> None:
     page = open_things
     page.locator("#open > .item input").first.check()
     page.get_by_role("button", name="Copy 1 line").click()
@@ -95,7 +95,13 @@ def test_what_is_done_stays_marked_while_the_page_is_open(open_things: Any) -> N
     assert page.locator(".item.done").count() == 1
     page.fill("#search", "")
     assert page.locator("#open > .item.done > label").all_inner_texts() == ["40 objects in in/"]
+    with page.expect_download() as started:  # what was copied can be saved, too
+        page.get_by_role("button", name="Save as overrides.txt").click()
+    started.value.save_as(tmp_path / "saved")
+    assert (tmp_path / "saved").read_text(encoding="utf-8").splitlines()[1:] == ["object 'in/feed_*.csv' is nothing"]
+    page.locator("#open > .item input").first.uncheck()
     page.wait_for_selector("button:text-is('Copy'):disabled")
+    assert page.locator(".item.done").count() == 0
 
 
 def test_what_is_saved_has_the_lines_that_are_there_already(open_things: Any, tmp_path: Path) -> None:

@@ -315,7 +315,7 @@ def test_a_broken_chain_has_what_is_known_of_it(world: World, run: Callable[...,
     ground = document["grounds"][chains["ORDERS"]["links"][0][3]]
     assert ground[2] == "line 1: object '*/ORDERS.csv' is SALES_ORDERS/ORDERS"
     feeds = next(group for group in document["open"] if group["kind"] == "object")
-    assert feeds["lines"] == ["object '*/csa-tech-challenge-ary/feed_*.csv' is nothing"]
+    assert feeds["lines"] == ["object '2025/csa-tech-challenge-ary/feed_*.csv' is nothing"]
     assert (feeds["place"], len(feeds["things"])) == ("2025/csa-tech-challenge-ary", 2)
     assert document["overrides"][1].startswith("object '*/ORDERS.csv'")
 

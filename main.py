@@ -23,8 +23,6 @@ import argparse
 import contextlib
 import itertools
 import json
-import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -61,7 +59,7 @@ from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, is
 from delta_arc.jobs.event_files import read_documents
 from delta_arc.jobs.events import Document, make_scope, needles_of, read_told
 from delta_arc.jobs.told import TOLD, Told
-from delta_arc.joining import GROUNDS, at_least, tell_hops
+from delta_arc.joining import at_least, tell_hops
 from delta_arc.linking import link
 from delta_arc.matching import (
     TARGET_TYPES,
@@ -72,7 +70,8 @@ from delta_arc.matching import (
     match_s3_objects,
     tables_in,
 )
-from delta_arc.openlineage import hops_of_processes, make_events, make_naming, to_lines
+from delta_arc.openlineage import export_lineage
+from delta_arc.options import ask_at_terminal, build_parser, check_combinations
 from delta_arc.overrides import (
     Overrides,
     override_tables,
@@ -81,10 +80,10 @@ from delta_arc.overrides import (
 )
 from delta_arc.page import RunFacts, mark_page, write_page
 from delta_arc.pairing import TablePair, match_tables
-from delta_arc.plan import MAX_REMOVE, Plan, Step, check_limits, compare, make_plan, planned_outcomes
+from delta_arc.plan import MAX_REMOVE, MAX_UNMATCHED, Plan, Step, check_limits, compare, make_plan, planned_outcomes
 from delta_arc.processes import column_processes, table_processes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
-from delta_arc.run_report import Ending, RunRecord, describe_run, explain_shortfall, judge
+from delta_arc.run_report import STDOUT, Ending, RunRecord, describe_run, explain_shortfall, judge, write_report
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
 from delta_arc.scope import in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings, get_settings
@@ -101,10 +100,9 @@ from runtime.atlan import (
 from runtime.embedded import SANDBOX_FOLDER, start_sandbox
 from runtime.errors import PipelineError, SettingsError
 from runtime.files import read_small_file, replace_file
-from runtime.openlineage import POSTGRES, SNOWFLAKE, normal_namespace, system_of
 from runtime.parallel import side_by_side
 from runtime.s3 import S3Error, list_pages
-from runtime.terminal import NOTICE, Progress, logger, say_error, say_whole
+from runtime.terminal import NOTICE, Progress, logger, say_error
 from runtime.transport import AtlanRequestError, requests_sent
 from runtime.version import read_version
 
@@ -131,7 +129,6 @@ __all__ = [
 
 LARGEST_CACHE = 1 << 30  # bytes of a cache file: some millions of assets
 DISCOVERY_LINE_EVERY = 100  # assets of a connection, where there is no terminal for a bar
-MAX_UNMATCHED = 1000  # how many new objects that are in no chain a run registers at the most, unless told otherwise
 
 # =====================================================================================================================
 # JSON cache
@@ -927,7 +924,7 @@ def run_pipeline(
         save_plan(plan, save_to)
         logger.info("💾 Saved the plan in %s", save_to)
     if export_to:
-        _export(plan, [*postgres_assets, *snowflake_assets], export_to, tables.flow, settings)
+        export_lineage(plan, [*postgres_assets, *snowflake_assets], export_to, tables.flow, settings)
     report = record.report = plan.report() if dry_run else record.timed(write_plan, plan, settings=settings)
     report.changes = not plan.nothing_to_do
     report.without_chains = not plan.coverage.complete
@@ -945,27 +942,6 @@ def run_pipeline(
     return report
 
 
-def _export(plan: Plan, assets: Sequence[AssetRow], path: Path, flow: Flow | None, settings: Settings) -> None:
-    """Write the lineage that a plan wants as OpenLineage events; raises `PipelineError` where the file cannot be written.
-
-    Where LINEAGE_NAMESPACES names none, a connection's qualified name stands for its host.
-    """
-    given = {system_of(normal_namespace(name)): name for name in reversed(settings.lineage_namespaces)}
-    postgres = given.get(POSTGRES) or f"postgres://{flow.postgres_connection if flow else ''}"
-    snowflake = given.get(SNOWFLAKE) or f"snowflake://{flow.snowflake_connection if flow else ''}"
-    naming = make_naming(postgres, snowflake, settings.s3_bucket, assets)
-    entities = [change.entity for step in plan.steps for change in step.changes]
-    events = make_events(hops_of_processes(entities, assets, datetime.now(timezone.utc)), naming)
-    lines = [*to_lines(events)]
-    try:
-        replace_file(path, "".join(lines))
-    except OSError as error:
-        raise PipelineError(
-            f"{path} cannot be written ({error.strerror or error}): name a file in a folder of yours."
-        ) from None
-    logger.info("💾 Exported %d OpenLineage events to %s", len(lines), path)
-
-
 # =====================================================================================================================
 # The command line
 # =====================================================================================================================
@@ -981,95 +957,7 @@ EXIT_CODES = {
     Ending.BELOW_COVERAGE: 5,
     Ending.STOPPED: 130,
 }
-STDOUT = Path("-")
 DETAILED_EXIT_CODES = {Ending.UNCHANGED: 0, Ending.CHANGED: 2, Ending.PLANNED: 2, Ending.STOPPED: 130}
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The options of the command line."""
-    parser = argparse.ArgumentParser(
-        description="PostgreSQL -> S3 -> Snowflake lineage in Atlan, down to the column.",
-        epilog="Settings come from the environment and .env; README.md lists them. Exit code: 0 everything is in place, "
-        "1 something failed, 2 a setting is wrong, 4 nothing failed, but no table has a chain, 5 nothing failed, but fewer "
-        "tables have one than --min-coverage asks for, 130 it was stopped.",
-        allow_abbrev=False,
-    )
-    flag = partial(parser.add_argument, action="store_true")
-    parser.add_argument("--version", action="version", version=f"Delta Arc {read_version()}")
-    flag("--dry-run", help="show the plan, as a page, too, and write nothing else")
-    plans = parser.add_mutually_exclusive_group()
-    plans.add_argument("--plan", type=Path, metavar="FILE", help="save the plan, too, and write nothing to Atlan")
-    plans.add_argument(
-        "--apply", type=Path, metavar="FILE", help="do just what a saved plan says, or nothing if the world has changed"
-    )
-    parser.add_argument(
-        "--min-ground",
-        choices=GROUNDS,
-        default="named",
-        help="write only hops that a job tells, or a file's header, too",
-    )
-    parser.add_argument(
-        "--export-openlineage", type=Path, metavar="FILE", help="write the lineage as OpenLineage events, too"
-    )
-    parser.add_argument(
-        "--json", type=_report_file, metavar="FILE", help="write what happened for a program; - is stdout"
-    )
-    parser.add_argument(
-        "--min-coverage",
-        type=_percent,
-        metavar="PERCENT",
-        help="exit with 5 if fewer of the source tables than that have a complete chain",
-    )
-    flag("--detailed-exitcode", help="exit with 0 if nothing was to do, 2 if there were changes, else 1")
-    flag("--force-refresh", help="read the assets from Atlan even if the cache is valid")
-    flag("--prune", help="archive processes made earlier that are wanted no more")
-    most = f"never archive more than N (default: {MAX_REMOVE}, and with --prune no more than half of the lineage)"
-    parser.add_argument("--max-remove", type=_number, metavar="N", help=most)
-    most = f"never register more than N new objects that are in no chain (default: {MAX_UNMATCHED})"
-    parser.add_argument("--max-unmatched", type=_number, default=MAX_UNMATCHED, metavar="N", help=most)
-    flag("--remove-lineage", help="archive all processes made for these connections, bucket and prefix, and end")
-    flag("--all-flows", help="with --remove-lineage: of any bucket and prefix between the two connections")
-    flag("--with-s3", help="with --remove-lineage: also the S3 objects and bucket made here")
-    flag("--yes", help="do not ask before --remove-lineage")
-    flag("--quiet", help="show only changes, warnings and the last line")
-    flag("--cache-status", help="show both caches and end")
-    flag("--clear-cache", help="delete both caches and end")
-    places = parser.add_mutually_exclusive_group()
-    flag = partial(places.add_argument, action="store_true")
-    flag("--require-tenant", help="refuse to run in the sandbox where no tenant is set, as where nobody watches")
-    flag("--sandbox", help="use the embedded sandbox and its sample, whatever tenant is set")
-    return parser
-
-
-def _number(text: str) -> int:
-    """A whole number from 0 on; argparse tells what is none."""
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 on")
-    return int(text)
-
-
-def _percent(text: str) -> float:
-    """A number from 0 to 100; argparse tells what is none."""
-    if not re.fullmatch(r"\d{1,3}(\.\d{1,6})?", text, re.ASCII) or float(text) > 100:
-        raise argparse.ArgumentTypeError(f"{text} is no number from 0 to 100")
-    return float(text)
-
-
-def _report_file(text: str) -> Path:
-    """A path at which a file can be, so that not only the end of a long run tells that there can be none."""
-    if not text or not os.path.isdir(os.path.dirname(text) or ".") or os.path.isdir(text):
-        raise argparse.ArgumentTypeError(f"{text} cannot be written: name a file in a folder that is there")
-    return Path(text)
-
-
-def _ask(question: str) -> bool:
-    """Whether the person at the terminal says yes; nobody there is a no."""
-    if sys.stdin is None or not sys.stdin.isatty():
-        return False
-    try:
-        return input(f"{question} Type yes: ").strip() == "yes"
-    except EOFError:
-        return False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -1093,7 +981,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     record.seconds["total"] = round(time.monotonic() - began, 3)
     is_dry = options.dry_run or options.plan is not None
     document = describe_run(record, ending, code, is_dry, requests_sent() - sent_before, read_version())
-    return code if _write_report(document, options.json) else 1
+    return code if write_report(document, options.json) else 1
 
 
 def _run_to_its_end(options: argparse.Namespace, record: RunRecord) -> Ending:
@@ -1114,26 +1002,11 @@ def _run_to_its_end(options: argparse.Namespace, record: RunRecord) -> Ending:
     return ending
 
 
-def _write_report(document: Mapping[str, Any], path: Path) -> bool:
-    """Write the report of a run, as a whole or not at all; False where that cannot be done."""
-    text = (
-        json.dumps(document, indent=1) + "\n"
-    )  # in ASCII, so that every terminal shows it, and nothing in it moves it
-    if path == STDOUT:
-        return say_whole(text)
-    try:
-        replace_file(path, text)
-    except OSError as error:
-        say_error(f"The report cannot be written to {path} ({error.strerror}): name a file in a folder of yours.")
-        return False
-    return True
-
-
 def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
     settings = record.settings = get_settings(sandbox=options.sandbox, require_tenant=options.require_tenant)
     if options.quiet:
         logger.setLevel(max(logger.level, NOTICE))
-    _check_combinations(options)
+    check_combinations(options)
     if options.clear_cache:
         clear_all_cache(settings=settings)
         return Ending.UNCHANGED
@@ -1146,7 +1019,7 @@ def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
             options.with_s3,
             options.all_flows,
             MAX_REMOVE if options.max_remove is None else options.max_remove,
-            ask=(lambda question: True) if options.yes else _ask,
+            ask=(lambda question: True) if options.yes else ask_at_terminal,
             settings=settings,
         )
         summarise(report, options.dry_run, settings.place)
@@ -1166,23 +1039,6 @@ def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
             settings=settings,
         )
     return judge(report, options.dry_run or options.plan is not None)
-
-
-def _check_combinations(options: argparse.Namespace) -> None:
-    """Raise `SettingsError` where options do not go together."""
-    if options.clear_cache or options.cache_status:
-        if options.json:
-            raise SettingsError(["--json tells what a run did: --cache-status and --clear-cache are none."])
-        return
-    for name in ("with_s3", "all_flows"):
-        if getattr(options, name) and not options.remove_lineage:
-            raise SettingsError([f"--{name.replace('_', '-')} belongs to --remove-lineage."])
-    if options.remove_lineage and (options.plan or options.apply):
-        raise SettingsError(["--remove-lineage has no plan to save or apply: --dry-run shows what it would remove."])
-    if options.remove_lineage and options.min_coverage is not None:
-        raise SettingsError(["--min-coverage belongs to a run that makes lineage, and not to --remove-lineage."])
-    if options.apply and options.prune:
-        raise SettingsError(["--prune belongs to --plan: a saved plan says itself whether it removes anything."])
 
 
 if __name__ == "__main__":

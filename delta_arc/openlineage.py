@@ -1,4 +1,5 @@
-"""What Delta Arc knows, as OpenLineage run events: for catalogues that speak the standard, and to be read again. Pure.
+"""What Delta Arc knows, as OpenLineage run events: for catalogues that speak the standard, and to be read again. Pure, but for
+`export_lineage`.
 
 A run for each process, with the facets `sql`, `documentation` and `columnLineage`. Datasets are named as the standard's "Naming Conventions" say.
 """
@@ -9,14 +10,29 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
-from delta_arc.entities import Entity
+from delta_arc.entities import Entity, Flow
 from delta_arc.jobs.told import TOLD, Columns, ToldHop
 from delta_arc.matching import AssetRow, places_of
-from delta_arc.plan import compared_value
-from runtime.openlineage import GROUND_FACET, PRODUCER, Event, make_dataset, make_event
+from delta_arc.plan import Plan, compared_value
+from delta_arc.settings import Settings
+from runtime.errors import PipelineError
+from runtime.files import replace_file
+from runtime.openlineage import (
+    GROUND_FACET,
+    POSTGRES,
+    PRODUCER,
+    SNOWFLAKE,
+    Event,
+    make_dataset,
+    make_event,
+    normal_namespace,
+    system_of,
+)
+from runtime.terminal import logger
 
 JOB_NAMESPACE = "delta-arc"
 MOST_IN_EVENT = 10_000  # objects: those beyond are told in RUNNING events before, as what is told of a run adds up
@@ -140,3 +156,24 @@ def to_lines(events: Iterable[Event]) -> Iterator[str]:
     """The events as JSON lines."""
     for event in events:
         yield json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def export_lineage(plan: Plan, assets: Sequence[AssetRow], path: Path, flow: Flow | None, settings: Settings) -> None:
+    """Write the lineage that a plan wants as OpenLineage events; raises `PipelineError` where the file cannot be written.
+
+    Where LINEAGE_NAMESPACES names none, a connection's qualified name stands for its host.
+    """
+    given = {system_of(normal_namespace(name)): name for name in reversed(settings.lineage_namespaces)}
+    postgres = given.get(POSTGRES) or f"postgres://{flow.postgres_connection if flow else ''}"
+    snowflake = given.get(SNOWFLAKE) or f"snowflake://{flow.snowflake_connection if flow else ''}"
+    naming = make_naming(postgres, snowflake, settings.s3_bucket, assets)
+    entities = [change.entity for step in plan.steps for change in step.changes]
+    events = make_events(hops_of_processes(entities, assets, datetime.now(timezone.utc)), naming)
+    lines = [*to_lines(events)]
+    try:
+        replace_file(path, "".join(lines))
+    except OSError as error:
+        raise PipelineError(
+            f"{path} cannot be written ({error.strerror or error}): name a file in a folder of yours."
+        ) from None
+    logger.info("💾 Exported %d OpenLineage events to %s", len(lines), path)

@@ -15,6 +15,7 @@ from runtime.errors import PipelineError
 
 # Unless told otherwise, a run archives so many processes at the most, and no more than half of what there is but a few.
 MAX_REMOVE, FEW = 100, 10
+MAX_UNMATCHED = 1000  # how many new objects that are in no chain a run registers at the most, unless told otherwise
 BATCH_SIZE = 50  # Atlan's advice: 20 to 50 assets per bulk request
 # What is set when an asset is made and then left to the people who edit it.
 ONLY_AT_CREATION = ("description",)

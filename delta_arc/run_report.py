@@ -1,20 +1,25 @@
-"""What happened in a run, as a document for programs; docs/report.md has its table. Pure, but for the clock."""
+"""What happened in a run, as a document for programs; docs/report.md has its table. Pure, but for the clock and
+`write_report`."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from delta_arc.plan import Plan
 from delta_arc.report import Coverage, Outcome, Report, Status, Unmatched, count_unmatched
 from delta_arc.settings import Settings
-from runtime.terminal import mask
+from runtime.files import replace_file
+from runtime.terminal import mask, say_error, say_whole
 
 FORMAT = "Delta Arc run 1"
+STDOUT = Path("-")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -165,3 +170,17 @@ def _without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_secrets(item) for name, item in value.items()}
     return value
+
+
+def write_report(document: Mapping[str, Any], path: Path) -> bool:
+    """Write the report of a run, as a whole or not at all; False where that cannot be done."""
+    # In ASCII, so that every terminal shows it, and nothing in it moves the terminal's cursor.
+    text = json.dumps(document, indent=1) + "\n"
+    if path == STDOUT:
+        return say_whole(text)
+    try:
+        replace_file(path, text)
+    except OSError as error:
+        say_error(f"The report cannot be written to {path} ({error.strerror}): name a file in a folder of yours.")
+        return False
+    return True

@@ -1,0 +1,119 @@
+"""The options of the command line, and the questions that it asks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from functools import partial
+from pathlib import Path
+
+from delta_arc.joining import GROUNDS
+from delta_arc.plan import MAX_REMOVE, MAX_UNMATCHED
+from runtime.errors import SettingsError
+from runtime.version import read_version
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(
+        description="PostgreSQL -> S3 -> Snowflake lineage in Atlan, down to the column.",
+        epilog="Settings come from the environment and .env; README.md lists them. Exit code: 0 everything is in place, "
+        "1 something failed, 2 a setting is wrong, 4 nothing failed, but no table has a chain, 5 nothing failed, but fewer "
+        "tables have one than --min-coverage asks for, 130 it was stopped.",
+        allow_abbrev=False,
+    )
+    flag = partial(parser.add_argument, action="store_true")
+    parser.add_argument("--version", action="version", version=f"Delta Arc {read_version()}")
+    flag("--dry-run", help="show the plan, as a page, too, and write nothing else")
+    plans = parser.add_mutually_exclusive_group()
+    plans.add_argument("--plan", type=Path, metavar="FILE", help="save the plan, too, and write nothing to Atlan")
+    plans.add_argument(
+        "--apply", type=Path, metavar="FILE", help="do just what a saved plan says, or nothing if the world has changed"
+    )
+    parser.add_argument(
+        "--min-ground",
+        choices=GROUNDS,
+        default="named",
+        help="write only hops that a job tells, or a file's header, too",
+    )
+    parser.add_argument(
+        "--export-openlineage", type=Path, metavar="FILE", help="write the lineage as OpenLineage events, too"
+    )
+    parser.add_argument(
+        "--json", type=_report_file, metavar="FILE", help="write what happened for a program; - is stdout"
+    )
+    parser.add_argument(
+        "--min-coverage",
+        type=_percent,
+        metavar="PERCENT",
+        help="exit with 5 if fewer of the source tables than that have a complete chain",
+    )
+    flag("--detailed-exitcode", help="exit with 0 if nothing was to do, 2 if there were changes, else 1")
+    flag("--force-refresh", help="read the assets from Atlan even if the cache is valid")
+    flag("--prune", help="archive processes made earlier that are wanted no more")
+    most = f"never archive more than N (default: {MAX_REMOVE}, and with --prune no more than half of the lineage)"
+    parser.add_argument("--max-remove", type=_number, metavar="N", help=most)
+    most = f"never register more than N new objects that are in no chain (default: {MAX_UNMATCHED})"
+    parser.add_argument("--max-unmatched", type=_number, default=MAX_UNMATCHED, metavar="N", help=most)
+    flag("--remove-lineage", help="archive all processes made for these connections, bucket and prefix, and end")
+    flag("--all-flows", help="with --remove-lineage: of any bucket and prefix between the two connections")
+    flag("--with-s3", help="with --remove-lineage: also the S3 objects and bucket made here")
+    flag("--yes", help="do not ask before --remove-lineage")
+    flag("--quiet", help="show only changes, warnings and the last line")
+    flag("--cache-status", help="show both caches and end")
+    flag("--clear-cache", help="delete both caches and end")
+    places = parser.add_mutually_exclusive_group()
+    flag = partial(places.add_argument, action="store_true")
+    flag("--require-tenant", help="refuse to run in the sandbox where no tenant is set, as where nobody watches")
+    flag("--sandbox", help="use the embedded sandbox and its sample, whatever tenant is set")
+    return parser
+
+
+def _number(text: str) -> int:
+    """A whole number from 0 on; argparse tells what is none."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 on")
+    return int(text)
+
+
+def _percent(text: str) -> float:
+    """A number from 0 to 100; argparse tells what is none."""
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,6})?", text, re.ASCII) or float(text) > 100:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 0 to 100")
+    return float(text)
+
+
+def _report_file(text: str) -> Path:
+    """A path at which a file can be, so that not only the end of a long run tells that there can be none."""
+    if not text or not os.path.isdir(os.path.dirname(text) or ".") or os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"{text} cannot be written: name a file in a folder that is there")
+    return Path(text)
+
+
+def check_combinations(options: argparse.Namespace) -> None:
+    """Raise `SettingsError` where options do not go together."""
+    if options.clear_cache or options.cache_status:
+        if options.json:
+            raise SettingsError(["--json tells what a run did: --cache-status and --clear-cache are none."])
+        return
+    for name in ("with_s3", "all_flows"):
+        if getattr(options, name) and not options.remove_lineage:
+            raise SettingsError([f"--{name.replace('_', '-')} belongs to --remove-lineage."])
+    if options.remove_lineage and (options.plan or options.apply):
+        raise SettingsError(["--remove-lineage has no plan to save or apply: --dry-run shows what it would remove."])
+    if options.remove_lineage and options.min_coverage is not None:
+        raise SettingsError(["--min-coverage belongs to a run that makes lineage, and not to --remove-lineage."])
+    if options.apply and options.prune:
+        raise SettingsError(["--prune belongs to --plan: a saved plan says itself whether it removes anything."])
+
+
+def ask_at_terminal(question: str) -> bool:
+    """Whether the person at the terminal says yes; nobody there is a no."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return False
+    try:
+        return input(f"{question} Type yes: ").strip() == "yes"
+    except EOFError:
+        return False

@@ -181,7 +181,7 @@ FORMATS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(NAMES, st.integers(0, 30), FORMATS, st.data(), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]))
 def test_a_header_that_was_written_is_found_or_may_be_data(
     names: list[str], count: int, form: tuple[str, int, str], data: st.DataObject, encoding: str
@@ -201,7 +201,7 @@ def test_a_header_that_was_written_is_found_or_may_be_data(
             assert found.names == tuple(names), content
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.integers(2, 6), st.integers(1, 12), st.randoms(use_true_random=False), st.sampled_from(",;\t|"))
 def test_rows_of_words_without_a_header_contradict_nothing(
     width: int, height: int, chance: random.Random, delimiter: str
@@ -220,7 +220,7 @@ def test_rows_of_words_without_a_header_contradict_nothing(
     assert not find_columns(parse_head(text.encode(), complete=True), TABLE).names, text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(max_size=20), max_size=8), st.lists(st.lists(st.text(max_size=9), max_size=5), max_size=6))
 def test_any_head_tells_columns_or_a_reason(columns: list[str], rows: list[list[str]]) -> None:
     for head in (Head(columns=tuple(columns)), Head(rows=tuple(tuple(row) for row in rows if row))):

@@ -101,7 +101,7 @@ KEY = st.lists(
 ).map(lambda parts: f"in/{''.join(parts)}.csv".replace("//", "/"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(keys=st.lists(KEY | st.just("nothing"), min_size=1, max_size=25, unique=True), data=st.data())
 def test_a_pasted_line_settles_its_group_and_nothing_else(keys: list[str], data: st.DataObject) -> None:
     before, found = hinted(keys)

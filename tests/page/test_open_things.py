@@ -137,6 +137,7 @@ def test_the_search_leaves_of_a_group_what_fits(open_things: Any) -> None:
     assert page.inner_text("#tab-open") == "Open things 1"
     assert page.locator("#open > .item > label").all_inner_texts() == ["1 object in in/"]
     page.locator("#open details summary").click()
+    page.wait_for_selector(".item .item")
     assert page.locator(".item .item").count() == 1
 
 

@@ -184,7 +184,7 @@ def answer(catalog: Catalog, handler: Handler, path: str, query: dict[str, list[
     return 200
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_body_with_any_part_exchanged_is_answered(catalog: Catalog, data: st.DataObject) -> None:
     number, path = data.draw(st.sampled_from(PLACES))
@@ -195,7 +195,7 @@ def test_a_body_with_any_part_exchanged_is_answered(catalog: Catalog, data: st.D
             assert status in (200, 400, 404, 409, 500, 501), (method, route, json.dumps(body))
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ANYTHING, st.text(max_size=8))
 def test_any_body_and_any_parameter_is_answered(catalog: Catalog, body: Any, text: str) -> None:
     names = (

@@ -15,7 +15,7 @@ import main
 from worlds.generator import Edge, GeneratedWorld, Kind, generate_world
 from worlds.read_back import Fault, find_faults, read_back, settle, summarise
 
-SEEDS = range(*map(int, os.environ.get("WORLDS", "6").split(":")))
+SEEDS = range(*map(int, os.environ.get("WORLDS", "8").split(":")))
 LEAST_RECALL = 0.98
 MOST_TOLD = 40
 

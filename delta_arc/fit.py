@@ -36,6 +36,7 @@ class Comparison:
     shared: frozenset[str]
     foreign: tuple[str, ...]
     is_other: bool
+    share: float  # of the shorter list, not counting keys and times
 
 
 # What most tables have, so that two that share it need not be the same: keys of rows, and times and marks of changes; as
@@ -87,9 +88,10 @@ def _compare(columns: tuple[str, ...], others: tuple[str, ...]) -> Comparison:
     foreign = tuple(name for name in others if name not in reached and not is_loaders_own(name))
     own = [name for name in columns if not is_loaders_own(name) or name in shared]
     fit = _fit(own, others, shared, foreign)
-    return Comparison(
-        fit, frozenset(shared), foreign, fit is Fit.OTHER or (fit is Fit.FEW and _differ(own, shared, foreign))
-    )
+    common = _count(shared, MARKS)
+    share = common / max(1, min(_count(own, MARKS), common + _count(foreign, MARKS)))
+    is_other = fit is Fit.OTHER or (fit is Fit.FEW and _differ(own, shared, foreign))
+    return Comparison(fit, frozenset(shared), foreign, is_other, share)
 
 
 def _fit(own: Sequence[str], others: Sequence[str], shared: set[str], foreign: Sequence[str]) -> Fit:

@@ -85,7 +85,8 @@ class _Ends:
         if keeps_records(others):
             return Fit.UNKNOWN
         compared = compare_columns(self.columns.get(source, ()), others)
-        return Fit.OTHER if compared.is_other else compared.fit
+        # A target of the name may have renamed half of its columns; a mart shares a key, or little more.
+        return Fit.OTHER if compared.is_other and 3 * compared.share <= 1 else compared.fit
 
     def has_same_columns(self, source: str, target: str) -> bool:
         """Whether half of their columns are the same; where that cannot be told, it is no reason against."""

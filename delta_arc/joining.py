@@ -160,7 +160,8 @@ def at_least(
                 exported.append(item)
             if hop.target and (hop.source in forced_pairs or any(one.target == hop.target for one in known.loads)):
                 loaded.append(item)
-        both = [item for item in exported if item in loaded]
+        loaded_keys = {item["key"] for item in loaded}
+        both = [item for item in exported if item["key"] in loaded_keys]
         if both:
             kept.append(replace(hop, objects=both))
         else:

@@ -201,15 +201,13 @@ def explain_columns(
 ) -> list[Unmatched]:
     """One sentence for each column of one side of a chain that has no partner; `absent` are names not in the file."""
     absent = frozenset(absent)
-    decided = {
-        name
-        for line in overrides.of("column")
-        if not (line.subject and line.value)
-        for name in (line.subject, line.value)
-    }
     told = []
     for row in rows:
-        if row[0] in matched or row[0] in decided or (side == "PostgreSQL" and is_loaders_own(row[1])):
+        if (
+            row[0] in matched
+            or row[0] in overrides.without_partner
+            or (side == "PostgreSQL" and is_loaders_own(row[1]))
+        ):
             continue
         if side == "Snowflake" and row[1] in absent:
             sentence, reason = f"Column {row[0]} is not in the file", "not in the file"

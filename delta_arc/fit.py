@@ -90,7 +90,8 @@ def _compare(columns: tuple[str, ...], others: tuple[str, ...]) -> Comparison:
     fit = _fit(own, others, shared, foreign)
     common = _count(shared, MARKS)
     share = common / max(1, min(_count(own, MARKS), common + _count(foreign, MARKS)))
-    is_other = fit is Fit.OTHER or (fit is Fit.FEW and _differ(own, shared, foreign))
+    both_have_own = bool(foreign) and len(shared) < len(own)
+    is_other = fit is Fit.OTHER or (fit is Fit.FEW and both_have_own and 2 * share <= 1)
     return Comparison(fit, frozenset(shared), foreign, is_other, share)
 
 
@@ -104,16 +105,6 @@ def _fit(own: Sequence[str], others: Sequence[str], shared: set[str], foreign: S
     if telling and 2 * telling >= smaller and 2 * len(shared) > min(len(own), len(shared) + len(foreign)):
         return Fit.SAME
     return Fit.FEW if _count(shared, MARKS) or (shared and not smaller) else Fit.OTHER
-
-
-def _differ(own: Sequence[str], shared: set[str], foreign: Sequence[str]) -> bool:
-    """Whether both have columns that the other lacks, and no more than half in common, not counting keys and times."""
-    common = _count(shared, MARKS)
-    return (
-        bool(foreign)
-        and len(shared) < len(own)
-        and 2 * common <= min(_count(own, MARKS), common + _count(foreign, MARKS))
-    )
 
 
 def _count(names: Iterable[str], but: frozenset[str]) -> int:

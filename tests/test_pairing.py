@@ -49,6 +49,12 @@ def test_a_table_with_other_columns_is_no_target() -> None:
     assert pair.candidates == (f"{SNOWFLAKE}/DWH/MART/ORDERS",)
 
 
+def test_a_target_may_have_renamed_half_of_its_columns_and_a_mart_shares_a_key() -> None:
+    source = table(POSTGRES, "shop/public/orders", ["order_id", "customer", "total", "paid_on"])
+    assert target_of(source, snowflake("D/S/ORDERS", ["ORDER_ID", "CUSTOMER", "AMOUNT", "PAYDAY"])) == "D/S/ORDERS"
+    assert target_of(source, snowflake("D/S/ORDERS", ["ORDER_ID", "REVENUE", "MARGIN", "REGION"])) is None
+
+
 @pytest.mark.parametrize(
     "columns",
     [

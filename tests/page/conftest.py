@@ -12,7 +12,9 @@ import pytest
 from lineage_page import render
 
 
-@pytest.fixture(scope="session")
+# For a module, not for the session: as long as playwright runs, its thread has a running event loop, and the tests of
+# other modules in the same process could not run one of their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     names = ("chromium", "chromium-browser", "google-chrome")
     executable = next((found for name in names if (found := shutil.which(name))), None)

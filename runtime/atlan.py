@@ -6,7 +6,9 @@ milliseconds per asset, and its errors hide the status of some answers.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import itertools
 import json
 import re
@@ -59,11 +61,29 @@ def connect_atlan(base_url: str, api_token: str, requests_per_minute: int) -> At
 _connecting = threading.Lock()
 
 
+@contextlib.contextmanager
+def _collector_off() -> Iterator[None]:
+    """Without the garbage collector, which takes a quarter of pyatlan's import to find that all of it stays.
+
+    What is there afterwards is not looked at again, so that later collections are short, too.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_on:
+            gc.enable()
+
+
 @functools.cache
 def _make_atlan_client(base_url: str, api_token: str, requests_per_minute: int) -> AtlanClient:
     import httpx
     from httpx_retries import Retry
-    from pyatlan.client.atlan import AtlanClient
+
+    with _collector_off():
+        from pyatlan.client.atlan import AtlanClient
 
     class Client(AtlanClient):
         """pyatlan's client, which shows its address and not its token where it is shown."""

@@ -32,7 +32,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delta_arc.cleanup import find_own_lineage, find_own_s3
+from delta_arc.cleanup import find_gone_objects, find_own_lineage, find_own_s3
 from delta_arc.clients import get_atlan_client, get_s3_client
 from delta_arc.coverage import explain_tables
 from delta_arc.entities import (
@@ -80,7 +80,17 @@ from delta_arc.overrides import (
 )
 from delta_arc.page import RunFacts, mark_page, write_page
 from delta_arc.pairing import TablePair, match_tables
-from delta_arc.plan import MAX_REMOVE, MAX_UNMATCHED, Plan, Step, check_limits, compare, make_plan, planned_outcomes
+from delta_arc.plan import (
+    MAX_REMOVE,
+    MAX_UNMATCHED,
+    GoneObject,
+    Plan,
+    Step,
+    check_limits,
+    compare,
+    make_plan,
+    planned_outcomes,
+)
 from delta_arc.processes import column_processes, table_processes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
 from delta_arc.run_report import STDOUT, Ending, RunRecord, describe_run, explain_shortfall, judge, write_report
@@ -782,11 +792,13 @@ def write_plan(plan: Plan, *, settings: Settings | None = None) -> Report:
     """
     client = get_atlan_client(settings=settings)
     report = Report(apply_steps(client, plan.steps), [*plan.coverage.unmatched], plan.existing)
-    if plan.prune and plan.removals:
-        if report.failed:
-            say_error("Nothing is removed, as something failed in this run: run it again.")
-        else:
+    if plan.prune and plan.stale and report.failed:
+        say_error("Nothing is removed, as something failed in this run: run it again.")
+    elif plan.prune:
+        if plan.removals:
             report.outcomes += remove_assets(client, "Stale processes", plan.removals)
+        if plan.gone and not report.failed:  # a process that could not be removed uses them still
+            report.outcomes += remove_assets(client, "S3 objects that are gone", plan.gone)
     if plan.coverage.complete:
         try:
             read_back(min(plan.coverage.complete), settings=settings)
@@ -812,6 +824,21 @@ def read_back(table_qualified_name: str, *, settings: Settings | None = None) ->
         hops.append(f"{names[0]} ({type_name})" if len(names) == 1 else f"{len(names)} × {type_name}")
     logger.info("🔗 Read back from Atlan: %s", " → ".join(hops))
     return hops
+
+
+def _find_gone_objects(s3: S3Integration, settings: Settings) -> list[GoneObject]:
+    """The S3 objects under the prefix that are in Atlan and no more in the bucket.
+
+    Only where this program has the S3 connection to itself: elsewhere they are a crawler's to archive. Of an empty listing
+    nothing is concluded.
+    """
+    bucket = s3["bucket_qualified_name"]
+    is_own = connection_of(bucket) == _derived_connection(settings.s3_connection, settings.base_url)
+    if not is_own or not s3["s3_objects"]:
+        return []
+    report = s3["report"]
+    listed = {outcome.qualified_name for outcome in report.outcomes}
+    return find_gone_objects(get_atlan_client(settings=settings), bucket, settings.s3_prefix, report.existing, listed)
 
 
 def remove_lineage(
@@ -913,7 +940,8 @@ def run_pipeline(
         create_column_lineage, postgres_assets, snowflake_assets, tables=tables, into=steps, settings=settings
     )
     world = describe_world([*postgres_assets, *snowflake_assets], s3, tables, columns, settings)
-    plan = record.plan = make_plan(steps, tables, columns, world, prune)
+    gone = _find_gone_objects(s3, settings)
+    plan = record.plan = make_plan(steps, tables, columns, world, prune, gone)
 
     if document:
         check_unchanged(document, plan)

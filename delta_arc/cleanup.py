@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from delta_arc.entities import MARKER, Flow, connection_of
+from delta_arc.plan import GoneObject
 from runtime.atlan import SearchHit, read_assets, search_assets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping, Sequence
 
     from pyatlan.client.atlan import AtlanClient
 
 USES = ("inputToProcesses", "outputFromProcesses")
+MOST_ASKED = 1000  # assets by guid in one request
 
 
 def find_own_lineage(
@@ -44,19 +46,10 @@ def find_own_s3(
     else writes there, while in another connection a crawler may have made the same objects. What a process uses that
     is not of this lineage stays, and so does a bucket in which an object stays.
     """
-    existing = read_assets(client, "S3Object", [f"{bucket}/"], ("s3ObjectKey", *USES))
-    users = {
-        name: [ref for use in USES for ref in hit["attributes"].get(use) or []]
-        for name, hit in existing.items()
-        if hit["attributes"].get("s3ObjectKey", "").startswith(prefix)
-    }
-    others = {
-        name: [ref["guid"] for ref in refs if ref["uniqueAttributes"]["qualifiedName"] not in lineage]
-        for name, refs in users.items()
-    }
-    active = _active_names(client, sorted({guid for guids in others.values() for guid in guids}))
-    used = {name: [active[guid] for guid in guids if guid in active] for name, guids in others.items()}
-    going = [existing[name] for name in sorted(existing) if name in used and not used[name]]
+    existing = read_assets(client, "S3Object", [f"{bucket}/"], ("s3ObjectKey",))
+    below = [hit for hit in existing.values() if hit["attributes"].get("s3ObjectKey", "").startswith(prefix)]
+    used = {name: [user for user in users if user not in lineage] for name, users in _read_users(client, below).items()}
+    going = [existing[name] for name in sorted(used) if not used[name]]
     told = [f"S3 object {name} stays: {names[0]} uses it" for name, names in used.items() if names]
     buckets = read_assets(client, "S3Bucket", [bucket], ())
     if bucket not in buckets:
@@ -64,6 +57,42 @@ def find_own_s3(
     if len(going) < len(existing):
         return going, [*told, f"The bucket {bucket} stays: {len(existing) - len(going)} S3 objects in it stay"]
     return [*going, buckets[bucket]], told
+
+
+def find_gone_objects(
+    client: AtlanClient, bucket: str, prefix: str, existing: Mapping[str, SearchHit], listed: Container[str]
+) -> list[GoneObject]:
+    """The objects under a prefix that Atlan has (`existing`), and the bucket has no more (`listed`, by qualified name).
+
+    Like those of `find_own_s3`, they are in the bucket of a connection that this program has to itself. Raises
+    `AtlanRequestError`.
+    """
+    gone = [
+        hit
+        for name, hit in sorted(existing.items())
+        if name.startswith(f"{bucket}/{prefix}") and hit["typeName"] == "S3Object" and name not in listed
+    ]
+    users = _read_users(client, gone)
+    return [GoneObject(hit, tuple(users.get(hit["attributes"]["qualifiedName"], ()))) for hit in gone]
+
+
+def _read_users(client: AtlanClient, objects: Sequence[SearchHit]) -> dict[str, list[str]]:
+    """The qualified names of the active processes that read or write each of some S3 objects, by its qualified name."""
+    from pyatlan.model.assets import Asset
+    from pyatlan.model.fluent_search import FluentSearch
+
+    found: dict[str, list[str]] = {}
+    for start in range(0, len(objects), MOST_ASKED):
+        guids = [hit["guid"] for hit in objects[start : start + MOST_ASKED]]
+        search = FluentSearch(_includes_on_results=[*USES]).where(Asset.GUID.within(guids))
+        hits = {hit["attributes"]["qualifiedName"]: hit for hit in search_assets(client, search)}
+        refs = {
+            name: [ref["guid"] for use in USES for ref in hit["attributes"].get(use) or []]
+            for name, hit in hits.items()
+        }
+        active = _active_names(client, sorted({guid for guids in refs.values() for guid in guids}))
+        found |= {name: [active[guid] for guid in guids if guid in active] for name, guids in refs.items()}
+    return found
 
 
 def _active_names(client: AtlanClient, guids: list[str]) -> dict[str, str]:

@@ -52,8 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     flag("--detailed-exitcode", help="exit with 0 if nothing was to do, 2 if there were changes, else 1")
     flag("--force-refresh", help="read the assets from Atlan even if the cache is valid")
-    flag("--prune", help="archive processes made earlier that are wanted no more")
-    most = f"never archive more than N (default: {MAX_REMOVE}, and with --prune no more than half of the lineage)"
+    flag("--prune", help="archive processes made earlier that are wanted no more, and S3 objects that are gone")
+    most = f"never archive more than N (default: {MAX_REMOVE}, and with --prune no more than half of what there is)"
     parser.add_argument("--max-remove", type=_number, metavar="N", help=most)
     most = f"never register more than N new objects that are in no chain (default: {MAX_UNMATCHED})"
     parser.add_argument("--max-unmatched", type=_number, default=MAX_UNMATCHED, metavar="N", help=most)

@@ -87,7 +87,7 @@ def document_of_run(plan: Plan, report: Report, dry_run: bool, facts: RunFacts) 
                 hit["guid"],
                 picture.state_of(hit),
             ]
-            for hit in plan.removals
+            for hit in plan.stale
         ],
         "pruned": _removed(plan, report),
         "live": None,
@@ -107,11 +107,11 @@ def _judge(plan: Plan, report: Report, dry_run: bool) -> list[str]:
         rest = f"; {done:,} are written" if done else ", and nothing is written"
         kept = (
             " Nothing is removed, as something failed."
-            if plan.prune and plan.removals and not _removed(plan, report)
+            if plan.prune and plan.stale and not _removed(plan, report)
             else ""
         )
         return [FAILED, f"{failed:,} {'asset' if failed == 1 else 'assets'} failed{rest}.{kept}{without}"]
-    without += f" {len(plan.removals):,} earlier processes are stale." if plan.removals and not plan.prune else ""
+    without += f" {len(plan.stale):,} earlier assets are stale." if plan.stale and not plan.prune else ""
     if plan.nothing_to_do:
         return [CHANGES if without else DONE, f"Nothing to do: Atlan has all of it.{without}"]
     if dry_run:
@@ -121,7 +121,7 @@ def _judge(plan: Plan, report: Report, dry_run: bool) -> list[str]:
 
 def _removed(plan: Plan, report: Report) -> bool:
     """Whether any of what is stale was removed, would be, or was tried to be."""
-    stale = {hit["attributes"]["qualifiedName"] for hit in plan.removals}
+    stale = {hit["attributes"]["qualifiedName"] for hit in plan.stale}
     return any(outcome.qualified_name in stale for outcome in report.outcomes)
 
 
@@ -355,7 +355,9 @@ class _Picture:
         return iter(told or names)
 
     def why_removed(self, hit: SearchHit) -> str:
-        """Why a process is wanted no more, in words."""
+        """Why an asset is wanted no more, in words."""
+        if hit["typeName"] == "S3Object":
+            return "no longer in the bucket"
         attributes, assets = hit["attributes"], self._plan.world["Asset"]
         ends = _ends_of(hit)
         missing = [name for name in ends if name and name not in assets and "arn:" not in name]

@@ -77,6 +77,14 @@ class Step:
 
 
 @dataclass(frozen=True)
+class GoneObject:
+    """An S3 object in Atlan that the bucket has no more, and the qualified names of the active processes that use it."""
+
+    hit: SearchHit
+    users: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that a run would do. `world` is what it was made from: for each kind of thing, a value by name."""
 
@@ -87,12 +95,18 @@ class Plan:
     prune: bool
     existing: Mapping[str, SearchHit]  # the processes of the flow that Atlan has
     doubted: int = 0  # how many of them stay although one file leaves them out
+    gone: Sequence[SearchHit] = ()  # the S3 objects that the bucket has no more
+
+    @property
+    def stale(self) -> list[SearchHit]:
+        """All that an earlier run made and that is wanted no more; processes first, as they lean on the objects."""
+        return [*self.removals, *self.gone]
 
     @property
     def counts(self) -> dict[str, int]:
         """How many assets there are to create, update, keep and remove."""
         actions = Counter(change.action for step in self.steps for change in step.changes)
-        return {**{action.value: actions[action] for action in Action}, "remove": len(self.removals)}
+        return {**{action.value: actions[action] for action in Action}, "remove": len(self.stale)}
 
     @property
     def nothing_to_do(self) -> bool:
@@ -102,49 +116,65 @@ class Plan:
     @property
     def write_requests(self) -> int:
         """How many requests it takes to write, if Atlan takes them all."""
-        removed = len(self.removals) if self.prune else 0
+        removed = [len(self.removals), len(self.gone)] if self.prune else []
         rounds = in_rounds(self.steps)
         connections = [sum(change.type_name == "Connection" for change in one) for one in rounds]
         in_bulk = [len(one) - alone for one, alone in zip(rounds, connections, strict=True)]
-        return sum(connections) + sum(-(-number // BATCH_SIZE) for number in [*in_bulk, removed])
+        return sum(connections) + sum(-(-number // BATCH_SIZE) for number in [*in_bulk, *removed])
 
     def report(self) -> Report:
         """What would become of every asset."""
         outcomes = planned_outcomes(self.steps)
-        outcomes += [removal(hit) for hit in self.removals if self.prune]
+        outcomes += [removal(hit) for hit in self.stale if self.prune]
         return Report(outcomes, [*self.coverage.unmatched], self.existing)
 
 
 def make_plan(
-    steps: Sequence[Step], tables: TableLineage, columns: Report, world: Mapping[str, Mapping[str, str]], prune: bool
+    steps: Sequence[Step],
+    tables: TableLineage,
+    columns: Report,
+    world: Mapping[str, Mapping[str, str]],
+    prune: bool,
+    gone: Sequence[GoneObject] = (),
 ) -> Plan:
-    """What a run would do: write the changes of its steps, and (`prune`) archive what is wanted no more."""
+    """What a run would do: write the changes of its steps, and (`prune`) archive what is wanted no more.
+
+    An S3 object that is `gone` stays as long as a process uses it that this plan neither renews nor archives.
+    """
     existing = {**tables.existing, **columns.existing}
     wanted = {change.qualified_name for step in steps for change in step.changes}
     coverage = replace(tables.coverage, unmatched=(*tables.coverage.unmatched, *columns.unmatched))
     stale = find_stale(existing, wanted, tables.doubted | columns.doubted)
     doubted = len(find_stale(existing, wanted)) - len(stale)
-    return Plan(world, steps, stale, coverage, prune, existing, doubted)
+    released = wanted | {hit["attributes"]["qualifiedName"] for hit in stale}
+    unused = [one.hit for one in gone if all(user in released for user in one.users)]
+    return Plan(world, steps, stale, coverage, prune, existing, doubted, unused)
 
 
 def check_limits(plan: Plan, max_remove: int | None, max_unmatched: int) -> None:
-    """Raise `PipelineError` where a plan archives more processes, or registers more new objects that are in no chain.
+    """Raise `PipelineError` where a plan archives more, or registers more new objects that are in no chain.
 
-    Without a number, MAX_REMOVE and half of the lineage that there is are the limit, whichever is less.
+    Without a number, MAX_REMOVE and half of the lineage that there is are the limit for processes, whichever is less. For
+    S3 objects it is half of those that are registered, or as many as are new: some zones are emptied after each load.
     """
+    changes = [change for step in plan.steps for change in step.changes]
+    objects = Counter(change.action is Action.CREATE for change in changes if change.type_name == "S3Object")
     half = max(FEW, len(plan.existing) // 2)
     limit = min(MAX_REMOVE, half) if max_remove is None else max_remove
-    if plan.prune and len(plan.removals) > limit:
-        named = (
-            f"--max-remove {limit}"
-            if max_remove is not None or limit == MAX_REMOVE
-            else f"half of {len(plan.existing)}"
-        )
+    limit_of_objects = max(FEW, (objects[False] + len(plan.gone)) // 2, objects[True])
+    if max_remove is not None and len(plan.stale) > max_remove:
+        told = f"{len(plan.stale)} assets are stale, more than --max-remove {max_remove}"
+    elif max_remove is None and len(plan.removals) > limit:
+        most = f"--max-remove {limit}" if limit == MAX_REMOVE else f"half of {len(plan.existing)}"
+        told = f"{len(plan.removals)} processes are stale, more than {most}"
+    elif max_remove is None and len(plan.gone) > limit_of_objects:
+        told = f"{len(plan.gone)} S3 objects are gone from the bucket, more than half of those in Atlan"
+    else:
+        told = ""
+    if plan.prune and told:
         raise PipelineError(
-            f"{len(plan.removals)} processes are stale, more than {named}: nothing is written. "
-            "--dry-run lists them; allow as many with --max-remove if that is right."
+            f"{told}: nothing is written. --dry-run lists them; allow as many with --max-remove if that is right."
         )
-    changes = [change for step in plan.steps for change in step.changes]
     in_chains = {name for change in changes if change.type_name == "Process" for name in references(change.entity)}
     new = {
         change.qualified_name for change in changes if change.type_name == "S3Object" and change.action is Action.CREATE

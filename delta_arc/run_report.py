@@ -101,7 +101,7 @@ def describe_run(
         "atlan_requests": requests,
         "counts": _count(report) if report else None,
         "coverage": _describe_coverage(plan.coverage) if plan else None,
-        "stale": len(plan.removals) if plan else None,
+        "stale": len(plan.stale) if plan else None,
         "failures": [{**_name(outcome), "detail": outcome.detail} for outcome in report.failed] if report else [],
         "open": [_describe_open(item) for item in plan.coverage.unmatched] if plan else [],
         **{

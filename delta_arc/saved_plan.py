@@ -93,7 +93,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "steps": [_step_in_document(step) for step in plan.steps],
         "remove": [
             {"type": hit["typeName"], "guid": hit["guid"], "qualified_name": hit["attributes"]["qualifiedName"]}
-            for hit in plan.removals
+            for hit in plan.stale
         ],
         "world": {kind: dict(things) for kind, things in plan.world.items()},
     }

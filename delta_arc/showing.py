@@ -24,6 +24,10 @@ def log_plan(plan: Plan, dry_run: bool) -> None:
     if plan.removals:
         logger.warning("⚠️ %d processes are stale%s", len(plan.removals), "" if plan.prune else ": --prune removes them")
         log_lines(show_removals(plan.removals), NOTICE if plan.prune else logging.INFO)
+    if plan.gone:
+        rest = "" if plan.prune else ": --prune archives them"
+        logger.warning("⚠️ %d S3 objects in Atlan are gone from the bucket%s", len(plan.gone), rest)
+        log_lines(show_removals(plan.gone), NOTICE if plan.prune else logging.INFO)
     if plan.doubted:
         logger.warning(
             "⚠️ %d processes stay although the newest file leaves them out: one file alone removes nothing, until a "
@@ -48,7 +52,8 @@ def show_changes(steps: Iterable[Step]) -> Iterator[str]:
 
 def show_removals(hits: Sequence[SearchHit]) -> Iterator[str]:
     """What is removed, line by line."""
-    yield from _bounded([f"   - {hit['typeName']}: {_name(hit['attributes']['name'])}" for hit in hits])
+    named = [(hit["typeName"], hit["attributes"].get("s3ObjectKey") or hit["attributes"]["name"]) for hit in hits]
+    yield from _bounded([f"   - {type_name}: {_name(name)}" for type_name, name in named])
 
 
 def _show_step(step: Step) -> Iterator[str]:

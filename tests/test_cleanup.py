@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 from world import BUCKET, BULK, POSTGRES, PREFIX, SCHEMA, SNOWFLAKE, TABLES, Run, World
 
 import main
+from delta_arc.entities import make_bucket, make_s3_object
+from delta_arc.plan import Action, Change, GoneObject, Plan, Step, check_limits, make_plan
+from delta_arc.report import Coverage, Report, TableLineage
 from runtime.errors import PipelineError
+from sandbox.seed import connection_entity
 
 
 def lineage(world: World) -> int:
@@ -42,31 +49,34 @@ def stale(world: World, run: Callable[..., Run]) -> World:
 def test_what_is_stale_is_told_and_stays(stale: World, run: Callable[..., Run]) -> None:
     ended = run()
     assert ended.code == 0
-    assert ended.out.count("   - ") == 5
+    assert ended.out.count("   - ") == 6
     assert "⚠️ 5 processes are stale: --prune removes them" in ended.out
+    assert "⚠️ 1 S3 objects in Atlan are gone from the bucket: --prune archives them" in ended.out
     assert lineage(stale) == 58
 
 
 def test_prune_archives_just_what_is_stale(stale: World, run: Callable[..., Run]) -> None:
     kept = {name: held for (kind, name), held in stale.state().items() if "SHIPPERS" not in name and kind != "S3Bucket"}
-    assert "5 to remove" in run("--prune", "--dry-run").out
+    assert "6 to remove" in run("--prune", "--dry-run").out
     assert lineage(stale) == 58
     ended = run("--prune")
     assert ended.code == 0
-    assert "5 removed" in ended.out
+    assert "6 removed" in ended.out
     assert lineage(stale) == 53
     state = stale.state()
     assert {name: held for (kind, name), held in state.items() if name in kept} == kept
-    assert [held["name"] for held in state.values() if "SHIPPERS" in held["name"]] == ["SHIPPERS.csv"]
+    assert not [held["name"] for held in state.values() if "SHIPPERS" in held["name"]]
     assert "by hand" in {held["name"] for held in state.values()}
-    assert "stale" not in run("--prune").out
+    shown = run("--prune").out
+    assert "stale" not in shown
+    assert "gone" not in shown
 
 
 def test_as_many_are_archived_as_the_limit_allows_and_not_one_more(stale: World, run: Callable[..., Run]) -> None:
-    refused = run("--prune", "--max-remove", "4")
-    assert (refused.code, "more than --max-remove 4" in refused.err) == (1, True)
+    refused = run("--prune", "--max-remove", "5")
+    assert (refused.code, "more than --max-remove 5" in refused.err) == (1, True)
     assert (lineage(stale), stale.requests()["writes"]) == (58, 0)
-    assert run("--prune", "--max-remove", "5").code == 0
+    assert run("--prune", "--max-remove", "6").code == 0
     assert lineage(stale) == 53
 
 
@@ -81,8 +91,8 @@ def test_column_processes_are_stale_where_no_load_process_is_wanted(world: World
 def test_a_file_that_comes_back_brings_its_lineage_back(stale: World, run: Callable[..., Run]) -> None:
     run("--prune")
     (stale.files / "SHIPPERS.csv").write_text("SHIPPERID,SHIPPERNAME,PHONE\n")
-    assert "5 created" in run().out
-    assert lineage(stale) == 58
+    assert "6 created" in run().out
+    assert (lineage(stale), stale.count("S3Object")) == (58, 8)
 
 
 def test_a_table_that_is_dropped_is_pruned(world: World, run: Callable[..., Run]) -> None:
@@ -97,7 +107,7 @@ def test_a_table_that_is_dropped_is_pruned(world: World, run: Callable[..., Run]
 def test_never_more_than_the_cap(stale: World, run: Callable[..., Run]) -> None:
     ended = run("--prune", "--max-remove", "4")
     assert ended.code == 1
-    assert ended.err.startswith("❌ 5 processes are stale, more than --max-remove 4: nothing is written.")
+    assert ended.err.startswith("❌ 6 assets are stale, more than --max-remove 4: nothing is written.")
     assert lineage(stale) == 58
 
 
@@ -123,7 +133,76 @@ def test_an_empty_bucket_removes_nothing(stale: World, run: Callable[..., Run]) 
         path.unlink()
     ended = run("--prune")
     assert "There are no objects" in ended.out
-    assert lineage(stale) == 58
+    assert (lineage(stale), stale.count("S3Object")) == (58, 8)
+
+
+def test_an_object_that_a_foreign_process_uses_stays(stale: World, run: Callable[..., Run]) -> None:
+    shippers = next(one for one in stale.assets("S3Object") if one["attributes"]["name"] == "SHIPPERS.csv")
+    attributes = {
+        "name": "by another",
+        "qualifiedName": f"{SNOWFLAKE}/by-another",
+        "inputs": [{"typeName": "S3Object", "guid": shippers["guid"]}],
+        "outputs": [{"typeName": "Table", "uniqueAttributes": {"qualifiedName": f"{SNOWFLAKE}/{SCHEMA}/SHIPPERS"}}],
+    }
+    stale.save({"typeName": "Process", "guid": "-1", "attributes": attributes})
+    assert "5 removed" in run("--prune").out
+    assert stale.count("S3Object") == 8
+    stale.archive(*(one for one in stale.assets("Process") if one["attributes"]["name"] == "by another"))
+    assert "1 removed" in run("--prune").out
+    assert stale.count("S3Object") == 7
+
+
+def test_an_object_of_a_connection_that_others_made_stays(world: World, run: Callable[..., Run]) -> None:
+    connection = "default/s3/1700000001"
+    world.save(connection_entity(connection, "crawled"))
+    bucket = make_bucket(f"{connection}/arn:aws:s3:::{BUCKET}", BUCKET, f"arn:aws:s3:::{BUCKET}", None)
+    world.save(bucket)
+    gone = {"key": f"{PREFIX}GONE.csv", "size": 1, "last_modified": datetime.now(timezone.utc), "etag": "1"}
+    world.save(make_s3_object(bucket, gone))
+    ended = run("--prune")
+    assert ended.code == 0
+    assert "gone" not in ended.out
+    assert world.count("S3Object") == 9
+
+
+@pytest.mark.parametrize(
+    ("known", "gone", "new", "max_remove", "refused"),
+    [
+        (0, 10, 0, None, False),
+        (0, 11, 0, None, True),
+        (30, 30, 0, None, False),
+        (29, 31, 0, None, True),
+        (0, 50, 50, None, False),
+        (0, 51, 50, None, True),
+        (0, 51, 50, 51, False),
+        (100, 8, 0, 7, True),
+    ],
+)
+def test_no_more_objects_go_than_stay_or_come(
+    known: int, gone: int, new: int, max_remove: int | None, refused: bool
+) -> None:
+    def change(number: int, action: Action) -> Change:
+        entity = {"typeName": "S3Object", "status": "ACTIVE", "attributes": {"qualifiedName": f"{action}{number}"}}
+        return Change(entity, action)  # type: ignore[arg-type]
+
+    changes = [*(change(at, Action.KEEP) for at in range(known)), *(change(at, Action.CREATE) for at in range(new))]
+    hits = [{"typeName": "S3Object", "guid": str(at), "attributes": {}} for at in range(gone)]
+    plan = Plan({}, [Step("S3 objects", changes)], [], Coverage(), True, {}, gone=hits)  # type: ignore[arg-type]
+    with pytest.raises(PipelineError, match="nothing is written") if refused else contextlib.nullcontext():
+        check_limits(plan, max_remove, 1000)
+    check_limits(replace(plan, prune=False), max_remove, 1000)
+
+
+def test_an_object_goes_only_with_the_processes_that_use_it() -> None:
+    hit = {"typeName": "S3Object", "guid": "1", "attributes": {"qualifiedName": "o", "name": "o"}}
+    process = {"typeName": "Process", "guid": "2", "attributes": {"qualifiedName": "p", "name": "p"}}
+    tables = TableLineage(existing={"p": process})  # type: ignore[dict-item]
+
+    def gone(*users: str, **doubted: set[str]) -> int:
+        told = replace(tables, **doubted) if doubted else tables
+        return len(make_plan([], told, Report(), {}, True, [GoneObject(hit, users)]).gone)  # type: ignore[arg-type]
+
+    assert [gone(), gone("p"), gone("another"), gone("p", "another"), gone("p", doubted={"p"})] == [1, 1, 0, 0, 0]
 
 
 def test_another_prefix_is_another_flow(stale: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +237,7 @@ def test_a_removal_that_is_refused_is_told(stale: World, run: Callable[..., Run]
     ended = run("--prune")
     assert ended.code == 1
     assert "5 failed" in ended.out
-    assert lineage(stale) == 58
+    assert (lineage(stale), stale.count("S3Object")) == (58, 8)
 
 
 def test_what_is_stale_can_be_asked_in_a_repl(stale: World) -> None:

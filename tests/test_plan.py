@@ -124,17 +124,17 @@ def test_a_plan_with_prune_removes_what_it_says(world: World, run: Callable[...,
     (world.files / "SHIPPERS.csv").unlink()
     (world.files / "ORDERS.json").write_text("{}")
     run("--plan", FILE)
-    assert (read()["prune"], read()["counts"]["remove"]) == (False, 5)
+    assert (read()["prune"], read()["counts"]["remove"]) == (False, 6)
     assert "5 processes are stale: --prune removes them" in run("--apply", FILE).out
     assert world.count("Process") == 16
     ended = run("--plan", FILE, "--prune", "--detailed-exitcode")
     assert ended.code == 2
-    assert (read()["nothing_to_do"], read()["counts"]["write_requests"]) == (False, 1)
+    assert (read()["nothing_to_do"], read()["counts"]["write_requests"]) == (False, 2)
     world.forget()
-    refused = run("--apply", FILE, "--max-remove", "4")
-    assert (refused.code, "more than --max-remove 4" in refused.err, world.requests()["writes"]) == (1, True, 0)
-    assert "5 removed" in run("--apply", FILE, "--max-remove", "5").out
-    assert world.requests()["writes"] == 1
+    refused = run("--apply", FILE, "--max-remove", "5")
+    assert (refused.code, "more than --max-remove 5" in refused.err, world.requests()["writes"]) == (1, True, 0)
+    assert "6 removed" in run("--apply", FILE, "--max-remove", "6").out
+    assert world.requests()["writes"] == 2
     assert world.count("Process") == 14
 
 

@@ -51,7 +51,8 @@ def test_quiet_shows_changes_warnings_and_the_last_line(world: World, run: Calla
     assert told[-1].startswith("✅ Dry run, nothing was written")
     removed = run("--quiet", "--prune").out.splitlines()
     assert "✅ Stale processes: 5 removed" in removed
-    assert sum(line.startswith("   - ") for line in removed) == 5
+    assert "✅ S3 objects that are gone: 1 removed" in removed
+    assert sum(line.startswith("   - ") for line in removed) == 6
 
 
 def test_quiet_hides_no_failure(world: World, run: Callable[..., Run]) -> None:
@@ -154,7 +155,7 @@ def test_a_plan_and_what_it_leaves_open_are_in_the_report(world: World, run: Cal
     (world.files / "notes.md").write_text("no data")
     assert run("--dry-run", "--json", "report.json").code == 0
     told = read_report()
-    assert (told["outcome"], told["dry_run"], told["stale"]) == ("planned", True, 5)
+    assert (told["outcome"], told["dry_run"], told["stale"]) == ("planned", True, 6)
     assert [item["type"] for item in told["created"]] == ["S3Object"]
     shippers = f"{POSTGRES}/{SCHEMA}/SHIPPERS"
     assert told["coverage"]["percent"] == 87.5
@@ -169,8 +170,8 @@ def test_a_plan_and_what_it_leaves_open_are_in_the_report(world: World, run: Cal
     assert told["counts"]["open"] == 1
     assert run("--prune", "--json", "report.json").code == 0
     done = read_report()
-    assert (done["outcome"], len(done["removed"]), done["stale"]) == ("changed", 5, 5)
-    assert (done["counts"]["created"], done["counts"]["removed"]) == (len(done["created"]), 5)
+    assert (done["outcome"], len(done["removed"]), done["stale"]) == ("changed", 6, 6)
+    assert (done["counts"]["created"], done["counts"]["removed"]) == (len(done["created"]), 6)
 
 
 def test_a_saved_plan_has_a_report_and_what_would_be_removed_is_shown(world: World, run: Callable[..., Run]) -> None:

@@ -626,7 +626,7 @@ def _unknown_words(name: str) -> tuple[str, ...]:
 
 def _is_landing_word(word: str) -> bool:
     bare = word.rstrip("0123456789")
-    if bare in LANDING_WORDS or bare in ("", "q", "v") or bare.endswith(OWNER_ENDINGS):
+    if bare in LANDING_WORDS or bare in ("", "fy", "p", "q", "v") or bare.endswith(OWNER_ENDINGS):
         return True
     said = word in LANDING_WORDS or word in FREQUENCIES or (word in GENERIC_WORDS and word not in COUNTING_WORDS)
     return said or len(word) == 1 or is_hash(word)

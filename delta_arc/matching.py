@@ -248,7 +248,10 @@ def _match_key(key: str, index: TableIndex, chosen: int) -> ObjectMatch:
     if not unsure and (anonymous or (by_file.tables and folders and folders[-1].transparent)):
         by_folder = _named_by_folder(folders, index)
         if reading.text and (others := _tables_within(reading.text, by_folder.tables, index)):
-            return _ambiguous(key, [*by_folder.tables, *others])
+            named, qualified = index.find(reading.text)
+            if by_folder.tables or len(named) != 1:
+                return _ambiguous(key, [*by_folder.tables, *others])
+            by_file = _Naming(named, "file name without marks", len(folders), qualified)
         if by_file.tables and by_folder.tables and _disagree(by_file, by_folder, anonymous, folders):
             return _ambiguous(key, [*by_file.tables, *by_folder.tables])
     found = by_file if by_file.tables else by_folder

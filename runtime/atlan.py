@@ -14,7 +14,8 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeGuard, cast
 from urllib.parse import urlsplit
 
@@ -24,16 +25,29 @@ from runtime.terminal import logger, mask
 from runtime.transport import AtlanRequestError, PatientTransport
 
 if TYPE_CHECKING:
+    from httpx import Response
     from pyatlan.client.atlan import AtlanClient
 
 PAGE_SIZE = 1000
 MOST_SLICES = 8
+MOST_GUIDS = 100  # of a search, says Atlan's page on API limits
 PAGES_OF_A_SLICE = 5  # at least, as a slice may end in a page that is hardly filled
 RIGHTS_TRIES, RIGHTS_LONGEST_PAUSE_SECONDS = 10, 8.0
 
 
-class SearchHit(TypedDict):
-    """An asset as Atlan's index search shows it; `attributes` has those that were asked for, and the names."""
+class _Unchecked(TypedDict, total=False):
+    status: Any  # ACTIVE or DELETED
+    createTime: Any  # milliseconds since 1970
+    updateTime: Any
+    # Of an asset that is kept: the type of what an attribute refers to, by its name, where that is one type only.
+    referred: dict[str, str]
+
+
+class SearchHit(_Unchecked):
+    """An asset as Atlan's index search shows it; `attributes` has those that were asked for, and the names.
+
+    What it may have beside these is not checked.
+    """
 
     typeName: str
     guid: str
@@ -120,6 +134,14 @@ def call_atlan_timed(
     client: AtlanClient, api: Any, body: Any = None, query: dict[str, Any] | None = None
 ) -> tuple[dict[str, Any], float]:
     """Like `call_atlan`, and how many seconds the server took, without those spent waiting for a turn."""
+    answer, response = _request(client, api, body, query)
+    return answer, response.extensions["seconds"]
+
+
+def _request(
+    client: AtlanClient, api: Any, body: Any = None, query: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], Response]:
+    """What `call_atlan` gives, and the answer that it was in."""
     import httpx
 
     parameters = client._create_params(api, query, body)
@@ -138,7 +160,7 @@ def call_atlan_timed(
     answer = _json_of(response)
     if not isinstance(answer, dict):
         raise not_atlan(client)
-    return answer, response.extensions["seconds"]
+    return answer, response
 
 
 def not_atlan(client: AtlanClient) -> AtlanRequestError:
@@ -191,25 +213,49 @@ def _explain_refusal(status: int, message: str) -> str:
 
 
 def search_assets(client: AtlanClient, search: Any, progress: SearchProgress | None = None) -> Iterator[SearchHit]:
-    """Every hit of a FluentSearch, page by page, in no certain order. Raises `AtlanRequestError`.
+    """Every hit of a FluentSearch, page by page, in no certain order. Raises `AtlanRequestError`."""
+    return iter(AssetSearch(client, _body_of(search), progress))
+
+
+def _body_of(search: Any) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(search.page_size(PAGE_SIZE).to_request().json(by_alias=True, exclude_none=True))
+    return body
+
+
+class AssetSearch:
+    """A search whose first page has been read; its hits can be gone through once.
+
+    `asked_at` is when that was, in milliseconds since 1970 by the server's clock (its Date header), but never later than
+    by our own; None where the server does not say. `left_out` counts the hits without a name. Raises `AtlanRequestError`.
 
     Each page asks for the guids after the last one seen, so that any number of hits can be read (an offset ends at
     10,000) and none is skipped or seen twice while others write. What is left after the first page is read in several
     slices of the guids side by side, if it is much.
     """
-    body = json.loads(search.page_size(PAGE_SIZE).to_request().json(by_alias=True, exclude_none=True))
-    first, left = _read_page(client, body, "", "")
-    if progress:
-        progress.total = len(first) + left
-    pages = iter([first])
-    if left:
-        number = max(1, min(MOST_SLICES, left // (PAGE_SIZE * PAGES_OF_A_SLICE)))
-        slices = slice_guids(first[-1]["guid"], number)
-        pages = itertools.chain(pages, interleave([_read_slice(client, body, *ends) for ends in slices]))
-    for page in pages:
-        yield from page
+
+    def __init__(self, client: AtlanClient, body: dict[str, Any], progress: SearchProgress | None = None) -> None:
+        self._client, self._body, self._progress = client, body, progress
+        began = time.time()
+        self._first = _read_page(client, body, "", "")
+        self.aggregations = self._first.aggregations
+        self.asked_at = min(self._first.answered_at, int(began * 1000)) if self._first.answered_at else None
+        self.left_out = 0
         if progress:
-            progress.advance(len(page))
+            progress.total = len(self._first.hits) + self._first.left
+
+    def __iter__(self) -> Iterator[SearchHit]:
+        pages = iter([self._first])
+        if self._first.left:
+            number = max(1, min(MOST_SLICES, self._first.left // (PAGE_SIZE * PAGES_OF_A_SLICE)))
+            slices = slice_guids(self._first.hits[-1]["guid"], number)
+            following = {name: part for name, part in self._body["dsl"].items() if name != "aggregations"}
+            body = {**self._body, "dsl": following}
+            pages = itertools.chain(pages, interleave([_read_slice(self._client, body, *ends) for ends in slices]))
+        for page in pages:
+            yield from page.hits
+            self.left_out += page.left_out
+            if self._progress:
+                self._progress.advance(len(page.hits))
 
 
 def slice_guids(after: str, number: int) -> list[tuple[str, str]]:
@@ -221,33 +267,59 @@ def slice_guids(after: str, number: int) -> list[tuple[str, str]]:
     return list(zip([after, *cuts], [*cuts, ""], strict=True))
 
 
-def _read_slice(client: AtlanClient, body: dict[str, Any], after: str, to: str) -> Iterator[list[SearchHit]]:
+@dataclass(frozen=True)
+class _Page:
+    hits: list[SearchHit]
+    left: int  # hits after this page
+    left_out: int  # hits of this page that have no name
+    aggregations: Mapping[str, Any]
+    answered_at: int  # milliseconds since 1970 by the server's Date header; 0 without one
+
+
+def _read_slice(client: AtlanClient, body: dict[str, Any], after: str, to: str) -> Iterator[_Page]:
     left = 1
     while left:
-        page, left = _read_page(client, body, after, to)
-        if page:
+        page = _read_page(client, body, after, to)
+        left = page.left
+        if page.hits:
             yield page
-            after = page[-1]["guid"]
+            after = page.hits[-1]["guid"]
 
 
-def _read_page(client: AtlanClient, body: dict[str, Any], after: str, to: str) -> tuple[list[SearchHit], int]:
-    """The first hits whose guids are in a range, sorted by guid, and how many are left in it."""
+def _read_page(client: AtlanClient, body: dict[str, Any], after: str, to: str) -> _Page:
+    """The first hits whose guids are in a range, sorted by guid."""
     from pyatlan.client.constants import INDEX_SEARCH
 
     limits = {**({"gt": after} if after else {}), **({"lte": to} if to else {})}
     ranges = [{"range": {"__guid": limits}}] if limits else []
     query = {"bool": {**body["dsl"]["query"]["bool"], "filter": [*body["dsl"]["query"]["bool"]["filter"], *ranges]}}
     dsl = {**body["dsl"], "query": query, "sort": [{"__guid": {"order": "asc"}}]}
-    answer = call_atlan(client, INDEX_SEARCH, {**body, "dsl": dsl})
-    found, count = answer.get("entities") or [], answer.get("approximateCount")
+    answer, response = _request(client, INDEX_SEARCH, {**body, "dsl": dsl})
+    found, count, aggregations = (
+        answer.get("entities") or [],
+        answer.get("approximateCount"),
+        answer.get("aggregations"),
+    )
     if not isinstance(found, list) or not isinstance(count, int):
         raise not_atlan(client)
-    page = [hit for hit in found if is_search_hit(hit)]
-    if found and not page:
+    hits = [hit for hit in found if is_search_hit(hit)]
+    if found and not hits:
         raise not_atlan(client)  # and there is no guid to go on from
-    if len(page) < len(found):
-        logger.warning("⚠️ %d assets are left out, as Atlan tells no name of theirs", len(found) - len(page))
-    return page, max(0, count - len(found))
+    left_out = len(found) - len(hits)
+    if left_out:
+        logger.warning("⚠️ %d assets are left out, as Atlan tells no name of theirs", left_out)
+    told = aggregations if isinstance(aggregations, dict) else {}
+    return _Page(hits, max(0, count - len(found)), left_out, told, _time_of(response))
+
+
+def _time_of(response: Response) -> int:
+    """When the server answered, by its Date header (RFC 9110, 6.6.1), in milliseconds; 0 where that says nothing."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return int(parsedate_to_datetime(response.headers.get("Date", "")).timestamp() * 1000)
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def is_search_hit(hit: object) -> TypeGuard[SearchHit]:
@@ -263,21 +335,89 @@ def is_search_hit(hit: object) -> TypeGuard[SearchHit]:
     return all(isinstance(name, str) and name for name in names)
 
 
+@dataclass(frozen=True)
+class AssetQuery:
+    """Which assets: the active ones of a type whose qualified names start with one of the prefixes.
+
+    Without a type, all but processes, which are lineage and no inventory. `attributes` are those that the hits have
+    beside the names.
+    """
+
+    type_name: str
+    prefixes: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
+
+
 def read_assets(
     client: AtlanClient, type_name: str, prefixes: Iterable[str], attributes: Sequence[str]
 ) -> dict[str, SearchHit]:
-    """The active assets of a type whose qualified names start with one of the prefixes, by qualified name.
+    """The assets of a query, by qualified name; its parts are those of `AssetQuery`. Raises `AtlanRequestError`."""
+    hits = find_assets(client, AssetQuery(type_name, tuple(prefixes), tuple(attributes)))
+    return {hit["attributes"]["qualifiedName"]: hit for hit in hits}
 
-    `attributes` are those that the hits have beside the names. Raises `AtlanRequestError`.
+
+def find_assets(client: AtlanClient, query: AssetQuery, progress: SearchProgress | None = None) -> AssetSearch:
+    """A search for the assets of a query. Raises `AtlanRequestError`."""
+    from pyatlan.model.fluent_search import CompoundQuery
+
+    search = _fluent_search(query, query.attributes).where(CompoundQuery.active_assets())
+    return AssetSearch(client, _body_of(search), progress)
+
+
+STATES = "states"  # the name of an aggregation
+
+
+def find_changes(
+    client: AtlanClient, query: AssetQuery, since: int, further: Sequence[str]
+) -> tuple[AssetSearch, int | None]:
+    """A search for what was modified since a time, whether it is active now or archived, and how many assets of the query
+    are active in all; None where Atlan does not tell.
+
+    The time is in milliseconds, by the server's clock; `further` are more attributes of the hits. Both are of one
+    moment: in Elasticsearch, aggregations do not see the `post_filter`. Raises `AtlanRequestError`.
     """
+    body = _body_of(_fluent_search(query, (*query.attributes, *further)))
+    body["dsl"]["post_filter"] = {"range": {"__modificationTimestamp": {"gte": since}}}
+    body["dsl"]["aggregations"] = {STATES: {"terms": {"field": "__state"}}}
+    search = AssetSearch(client, body)
+    return search, _count_active(search.aggregations)
+
+
+def _count_active(aggregations: Mapping[str, Any]) -> int | None:
+    states = aggregations.get(STATES)
+    buckets = states.get("buckets") if isinstance(states, dict) else None
+    if not isinstance(buckets, list) or not all(isinstance(bucket, dict) for bucket in buckets):
+        return None
+    count = next((bucket.get("doc_count") for bucket in buckets if bucket.get("key") == "ACTIVE"), 0)
+    return count if isinstance(count, int) else None
+
+
+def find_by_guid(client: AtlanClient, query: AssetQuery, guids: Sequence[str]) -> Iterator[SearchHit]:
+    """Those assets of a query that have one of these guids. Raises `AtlanRequestError`."""
     from pyatlan.model.assets import Asset
+    from pyatlan.model.fluent_search import CompoundQuery
+
+    for start in range(0, len(guids), MOST_GUIDS):
+        search = _fluent_search(query, query.attributes).where(CompoundQuery.active_assets())
+        search = search.where(Asset.GUID.within([*guids[start : start + MOST_GUIDS]]))
+        yield from AssetSearch(client, _body_of(search))
+
+
+def _fluent_search(query: AssetQuery, attributes: Sequence[str]) -> Any:
+    """A search for the assets of a query, active or not."""
+    from pyatlan.model.assets import Asset, Process
     from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
 
     search = FluentSearch(_includes_on_results=list(attributes), _includes_on_relations=["qualifiedName"])
-    search = search.where(CompoundQuery.active_assets()).where(Asset.TYPE_NAME.eq(type_name)).min_somes(1)
-    for prefix in prefixes:
+    if query.type_name:
+        search = search.where(Asset.TYPE_NAME.eq(query.type_name))
+    else:
+        search = search.where_not(CompoundQuery.super_types([Process])).where_not(CompoundQuery.asset_type(Process))
+    if len(query.prefixes) == 1:
+        return search.where(Asset.QUALIFIED_NAME.startswith(query.prefixes[0]))
+    for prefix in query.prefixes:
         search = search.where_some(Asset.QUALIFIED_NAME.startswith(prefix))
-    return {hit["attributes"]["qualifiedName"]: hit for hit in search_assets(client, search)}
+    return search.min_somes(1)
 
 
 # =====================================================================================================================

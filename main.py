@@ -98,9 +98,12 @@ from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, sav
 from delta_arc.scope import in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings, get_settings
 from delta_arc.showing import log_plan
+from delta_arc.state import AtlanState, open_state
 from delta_arc.writing import apply_steps, remove_assets
 from runtime.atlan import (
+    AssetQuery,
     SearchHit,
+    find_assets,
     read_assets,
     read_downstream,
     read_role_guid,
@@ -228,9 +231,9 @@ def _is_of(cache: dict[str, Any], source: Mapping[str, str]) -> bool:
 
 
 def clear_all_cache(*, settings: Settings | None = None) -> None:
-    """Delete both cache files; raises `PipelineError` where that cannot be done."""
+    """Delete both cache files and the state; raises `PipelineError` where that cannot be done."""
     settings = settings or get_settings()
-    for path in (settings.postgres.cache_file, settings.snowflake.cache_file):
+    for path in (settings.postgres.cache_file, settings.snowflake.cache_file, settings.state_cache_file):
         try:
             path.unlink()
             logger.info("💾 Deleted %s", path)
@@ -280,26 +283,36 @@ def _cache_time(cache: dict[str, Any]) -> datetime:
 
 
 def find_postgres_assets(
-    force_refresh: bool = False, *, dry_run: bool = False, settings: Settings | None = None
+    force_refresh: bool = False,
+    *,
+    dry_run: bool = False,
+    state: AtlanState | None = None,
+    settings: Settings | None = None,
 ) -> list[list[str]]:
     """Every asset of the PostgreSQL connection as `[qualified_name, name, type_name]`, sorted.
 
     They are from the cache if it is valid, else from Atlan (`force_refresh`: in any case) and cached, but for a dry run.
-    Raises `SettingsError`, and `PipelineError` where Atlan has no such connection or refuses.
+    With a `state`, only what has changed since that was kept is read. Raises `SettingsError`, and `PipelineError` where Atlan has no such connection or refuses.
     """
     settings = settings or get_settings()
-    return _find_assets(settings.postgres, force_refresh, dry_run, settings)
+    return _find_assets(settings.postgres, force_refresh, dry_run, state, settings)
 
 
 def find_snowflake_assets(
-    force_refresh: bool = False, *, dry_run: bool = False, settings: Settings | None = None
+    force_refresh: bool = False,
+    *,
+    dry_run: bool = False,
+    state: AtlanState | None = None,
+    settings: Settings | None = None,
 ) -> list[list[str]]:
     """Every asset of the Snowflake connection; see `find_postgres_assets`."""
     settings = settings or get_settings()
-    return _find_assets(settings.snowflake, force_refresh, dry_run, settings)
+    return _find_assets(settings.snowflake, force_refresh, dry_run, state, settings)
 
 
-def _find_assets(inventory: Inventory, force_refresh: bool, dry_run: bool, settings: Settings) -> list[list[str]]:
+def _find_assets(
+    inventory: Inventory, force_refresh: bool, dry_run: bool, state: AtlanState | None, settings: Settings
+) -> list[list[str]]:
     label, cache_file = inventory.label, inventory.cache_file
     cache = None if force_refresh else load_cache_from_file(cache_file)
     if cache and _is_young(cache, settings.cache_expiry_hours):
@@ -312,7 +325,11 @@ def _find_assets(inventory: Inventory, force_refresh: bool, dry_run: bool, setti
         inventory.connection, inventory.connector, settings=settings
     )
     with Progress(f"{label} assets", line_every=DISCOVERY_LINE_EVERY) as progress:
-        assets = _search_inventory(get_atlan_client(settings=settings), connection_qualified_name, progress)
+        client, query = get_atlan_client(settings=settings), _inventory_query(connection_qualified_name)
+        if state:
+            assets: Iterable[SearchHit] = state.read(client, query, progress=progress).values()
+        else:
+            assets = find_assets(client, query, progress)
         rows = sorted(
             [asset["attributes"]["qualifiedName"], asset["attributes"]["name"], asset["typeName"]] for asset in assets
         )
@@ -366,20 +383,9 @@ def _list_connections(client: AtlanClient, connector: str) -> list[tuple[str, st
     return sorted((hit["attributes"].get("name", ""), hit["attributes"]["qualifiedName"]) for hit in hits)
 
 
-def _search_inventory(client: AtlanClient, connection_qualified_name: str, progress: Progress) -> Iterator[SearchHit]:
+def _inventory_query(connection_qualified_name: str) -> AssetQuery:
     """Every active asset below a connection, except the processes, which are lineage and no inventory."""
-    from pyatlan.model.assets import Asset, Process
-    from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
-
-    search = (
-        FluentSearch()
-        .where(CompoundQuery.active_assets())
-        .where(Asset.QUALIFIED_NAME.startswith(f"{connection_qualified_name}/"))
-        .where_not(CompoundQuery.super_types([Process]))
-        .where_not(CompoundQuery.asset_type(Process))
-        .include_on_results(Asset.NAME)
-    )
-    return search_assets(client, search, progress)
+    return AssetQuery("", (f"{connection_qualified_name}/",))
 
 
 # =====================================================================================================================
@@ -437,6 +443,7 @@ def integration_with_S3(
     *,
     dry_run: bool = False,
     into: list[Step] | None = None,
+    state: AtlanState | None = None,
     settings: Settings | None = None,
 ) -> S3Integration:
     """List the bucket, and register its S3 connection, the bucket and its objects in Atlan.
@@ -453,7 +460,8 @@ def integration_with_S3(
     client = get_atlan_client(settings=settings)
     steps, bucket, existing = _plan_bucket(client, name, arn, count, settings)
     objects = [make_s3_object(bucket, item) for item in listed]
-    existing |= read_assets(client, "S3Object", [_names_below(bucket)], OBJECT_ATTRIBUTES)
+    guid = existing[bucket["attributes"]["qualifiedName"]]["guid"] if existing else ""
+    existing |= _read(client, AssetQuery("S3Object", (_names_below(bucket),), OBJECT_ATTRIBUTES), state, guid)
     steps.append(Step("S3 objects", compare(objects, existing)))
     report = Report(_carry_out(steps, into, dry_run, settings), existing=existing)
     registered = _as_registered(listed, objects, name, prefix)
@@ -466,6 +474,13 @@ def integration_with_S3(
         "bucket_object_count": count,
         "report": report,
     }
+
+
+def _read(client: AtlanClient, query: AssetQuery, state: AtlanState | None, related: str = "") -> dict[str, SearchHit]:
+    """The assets of a query, by qualified name: with a state by what has changed, else all of them. See `AtlanState.read`."""
+    if state:
+        return state.read(client, query, related)
+    return read_assets(client, query.type_name, query.prefixes, query.attributes)
 
 
 def _names_below(bucket: Entity) -> str:
@@ -557,6 +572,7 @@ def create_table_lineage(
     min_ground: str = "named",
     dry_run: bool = False,
     into: list[Step] | None = None,
+    state: AtlanState | None = None,
     settings: Settings | None = None,
 ) -> TableLineage:
     """Match tables and objects, and create an extract and a load process for each complete chain.
@@ -588,11 +604,15 @@ def create_table_lineage(
         report.flow = flow = Flow(
             connection_of(sources[0][0]), objects[0]["bucket"], prefix, connection_of(targets[0][0])
         )
-        prefixes = [
+        prefixes = (
             f"{flow.postgres_connection}/{flow.marker}/extract/",
             f"{flow.snowflake_connection}/{flow.marker}/load/",
-        ]
-        report.existing = read_assets(get_atlan_client(settings=settings), "Process", prefixes, PROCESS_ATTRIBUTES)
+        )
+        client = get_atlan_client(settings=settings)
+        if state and state.is_used:  # what processes refer to comes before them
+            for connection in (flow.postgres_connection, flow.snowflake_connection):
+                state.read(client, _inventory_query(connection))
+        report.existing = _read(client, AssetQuery("Process", prefixes, PROCESS_ATTRIBUTES), state)
         told_tables = {match.table_qualified_name or "" for match in matches if match.outcome is MatchOutcome.TOLD}
         hops = tell_hops(find_hops(flow, pairs, datasets, evidence, report.existing, told_tables), telling)
         forced = [
@@ -731,6 +751,7 @@ def create_column_lineage(
     tables: TableLineage | None = None,
     dry_run: bool = False,
     into: list[Step] | None = None,
+    state: AtlanState | None = None,
     settings: Settings | None = None,
 ) -> Report:
     """Create a column process for each matched pair of columns, with the load process of its table as parent.
@@ -752,8 +773,8 @@ def create_column_lineage(
     prefixes = {load.partition("/load/")[0] for load in loads}
     if tables and tables.flow:  # also those below load processes that are wanted no more
         prefixes.add(f"{tables.flow.snowflake_connection}/{tables.flow.marker}")
-    folders = [f"{prefix}/load/" for prefix in sorted(prefixes)]
-    existing = read_assets(client, "ColumnProcess", folders, PROCESS_ATTRIBUTES) if folders else {}
+    folders = tuple(f"{prefix}/load/" for prefix in sorted(prefixes))
+    existing = _read(client, AssetQuery("ColumnProcess", folders, PROCESS_ATTRIBUTES), state) if folders else {}
     outcomes = _carry_out([Step("Column processes", compare(wanted, existing))], into, dry_run, settings)
     return Report(outcomes, unmatched, existing, doubted)
 
@@ -919,13 +940,15 @@ def run_pipeline(
     began = time.monotonic()
     mark_page(settings.lineage_page)
 
+    state = open_state(settings, afresh=force_refresh, read_only=dry_run)
+
     # 1 to 4: each leaves what it would write with the plan. Importing pyatlan takes seconds, in which the bucket is listed.
     steps: list[Step] = []
     _, postgres_assets, snowflake_assets, s3 = side_by_side(
         partial(get_atlan_client, settings=settings),
-        partial(record.timed, find_postgres_assets, force_refresh, dry_run=dry_run, settings=settings),
-        partial(record.timed, find_snowflake_assets, force_refresh, dry_run=dry_run, settings=settings),
-        partial(record.timed, integration_with_S3, into=steps, settings=settings),
+        partial(record.timed, find_postgres_assets, force_refresh, dry_run=dry_run, state=state, settings=settings),
+        partial(record.timed, find_snowflake_assets, force_refresh, dry_run=dry_run, state=state, settings=settings),
+        partial(record.timed, integration_with_S3, into=steps, state=state, settings=settings),
     )
     tables = record.timed(
         create_table_lineage,
@@ -934,11 +957,19 @@ def run_pipeline(
         snowflake_assets,
         min_ground=min_ground,
         into=steps,
+        state=state,
         settings=settings,
     )
     columns = record.timed(
-        create_column_lineage, postgres_assets, snowflake_assets, tables=tables, into=steps, settings=settings
+        create_column_lineage,
+        postgres_assets,
+        snowflake_assets,
+        tables=tables,
+        into=steps,
+        state=state,
+        settings=settings,
     )
+    state.save()
     world = describe_world([*postgres_assets, *snowflake_assets], s3, tables, columns, settings)
     gone = _find_gone_objects(s3, settings)
     plan = record.plan = make_plan(steps, tables, columns, world, prune, gone)
@@ -1040,6 +1071,7 @@ def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
         return Ending.UNCHANGED
     if options.cache_status:
         get_cache_status(settings=settings)
+        open_state(settings).log_status()
         return Ending.UNCHANGED
     if options.remove_lineage:
         report = record.report = remove_lineage(

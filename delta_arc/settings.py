@@ -59,6 +59,7 @@ class Settings:
     cache_expiry_hours: float
     postgres_cache_file: Path
     snowflake_cache_file: Path
+    state_cache_file: Path
     overrides_file: Path
     postgres_scope: Scope
     snowflake_scope: Scope
@@ -100,6 +101,7 @@ SANDBOX_DEFAULTS = {
     "S3_PREFIX": "2025/csa-tech-challenge-ary/",
     "POSTGRES_CACHE_FILE": str(SANDBOX_FOLDER / "postgres_assets_cache.json"),
     "SNOWFLAKE_CACHE_FILE": str(SANDBOX_FOLDER / "snowflake_assets_cache.json"),
+    "STATE_CACHE_FILE": str(SANDBOX_FOLDER / "atlan_state_cache.sqlite"),
     "ATLAN_MAX_REQUESTS_PER_MINUTE": "9999999",  # nobody else is there
 }
 # What belongs to one tenant and means nothing to another.
@@ -163,6 +165,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cache_expiry_hours=_check_hours(values.get("CACHE_EXPIRY_HOURS", "24"), faults),
         postgres_cache_file=_check_path(values, "POSTGRES_CACHE_FILE", "postgres_assets_cache.json", faults),
         snowflake_cache_file=_check_path(values, "SNOWFLAKE_CACHE_FILE", "snowflake_assets_cache.json", faults),
+        state_cache_file=_check_path(values, "STATE_CACHE_FILE", "atlan_state_cache.sqlite", faults),
         overrides_file=_check_overrides_file(values, sandbox, faults),
         postgres_scope=_check_scope(values, "POSTGRES_SCOPE", faults),
         snowflake_scope=_check_scope(values, "SNOWFLAKE_SCOPE", faults),

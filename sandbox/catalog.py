@@ -146,6 +146,7 @@ class Transaction:
         self.changed: dict[str, Entity] = {}
         self.purged: dict[str, Entity] = {}
         self.differences: dict[str, Difference] = defaultdict(Difference)
+        self._touched: set[str] = set()
         self._undo: list[Callable[[], object]] = []
         self._links: list[Statement] = []
 
@@ -159,10 +160,16 @@ class Transaction:
         self.set_attribute(entity, "qualifiedName", qualified_name)
         return entity
 
+    def mention(self, entity: Entity) -> None:
+        """Note that an entity is told of as updated, though it does not change itself."""
+        if entity.guid not in self.created:
+            self.changed.setdefault(entity.guid, entity)
+
     def touch(self, entity: Entity) -> None:
         """Note that an entity changes, and when and by whom; call it before the change."""
-        if entity.guid in self.created or entity.guid in self.changed:
+        if entity.guid in self.created or entity.guid in self._touched:
             return
+        self._touched.add(entity.guid)
         before = (entity.update_time, entity.updated_by)
         self.catalog.search_view_before_change(entity)
         self.changed[entity.guid] = entity
@@ -236,22 +243,37 @@ class Transaction:
 
     def unlink(self, entity: Entity, end: Relationship, other: Entity) -> None:
         """End a relationship, at both ends; nothing happens if there is none."""
-        if other.guid not in entity.related(end.name):
-            return
-        self.touch(entity)
-        self.touch(other)
+        if other.guid in entity.related(end.name):
+            self.touch(entity)
+            self.touch(other)
+            self._unlink(entity, end, other)
+
+    def _unlink(self, entity: Entity, end: Relationship, other: Entity) -> None:
         self.differences[entity.guid].relationships.add(end.name)
         self._drop_link(entity, end.name, other)
         if end.inverse:
             self._drop_link(other, end.inverse, entity)
         self._links.append(self._delete_link_rows(entity, end, other))
 
+    def leave(self, entity: Entity, name: str, other: Entity) -> None:
+        """Note at the other end of a relationship that an entity goes.
+
+        What a process refers to is modified by that; a process is told of as updated and keeps its time
+        (`deleteEdgeReference` and `deleteRelationships` of `DeleteHandlerV1`).
+        """
+        if entity.type.is_a("Process") and name in ("inputs", "outputs"):
+            self.touch(other)
+        else:
+            self.mention(other)
+
     def purge(self, entity: Entity) -> None:
         """Remove an entity for good, with all its relationships."""
         for name in list(entity.relations):
             end = entity.type.relationships[name]
             for guid in list(entity.related(name)):
-                self.unlink(entity, end, self.catalog.entities[guid])
+                self.catalog.search_view_before_change(self.catalog.entities[guid])
+                self.leave(entity, end.name, self.catalog.entities[guid])
+                self._unlink(entity, end, self.catalog.entities[guid])
         self.catalog.search_view_before_change(entity)
         self.catalog._discard(entity)
         self._undo.append(lambda: self.catalog._add(entity))

@@ -149,7 +149,7 @@ def delete(catalog: Catalog, guids: list[str], delete_type: str, user: str) -> M
                 transaction.set_field(entity, "status", DELETED)
                 for name in entity.relations:
                     for guid in entity.related(name):
-                        transaction.touch(catalog.entities[guid])
+                        transaction.leave(entity, name, catalog.entities[guid])
             else:
                 transaction.purge(entity)
         gone = {entity.guid for entity in deleted}

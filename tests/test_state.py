@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import sqlite3
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from world import BULK, POSTGRES, PREFIX, SCHEMA, SNOWFLAKE, WRITTEN_TYPES, Run, World
+from world import BULK, World
 
 import main
 from delta_arc import state
 from delta_arc.run_report import RunRecord
 from delta_arc.saved_plan import to_document
-from runtime import atlan as runtime_atlan
 from runtime.errors import PipelineError
 
 FILE = "atlan_state_cache.sqlite"

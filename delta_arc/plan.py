@@ -12,10 +12,12 @@ from delta_arc.entities import Entity
 from delta_arc.report import Coverage, Outcome, Report, Status, TableLineage, find_stale
 from runtime.atlan import SearchHit
 from runtime.errors import PipelineError
+from runtime.references import reference
 
 # Unless told otherwise, a run archives so many processes at the most, and no more than half of what there is but a few.
 MAX_REMOVE, FEW = 100, 10
 MAX_UNMATCHED = 1000  # how many new objects that are in no chain a run registers at the most, unless told otherwise
+LARGE = 24  # references: of a relation with as many, only what differs is sent
 BATCH_SIZE = 50  # Atlan's advice: 20 to 50 assets per bulk request
 # What is set when an asset is made and then left to the people who edit it.
 ONLY_AT_CREATION = ("description",)
@@ -34,11 +36,16 @@ STATUS_AFTER = {Action.CREATE: Status.CREATED, Action.UPDATE: Status.UPDATED, Ac
 
 @dataclass(frozen=True)
 class Change:
-    """What has to happen to one wanted asset; `before` has what an update replaces, by attribute."""
+    """What has to happen to one wanted asset; `before` has what an update replaces, by attribute.
+
+    `by_difference` are the relations of an update that are too large to be sent whole, each with the type of what it
+    refers to in Atlan.
+    """
 
     entity: Entity
     action: Action
     before: Mapping[str, Any] = field(default_factory=dict)
+    by_difference: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def type_name(self) -> str:
@@ -54,6 +61,29 @@ class Change:
     def qualified_name(self) -> str:
         """The asset's qualified name, which is unique in the tenant."""
         return str(self.entity["attributes"]["qualifiedName"])
+
+    @property
+    def as_sent(self) -> Mapping[str, Any]:
+        """The entity as Atlan is to take it: of a large relation only what is to be added and removed.
+
+        That is what pyatlan's `SaveSemantic.APPEND` and `REMOVE` send. An attribute in `attributes` and there, too, would
+        be refused (ATLAS-400-00-108).
+        """
+        if not self.by_difference:
+            return self.entity
+        attributes = self.entity["attributes"]
+        appended, removed = {}, {}
+        for name, type_name in self.by_difference.items():
+            if name in self.before:
+                held, wanted = set(self.before[name]), set(compared_value(attributes[name]))
+                appended[name] = [ref for ref in attributes[name] if compared_value(ref) not in held]
+                removed[name] = [reference(type_name, gone) for gone in sorted(held - wanted)]
+        return {
+            **self.entity,
+            "attributes": {name: value for name, value in attributes.items() if name not in self.by_difference},
+            "appendRelationshipAttributes": {name: refs for name, refs in appended.items() if refs},
+            "removeRelationshipAttributes": {name: refs for name, refs in removed.items() if refs},
+        }
 
     def outcome(self, failure: str = "", guid: str = "") -> Outcome:
         """What became of it: done, or failed for this reason."""
@@ -211,8 +241,17 @@ def compare(wanted: Iterable[Entity], existing: Mapping[str, SearchHit]) -> list
         has = {name: compared_value(hit["attributes"].get(name)) for name in sent}
         before = {name: has[name] for name, value in sent.items() if compared_value(value) != has[name]}
         to_send: Entity = {**entity, "attributes": sent}
-        changes.append(Change(to_send, Action.UPDATE if before else Action.KEEP, before))
+        large = [name for name, value in sent.items() if isinstance(value, list) and len(value) >= LARGE and has[name]]
+        types = {name: hit.get("referred", {}).get(name) or common_type(hit["attributes"][name]) for name in large}
+        by_difference = {name: type_name for name, type_name in types.items() if type_name} if before else {}
+        changes.append(Change(to_send, Action.UPDATE if before else Action.KEEP, before, by_difference))
     return changes
+
+
+def common_type(references: Sequence[Any]) -> str:
+    """The type of all these references; empty where there are several, or none."""
+    types = {str(ref.get("typeName", "")) if isinstance(ref, dict) else "" for ref in references}
+    return types.pop() if len(types) == 1 else ""
 
 
 def in_rounds(steps: Iterable[Step]) -> list[list[Change]]:

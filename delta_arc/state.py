@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delta_arc.plan import compared_value
+from delta_arc.plan import common_type, compared_value
 from delta_arc.settings import Settings
 from runtime.atlan import (
     MOST_GUIDS,
@@ -332,16 +332,10 @@ def keep(hit: SearchHit, attributes: Iterable[str]) -> SearchHit:
     kept: SearchHit = {"typeName": hit["typeName"], "guid": hit["guid"], "attributes": told}
     if isinstance(hit.get("createTime"), int):
         kept["createTime"] = hit["createTime"]
-    types = {name: _type_of(value) for name, value in values.items() if isinstance(value, list)}
+    types = {name: common_type(value) for name, value in values.items() if isinstance(value, list)}
     if referred := {name: type_name for name, type_name in types.items() if type_name}:
         kept["referred"] = referred
     return kept
-
-
-def _type_of(references: Sequence[Any]) -> str:
-    """The type of all these references; empty where there are several, or none."""
-    types = {str(ref.get("typeName", "")) if isinstance(ref, dict) else "" for ref in references}
-    return types.pop() if len(types) == 1 else ""
 
 
 def _referred(hit: SearchHit) -> list[str]:

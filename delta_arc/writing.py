@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from delta_arc.confirming import confirm
@@ -87,7 +88,7 @@ def _without(change: Change, lost: Container[str]) -> Change | None:
             if not attributes[name]:
                 return None
     to_send: Entity = {**change.entity, "attributes": attributes}
-    return Change(to_send, change.action, change.before)
+    return replace(change, entity=to_send)
 
 
 class BatchSize:
@@ -181,7 +182,7 @@ def _send_bulk(client: AtlanClient, part: Sequence[Change], batches: _Batches) -
     from pyatlan.client.constants import BULK_UPDATE
 
     flags = ("replaceTags", "appendTags", "replaceBusinessAttributes", "overwriteBusinessAttributes")
-    body = {"entities": [change.entity for change in part]}
+    body = {"entities": [change.as_sent for change in part]}
     answer, seconds = call_atlan_timed(client, BULK_UPDATE, body, dict.fromkeys(flags, False))
     batches.note(len(part), seconds)
     return _guids_told(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -111,7 +112,24 @@ def _make_session(variables: Mapping[str, str], read_files: bool = True) -> Any:
     if variables.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
         session.get_component("credential_provider").remove("iam-role")  # botocore looks in the environment only
     _set_credentials(session, variables)
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_read_time)
     return session
+
+
+# How S3 writes the time of an object in a listing (Amazon S3 API Reference, Object: 2009-10-12T17:50:30.000Z).
+_S3_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z", re.ASCII)
+
+
+def _read_time(text: Any) -> datetime:
+    """A time of an answer, as botocore's own `parse_timestamp` reads it. That tries one format after the other, which is
+    three quarters of the processor time of a listing.
+    """
+    from botocore.utils import parse_timestamp
+
+    if isinstance(text, str) and _S3_TIME.fullmatch(text):
+        return datetime.fromisoformat(text[:-1] + "+00:00")
+    found: datetime = parse_timestamp(text)
+    return found
 
 
 def _converted(name: str, text: str, convert: Callable[[str], Any] | None) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from botocore import UNSIGNED
+from botocore.utils import parse_timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -416,3 +417,19 @@ def test_the_same_variables_share_a_client() -> None:
     one = connect_s3({"AWS_DEFAULT_REGION": "eu-west-1", "OTHER": "1"})
     assert connect_s3({"OTHER": "2", "AWS_DEFAULT_REGION": "eu-west-1"}) is one
     assert connect_s3({"AWS_DEFAULT_REGION": "eu-west-2"}) is not one
+
+
+@given(st.one_of(
+    st.datetimes(timezones=st.just(datetime.timezone.utc)).map(lambda moment: moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")),
+    st.datetimes(timezones=st.just(datetime.timezone.utc)).map(lambda moment: moment.isoformat(timespec="seconds").replace("+00:00", "Z")),
+    st.sampled_from(["Wed, 12 Oct 2009 17:50:00 GMT", "1255369830", "2009-10-12", "2009-13-40T99:00:00.000Z", "2009-10-12T17:50:30.000z", "", "now"]),
+    st.text("0123456789-T:.Z", max_size=26),
+))  # fmt: skip
+def test_a_time_is_read_as_botocore_reads_it(text: str) -> None:
+    def outcome(read: Any) -> object:
+        try:
+            return read(text).astimezone(datetime.timezone.utc)
+        except (ValueError, OverflowError) as error:
+            return type(error) in (ValueError, OverflowError)
+
+    assert outcome(s3._read_time) == outcome(parse_timestamp)

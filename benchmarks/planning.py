@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from delta_arc.coverage import explain_tables
 from delta_arc.entities import Flow, RegisteredObject, make_bucket, make_s3_object
-from delta_arc.evidence import conclude, judge, objects_to_ask, parse_head
+from delta_arc.evidence import conclude, find_kinds, judge, objects_to_ask, parse_head
 from delta_arc.hops import find_hops, group_datasets, match_rest
 from delta_arc.keys import read_folder, read_name
 from delta_arc.matching import match_s3_objects
@@ -119,8 +119,9 @@ def plan_run(keys: list[str], sources: list[list[str]], targets: list[list[str]]
     head = parse_head((",".join(COLUMNS) + "\n1,2,3,2025-09-21\n").encode(), True)
     evidence = {}
     for table, items in datasets.items():
-        told = {item["key"]: judge(item["key"], head, COLUMNS) for item in objects_to_ask(items)}
-        evidence[table] = conclude(items, told, COLUMNS)
+        kinds = find_kinds(items)
+        told = {item["key"]: judge(item["key"], head, COLUMNS) for item in objects_to_ask(kinds)}
+        evidence[table] = conclude(kinds, told, COLUMNS)
     flow = Flow("default/postgres/1", bucket_name, "in/", "default/snowflake/1")
     hops = find_hops(flow, pairs, datasets, evidence, ())
     coverage = explain_tables(pairs, matches, sources, targets, evidence, hops, overrides)

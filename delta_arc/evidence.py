@@ -159,6 +159,9 @@ def _line(text: str) -> str:
 # What objects tell
 # =====================================================================================================================
 
+Kind = list[Mapping[str, Any]]
+"""Objects of a dataset whose keys differ in digits and ids only, the newest first."""
+
 
 def judge(key: str, head: Head, table_columns: Sequence[str]) -> Verdict:
     """What the head of one object says about its table.
@@ -185,12 +188,12 @@ def _shortened(names: Sequence[str]) -> str:
 
 
 def conclude(
-    objects: Sequence[Mapping[str, Any]],
+    kinds: Sequence[Kind],
     told: Mapping[str, Verdict],
     columns: Sequence[str],
     forced: Container[str] = (),
 ) -> Evidence:
-    """What the objects of a dataset tell together; `told` is what those that were asked say, by key.
+    """What the objects of a dataset tell together, by their kinds; `told` is what those that were asked say, by key.
 
     Each object is judged for itself. One with other columns is left out, and so is one that has few of the table's, lacks
     others, and has its own instead: tables that refer to each other share a key. What was not asked is as its kind is: the
@@ -199,18 +202,19 @@ def conclude(
     """
     told = {key: _unforced(one) if key in forced else one for key, one in told.items()}
     against = {key: one.reason for key, one in told.items() if one.is_other}
-    for kind in _kinds(objects):
+    for kind in kinds:
         asked = [item["key"] for item in kind if item["key"] in told]
         if asked and all(key in against for key in asked):
             reason = f"as {visible(asked[0], MOST_OF_A_NAME)}: {against[asked[0]]}"
             against |= {item["key"]: reason for item in kind if item["key"] not in told and item["key"] not in forced}
-    newest_first = [told[item["key"]] for item in _newest_first(objects) if item["key"] in told]
+    asked_first = _newest_first(item for kind in kinds for item in kind if item["key"] in told)
+    newest_first = [told[item["key"]] for item in asked_first]
     staying = [one for one in newest_first if one.key not in against]
-    etags = {item["key"]: item.get("etag") or item["key"] for item in objects}
+    etags = {item["key"]: item.get("etag") or item["key"] for item in asked_first}
     if told and not staying:
         first = newest_first[0]
         is_agreed = len({etags[one.key] for one in newest_first}) > 1
-        against |= {item["key"]: first.reason for item in objects if item["key"] not in against}
+        against |= {item["key"]: first.reason for kind in kinds for item in kind if item["key"] not in against}
         return Evidence(
             Ground.CONTRADICTION, first.key, first.reason, (), against, is_agreed=is_agreed, told=(*newest_first,)
         )
@@ -237,9 +241,9 @@ def _unforced(told: Verdict) -> Verdict:
 _VARYING = re.compile(r"[0-9a-f]{8,}|\d+", re.IGNORECASE)
 
 
-def _kinds(objects: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+def find_kinds(objects: Iterable[Mapping[str, Any]]) -> list[Kind]:
     """The objects by what their keys have in common besides dates, numbers and ids; the newest of each first."""
-    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    kinds: dict[str, Kind] = {}
     for item in _newest_first(objects):
         kinds.setdefault(_VARYING.sub("0", item["key"]), []).append(item)
     return list(kinds.values())
@@ -273,7 +277,8 @@ def gather_evidence(
     was not read in it is told, and contradicts nothing.
     """
     told: dict[str, dict[str, Verdict]] = {table: {} for table in datasets}
-    asked = {table: objects_to_ask(objects) for table, objects in datasets.items() if columns.get(table)}
+    kinds = {table: find_kinds(objects) for table, objects in datasets.items()}
+    asked = {table: objects_to_ask(kinds[table]) for table in datasets if columns.get(table)}
     # The newest of each first, in case that there is no time for all.
     rounds = itertools.zip_longest(*([(table, item) for item in items] for table, items in asked.items()))
     wanted = [one for rank in rounds for one in rank if one]
@@ -286,19 +291,20 @@ def gather_evidence(
             wanted = [
                 (table, item)
                 for table in {table: None for table, _ in wanted}
-                for item in _objects_to_ask_next(datasets[table], told[table])
+                for item in _objects_to_ask_next(kinds[table], told[table])
             ]
     if reading.missed:
         logger.warning(
             "⚠️ %d file headers were not read, as S3 takes too long: they found no new lineage", reading.missed
         )
-    unproven = _find_unproven(datasets, told, doubtful)
+    unproven = _find_unproven(kinds, told, doubtful)
     evidence = {}
-    for table, objects in datasets.items():
-        left = [item for item in objects if item["key"] not in unproven[table]]
+    for table in datasets:
+        left = [[item for item in kind if item["key"] not in unproven[table]] for kind in kinds[table]]
+        left = [kind for kind in left if kind]
         if left and columns.get(table):
             said = {key: one for key, one in told[table].items() if key not in unproven[table]}
-            proven = frozenset(item["key"] for item in left if item["key"] in doubtful)
+            proven = frozenset(item["key"] for kind in left for item in kind if item["key"] in doubtful)
             found = conclude(left, said, columns[table], forced)
             evidence[table] = replace(found, proven=proven, unproven=unproven[table])
         elif left:
@@ -307,22 +313,24 @@ def gather_evidence(
 
 
 def _find_unproven(
-    datasets: Mapping[str, Sequence[Mapping[str, Any]]],
+    kinds: Mapping[str, Sequence[Kind]],
     told: Mapping[str, Mapping[str, Verdict]],
     doubtful: Container[str],
 ) -> dict[str, frozenset[str]]:
     """By table the doubtful objects that are not shown to be its own: by their columns, or those of others of their kind."""
     proven: dict[str, list[str]] = {}
-    unsure = {table: [item for item in objects if item["key"] in doubtful] for table, objects in datasets.items()}
-    for table, objects in unsure.items():
-        for kind in _kinds(objects):
+    unsure = {
+        table: [[item for item in kind if item["key"] in doubtful] for kind in own] for table, own in kinds.items()
+    }
+    for table, own in unsure.items():
+        for kind in own:
             grounds = {item["key"]: told[table][item["key"]].ground for item in kind if item["key"] in told[table]}
             for item in kind if Ground.HEADER in grounds.values() else ():
                 if grounds.get(item["key"], Ground.HEADER) is Ground.HEADER:
                     proven.setdefault(item["key"], []).append(table)
     return {
-        table: frozenset(item["key"] for item in objects if proven.get(item["key"]) != [table])
-        for table, objects in unsure.items()
+        table: frozenset(item["key"] for kind in own for item in kind if proven.get(item["key"]) != [table])
+        for table, own in unsure.items()
     }
 
 
@@ -331,17 +339,17 @@ ASKED_OF_A_KIND, MOST_OF_A_KIND = 3, 9  # of a larger one; the second, where the
 MOST_KINDS = 8
 
 
-def objects_to_ask(objects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def objects_to_ask(kinds: Sequence[Kind]) -> list[Mapping[str, Any]]:
     """The objects of a dataset that are read: all, or the newest few of each of the kinds that came last."""
-    if len(objects) <= ALL_ASKED:
-        return _newest_first(objects)
-    return [item for kind in _kinds(objects)[:MOST_KINDS] for item in kind[:ASKED_OF_A_KIND]]
+    if sum(map(len, kinds)) <= ALL_ASKED:
+        return _newest_first(item for kind in kinds for item in kind)
+    return [item for kind in kinds[:MOST_KINDS] for item in kind[:ASKED_OF_A_KIND]]
 
 
-def _objects_to_ask_next(objects: Sequence[Mapping[str, Any]], told: Mapping[str, Verdict]) -> list[Mapping[str, Any]]:
+def _objects_to_ask_next(kinds: Sequence[Kind], told: Mapping[str, Verdict]) -> list[Mapping[str, Any]]:
     """The next ones of each kind of which no object that was asked speaks for the table."""
     wanted: list[Mapping[str, Any]] = []
-    for kind in _kinds(objects):
+    for kind in kinds:
         asked = [told[item["key"]].ground for item in kind if item["key"] in told]
         if len(asked) < MOST_OF_A_KIND and asked and set(asked) <= {Ground.CONTRADICTION, Ground.UNREAD}:
             wanted += [item for item in kind if item["key"] not in told][:ASKED_OF_A_KIND]

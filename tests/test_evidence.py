@@ -20,6 +20,7 @@ from delta_arc.evidence import (
     absent_columns,
     conclude,
     explain_ground,
+    find_kinds,
     judge,
 )
 from delta_arc.files.footers import FooterReader
@@ -96,7 +97,7 @@ def test_a_row_that_may_be_data_decides_nothing(text: str) -> None:
 )
 def test_a_key_that_is_shared_proves_nothing(columns: list[str], table: list[str], ground: Ground) -> None:
     told = judge("k", Head(columns=tuple(columns)), table)
-    assert conclude([{"key": "k", "last_modified": 1}], {"k": told}, table).ground == ground
+    assert conclude([[{"key": "k", "last_modified": 1}]], {"k": told}, table).ground == ground
 
 
 def test_a_file_that_proves_the_table_takes_away_none_with_all_of_its_columns() -> None:
@@ -104,7 +105,7 @@ def test_a_file_that_proves_the_table_takes_away_none_with_all_of_its_columns() 
     told = {"a": judge("a", Head(columns=("Op", "id", "name")), ["id", "name"])}
     told["b"] = judge("b", Head(columns=("id", "name")), ["id", "name"])
     assert told["b"].ground is Ground.HEADER
-    assert not conclude(objects, told, ["id", "name"]).left_out
+    assert not conclude(find_kinds(objects), told, ["id", "name"]).left_out
 
 
 @pytest.mark.parametrize("text", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
@@ -121,7 +122,7 @@ def test_a_header_alone_contradicts_nothing() -> None:
 
 def test_missing_columns_are_told() -> None:
     told = judge("k", parse_head(b"id,city,extra\n1,Lisbon,x\n", complete=True), TABLE)
-    found = conclude([{"key": "k", "last_modified": 1}], {"k": told}, TABLE)
+    found = conclude([[{"key": "k", "last_modified": 1}]], {"k": told}, TABLE)
     assert found.absent == ("created_at",)
     assert absent_columns(found.on_process) == {"created_at"}
 
@@ -406,9 +407,9 @@ def test_what_was_not_asked_is_as_its_kind() -> None:
         item["key"]: judge(
             item["key"], parse_head(foreign if "shades" in item["key"] else b"id,city\n1,2\n", True), TABLE
         )
-        for item in evidence.objects_to_ask(objects)
+        for item in evidence.objects_to_ask(find_kinds(objects))
     }
-    found = conclude(objects, told, TABLE)
+    found = conclude(find_kinds(objects), told, TABLE)
     assert len(told) == 6
     assert found.ground is Ground.HEADER
     assert {*found.left_out} == {f"orders/shades_{number}.csv" for number in range(20)}

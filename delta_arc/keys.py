@@ -15,6 +15,7 @@ import functools
 import re
 import unicodedata
 from bisect import bisect_left
+from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -728,3 +729,49 @@ def _names_of(file_name: str) -> list[str]:
         if found and found.start() and read_name(lowered[found.end() + 1 :]).parting:
             names.append(names[-1][: found.start()])
     return names
+
+
+# =====================================================================================================================
+# Shapes
+# =====================================================================================================================
+
+# A day that every calendar has, and a time of it, as words of their own. What could make one shape with the day's digits
+# (another number before it, a February by its name, which may have a 29th or not) must not be there.
+_ANY_DAY = (
+    rf"(?<!feb[-_.])(?<!uary[-_.])(?:^|(?<=[a-z]{{2}}[-_.])|(?<==)|(?<=[^\d]/)){_YEAR}(?P<s>[-_]?)"
+    r"(?:(?:0[1-9]|1[0-2])(?P=s)(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])(?P=s)(?:29|30)|(?:0[13578]|1[02])(?P=s)31)"
+    rf"(?:[-_](?:[01]\d|2[0-3])[0-5]\d[0-5]\d)?(?=$|[-_./])"
+)
+_ANY_UUID = r"(?:^|(?<=[-_.]))[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=$|[-_.])"
+_IN_FOLDERS = re.compile(_ANY_DAY, re.ASCII | re.IGNORECASE)
+_IN_FILE_NAME = re.compile(f"{_ANY_DAY}|{_ANY_UUID}", re.ASCII | re.IGNORECASE)
+_BLANKED = str.maketrans(dict.fromkeys("0123456789abcdefABCDEF", "\0"))
+_MAY_BE_BLANKED = re.compile(r"\d\d|\d{6}|[0-9a-f]{4}|[0-9a-f]{8}|[0-9a-f]{12}")
+
+
+def words_to_keep(names: Iterable[str]) -> frozenset[str]:
+    """The words of (folded) names that may also be a part of a day, a time or a UUID: `2024`, `09`, `cafe`."""
+    words = {word for name in names for word in re.findall("[0-9a-z]+", name)}
+    return frozenset(word for word in words if _MAY_BE_BLANKED.fullmatch(word))
+
+
+def shape_of(key: str, kept: frozenset[str]) -> str:
+    """A key with the days, times and UUIDs blanked that are marks, whatever their value is; or an empty text, for a key
+    that shares its shape with no other.
+
+    Two keys of one shape name the same, as long as none of the names that are looked for has a word of the blanked ones;
+    that is what `kept` is for, see `words_to_keep`.
+    """
+    if not key.isascii() or "%" in key or "\0" in key:
+        return ""
+    path, slash, file_name = key.rpartition("/")
+
+    def blank(found: re.Match[str]) -> str:
+        text = found.group()
+        words = re.split("[-_]", text.lower())
+        if (kept and not kept.isdisjoint(words)) or says_something_else(text):
+            return text
+        return text.translate(_BLANKED)
+
+    shape = _IN_FOLDERS.sub(blank, path) + slash + _IN_FILE_NAME.sub(blank, file_name)
+    return shape if "\0" in shape else ""

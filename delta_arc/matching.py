@@ -8,6 +8,7 @@ there is no match and both are named: a missing edge in lineage beats a wrong on
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from delta_arc.keys import (
+    CACHED,
     LONGEST_NAME,
     Directory,
     FolderReading,
@@ -24,6 +26,8 @@ from delta_arc.keys import (
     plain,
     read_name,
     says_something_else,
+    shape_of,
+    words_to_keep,
 )
 
 AssetRow = Sequence[str]
@@ -211,7 +215,25 @@ def match_s3_objects(keys: Iterable[str], tables: Iterable[AssetRow], prefix: st
     """
     index = TableIndex.of(tables)
     chosen = len([part for part in prefix.split("/")[:-1] if part])
-    return [_match_key(key, index, chosen if key.startswith(prefix) else 0) for key in keys]
+    kept = words_to_keep(itertools.chain(index.by_name, index.schemas, index.databases))
+    judged: dict[tuple[str, int], ObjectMatch] = {}
+    matches = []
+    for key in keys:
+        around = chosen if key.startswith(prefix) else 0
+        shape = shape_of(key, kept)
+        like = judged.get((shape, around)) if shape else None
+        if like:
+            matches.append(ObjectMatch(key, like.table_qualified_name, like.rule, like.outcome, like.candidates))
+            continue
+        matches.append(match := _match_key(key, index, around))
+        if shape and not _HAS_DIGIT.search(match.rule):  # it may quote what is blanked in the shape
+            if len(judged) == CACHED:
+                judged.clear()
+            judged[shape, around] = match
+    return matches
+
+
+_HAS_DIGIT = re.compile(r"\d")
 
 
 class _Naming(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import time
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from delta_arc import keys as reading
+from delta_arc import matching
 from delta_arc.matching import MatchOutcome, ObjectMatch, match_s3_objects
 from delta_arc.pairing import match_columns, match_tables
 
@@ -239,6 +241,85 @@ def test_its_own_key_returns_the_table(tables: list[list[str]]) -> None:
 def test_no_bytes_as_text_raise(keys: list[str], tables: list[list[str]]) -> None:
     for found in match_s3_objects(keys, tables):
         assert isinstance(found, ObjectMatch)
+
+
+days = st.sampled_from(
+    ["2025-09-21", "2024-02-28", "2024-02-29", "1999-12-31", "2061-10-10", "2025-02-30", "2020-11-20", "2019-04-30"]
+)
+# What stands around marks: words that dates, times and ids might make a mark with, and what names are looked for by.
+around = st.sampled_from(
+    ["orders", "order", "public", "sales", "from", "to", "feb", "29-feb", "29-february", "31-sep", "mar", "market", "may-to-feb",
+     "1", "5", "05", "09", "2025", "05-09", "part", "of", "1of", "of5", "w", "q", "q1", "q1_", "t", "z", "00000", "000000", "123456",
+     "copy_1", "manual__", "ls.s3.x.", "tag_", "topic+0+12", "run-", "load", "LOAD", "base_", "_v", "x", "ab", "dead", "beef", "d365",
+     "error", "unknownfolder", "schema=", "table=", "dt=", "day=", "source=", "feb=", "(1)", " ", "%20", "é", "\u017fep", ".csv", "part-00000",
+     "dms-1", "stream-1", "12", "jun", "june"])  # fmt: skip
+joints = st.sampled_from(["", "-", "_", ".", "/", "=", "+", " ", "__"])
+marks = st.sampled_from(["{dashed}", "{compact}", "{scored}", "{time}", "{uuid}", "{compact}-{time}", "{compact}{time}",
+                         "{compact}_{time}_00012_kx7q2", "{dashed}-10-00-03-{uuid}", "{year}/{month}/{day}", "{dashed}T{time}"])  # fmt: skip
+templates = st.lists(st.tuples(st.one_of(marks, around), joints), min_size=1, max_size=9).map(
+    lambda parts: "".join(itertools.chain(*parts))
+)
+fillings = st.builds(
+    lambda day, time, uuid: {
+        "dashed": day, "compact": day.replace("-", ""), "scored": day.replace("-", "_"), "year": day[:4], "month": day[5:7],
+        "day": day[8:], "time": time, "uuid": str(uuid),
+    },
+    days,
+    st.sampled_from(["000000", "235959", "201530", "191919", "246060", "101010"]),
+    st.one_of(st.uuids(), st.sampled_from(["deadbeef-dead-beef-d365-deadbeefdead", "00000000-0000-4000-8000-000000000000"])),
+)  # fmt: skip
+NUMBERED = ["orders", "public.orders", "orders_2025", "sales.orders_20250921", "2025.orders", "09.21", "public.dead", "sales.beef",
+            "sales.feb", "orders-2025-09", "sales.201530", "a b.orders_1999", "x.cafe", "public.Orders", "to.orders", "part.orders"]  # fmt: skip
+
+
+@many
+@given(st.lists(templates, min_size=1, max_size=2), st.lists(fillings, min_size=2, max_size=6),
+       st.lists(st.sampled_from(NUMBERED), min_size=1, max_size=6, unique=True), st.sampled_from([".csv", "", ".parquet", ".csv.gz"]))  # fmt: skip
+def test_keys_that_differ_in_marks_are_judged_as_each_by_itself(
+    templates: list[str], fillings: list[dict[str, str]], names: list[str], end: str
+) -> None:
+    keys = [template.format(**filling) + end for template in templates for filling in fillings]
+    tables = [row(name) for name in names]
+    assert match_s3_objects(keys, tables) == [match_s3_objects([key], tables)[0] for key in keys]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("29-feb_2024-09-05_orders.csv", "29-feb_2026-09-05_orders.csv"),
+        ("29-february-2024-09-05_orders.csv", "29-february-2026-09-05_orders.csv"),
+        ("orders/5/1/29/02/2024-09-21/part-0.csv", "orders/5/1/29/02/2026-09-21/part-0.csv"),
+        ("in/colleague_2024-09-21/orders.csv", "in/colleague_2026-09-21/orders.csv"),
+        ("in/schema=2024-09-21/orders.csv", "in/schema=2026-09-21/orders.csv"),
+        ("orders_2024-09-21.csv", "orders_2025-09-21.csv"),
+        ("orders_2025-02-28.csv", "orders_2025-02-29.csv"),
+        ("2025-09-20_t_2024-09-21_orders.csv", "2025-09-20_t_2099-09-21_orders.csv"),
+        ("orders/2024/2024-09-21/part-0.csv", "orders/2024/2024-13-21/part-0.csv"),
+        (f"{UUID.replace('4ffe', 'd365')}.public.orders.csv", f"{UUID}.public.orders.csv"),
+    ],
+    ids=lambda keys: keys[0],
+)
+def test_a_mark_whose_value_decides_is_judged(keys: tuple[str, str]) -> None:
+    tables = [row(name) for name in ("public.orders", "public.orders_2025")]
+    found = match_s3_objects(keys, tables)
+    assert found == [match_s3_objects([key], tables)[0] for key in keys]
+    assert len({(match.table_qualified_name, match.rule) for match in found}) == 2  # or the example shows nothing
+
+
+def test_keys_that_differ_in_a_day_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+    judge = matching._match_key
+    monkeypatch.setattr(matching, "_match_key", lambda key, *rest: judged.append(key) or judge(key, *rest))
+    forms = [
+        "in/orders_{}.csv",
+        "in/dt={}/orders.csv",
+        "in/orders/{}/part-0-9f1c2d3e-0000-4000-8000-00000000000{}.parquet",
+    ]
+    keys = [form.format(f"2025-09-{day:02}", day % 10) for form in forms for day in range(1, 31)]
+    assert {match.table_qualified_name for match in match_s3_objects(keys, [row("public.orders")])} == {
+        f"{CONNECTION}/DB/public/orders"
+    }
+    assert len(judged) == len(forms)
 
 
 PIECES = ["2025", "09", "20250921", "orders", "full", "part", "from", "to", "jan", "1of2", "a1b2c3d4", UUID, "é", "\u0301",

@@ -48,10 +48,12 @@ from delta_arc.entities import (
     connection_of,
     digest,
     last_name,
+    list_object,
     load_suffix,
     make_bucket,
     make_connection,
     make_s3_object,
+    register_objects,
 )
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
 from delta_arc.fit import keeps_records
@@ -407,12 +409,12 @@ def list_s3_bucket_objects(
     with Progress(f"Objects in {bucket}") as progress:
         for listed in list_pages(get_s3_client(settings), bucket, prefix):
             objects += [
-                {
-                    "key": item["Key"],
-                    "size": item["Size"],
-                    "last_modified": item["LastModified"].astimezone(timezone.utc),
-                    "etag": item.get("ETag", "").strip('"'),
-                }
+                list_object(
+                    item["Key"],
+                    item["Size"],
+                    item["LastModified"].astimezone(timezone.utc),
+                    item.get("ETag", "").strip('"'),
+                )
                 for item in listed
             ]
             progress.advance(len(listed))
@@ -464,7 +466,7 @@ def integration_with_S3(
     existing |= _read(client, AssetQuery("S3Object", (_names_below(bucket),), OBJECT_ATTRIBUTES), state, guid)
     steps.append(Step("S3 objects", compare(objects, existing)))
     report = Report(_carry_out(steps, into, dry_run, settings), existing=existing)
-    registered = _as_registered(listed, objects, name, prefix)
+    registered = register_objects(listed, bucket, name, prefix)
     s3_objects = [item for item in registered if item["qualified_name"] not in report.absent]
     return {
         "connection_qualified_name": bucket["attributes"]["connectionQualifiedName"],
@@ -641,8 +643,7 @@ def _registered(given: S3Integration | Sequence[ListedObject], settings: Setting
         return list(objects)  # type: ignore[arg-type]
     client = get_atlan_client(settings=settings)
     _, bucket, _ = _plan_bucket(client, settings.s3_bucket, settings.s3_bucket_arn, None, settings)
-    entities = [make_s3_object(bucket, item) for item in objects]
-    registered = _as_registered(objects, entities, settings.s3_bucket, settings.s3_prefix)
+    registered = register_objects(objects, bucket, settings.s3_bucket, settings.s3_prefix)
     existing = read_assets(client, "S3Object", [_names_below(bucket)], ())
     missing = sum(item["qualified_name"] not in existing for item in registered)
     if missing:
@@ -651,22 +652,6 @@ def _registered(given: S3Integration | Sequence[ListedObject], settings: Setting
             "integration_with_S3() first, and pass what it returns."
         )
     return registered
-
-
-def _as_registered(
-    objects: Iterable[ListedObject], entities: Iterable[Entity], bucket_name: str, prefix: str
-) -> list[RegisteredObject]:
-    """Listed objects with the names that their assets have in Atlan."""
-    return [
-        {
-            **item,
-            "qualified_name": entity["attributes"]["qualifiedName"],
-            "bucket": entity["attributes"]["s3BucketQualifiedName"],
-            "bucket_name": bucket_name,
-            "prefix": prefix,
-        }
-        for item, entity in zip(objects, entities, strict=True)
-    ]
 
 
 def _in_scope(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import mimetypes
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, ClassVar, NamedTuple, TypedDict, cast
 
 from delta_arc.jobs.told import Columns, ToldHop
 from delta_arc.matching import AssetRow
@@ -42,6 +42,80 @@ class RegisteredObject(ListedObject):
     bucket: str
     bucket_name: str
     prefix: str
+
+
+def list_object(key: str, size: int, last_modified: datetime, etag: str) -> ListedObject:
+    """A listed object that takes a third of the memory of a dict, of which a run may hold a million."""
+    return cast(ListedObject, _Listed(key, size, last_modified, etag))
+
+
+def register_objects(
+    objects: Iterable[ListedObject], bucket: Entity, bucket_name: str, prefix: str
+) -> list[RegisteredObject]:
+    """Listed objects with the names that their assets have in Atlan, see `make_s3_object`; `bucket` is their S3Bucket."""
+    attributes = bucket["attributes"]
+    below = f"{attributes['connectionQualifiedName']}/{attributes['awsArn']}/"
+    place = _Place(below, attributes["qualifiedName"], bucket_name, prefix)
+    return [
+        cast(
+            RegisteredObject,
+            _Registered(item["key"], item["size"], item["last_modified"], item.get("etag", ""), place),
+        )
+        for item in objects
+    ]
+
+
+class _Listed(Mapping[str, Any]):
+    """What `ListedObject` says, in slots."""
+
+    __slots__ = ("etag", "key", "last_modified", "size")
+    names: ClassVar[tuple[str, ...]] = tuple(ListedObject.__annotations__)
+
+    def __init__(self, key: str, size: int, last_modified: datetime, etag: str) -> None:
+        self.key, self.size, self.last_modified, self.etag = key, size, last_modified, etag
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.names:
+            return getattr(self, name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class _Place(NamedTuple):
+    """What all objects of one listing have in common; `below` is how their qualified names begin."""
+
+    below: str
+    bucket: str
+    bucket_name: str
+    prefix: str
+
+
+class _Registered(_Listed):
+    """What `RegisteredObject` says: of a million, only the keys differ."""
+
+    __slots__ = ("place",)
+    names: ClassVar[tuple[str, ...]] = (*_Listed.names, "qualified_name", *_Place._fields[1:])
+
+    def __init__(self, key: str, size: int, last_modified: datetime, etag: str, place: _Place) -> None:
+        super().__init__(key, size, last_modified, etag)
+        self.place = place
+
+    def __getitem__(self, name: str) -> Any:
+        if name in _Listed.names:
+            return getattr(self, name)
+        if name == "qualified_name":
+            return self.place.below + self.key
+        if name in self.names:
+            return getattr(self.place, name)
+        raise KeyError(name)
 
 
 # The first segment of the id of every process that this program makes: how it knows its own work.

@@ -57,7 +57,7 @@ class MatchOutcome(Enum):
     """The job that moved the data said so."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ObjectMatch:
     """What one S3 key was found to be: a table's qualified name or None, and the rule that said so, for people.
 

@@ -769,7 +769,8 @@ def shape_of(key: str, kept: frozenset[str]) -> str:
     def blank(found: re.Match[str]) -> str:
         text = found.group()
         words = re.split("[-_]", text.lower())
-        if (kept and not kept.isdisjoint(words)) or says_something_else(text):
+        is_uuid = len(words) == 5
+        if (kept and not kept.isdisjoint(words)) or (is_uuid and says_something_else(text)):
             return text
         return text.translate(_BLANKED)
 

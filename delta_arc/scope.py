@@ -95,4 +95,4 @@ def _object_in_scope(match: ObjectMatch, tables: set[str]) -> ObjectMatch:
         return ObjectMatch(match.key, None, OUT_OF_SCOPE, MatchOutcome.OUT_OF_SCOPE)
     if len(left) == 1 and match.outcome is MatchOutcome.AMBIGUOUS:
         return ObjectMatch(match.key, left[0], "the only one in scope", MatchOutcome.MATCHED)
-    return replace(match, candidates=left)
+    return replace(match, candidates=left) if left != match.candidates else match

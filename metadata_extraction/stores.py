@@ -111,14 +111,18 @@ class LocalFolder:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self.address = f"local folder {root}"
+        self._top = os.path.join(self.root, "")
         self._inside: set[str] = set()  # folders that are known to be below the root
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
         """Every file below a folder; links among them, as what `read` refuses."""
-        folders = [self._path(prefix) if prefix.strip("/") else self.root]
+        place = self._place(prefix) if prefix.strip("/") else str(self.root)
+        above = os.path.relpath(place, self.root).replace(os.sep, "/")
+        folders = [(place, "" if above == "." else f"{above}/")]
         while folders:
+            folder, above = folders.pop()
             try:
-                entries = sorted(os.scandir(folders.pop()), key=lambda entry: entry.name)
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
@@ -126,23 +130,23 @@ class LocalFolder:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name != self.STAGING:
-                        folders.append(Path(entry.path))
+                        folders.append((entry.path, f"{above}{entry.name}/"))
                 else:
                     with contextlib.suppress(FileNotFoundError):  # gone since the folder was read
-                        yield self._listed(entry)
+                        yield _listed(entry, f"{above}{entry.name}")
 
     def read(self, file: StoredFile) -> Iterator[bytes]:
         """The content in parts; a link and what is no regular file is refused."""
         part = part_bytes(file.size)
-        path = self._path(file.key)
         try:
             # Without O_NONBLOCK, a named pipe would make this wait for somebody who writes into it.
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
-                if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            opened = os.open(self._place(file.key), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                if not stat.S_ISREG(os.fstat(opened).st_mode):
                     raise StoreError("it is no regular file")
                 left = file.size
                 while left:
-                    chunk = stream.read(min(part, left))
+                    chunk = _read_up_to(opened, min(part, left))
                     if not chunk:
                         break
                     left -= len(chunk)
@@ -150,10 +154,12 @@ class LocalFolder:
                         break
                     yield chunk
                 # Looked at before the last part is given away, so that a file in change never becomes a whole copy.
-                if left or (file.tag and _tag(os.fstat(stream.fileno())) != file.tag):
+                if left or (file.tag and _tag(os.fstat(opened)) != file.tag):
                     raise StoreError("it changed while it was read", passing=True)
                 if file.size:
                     yield chunk
+            finally:
+                os.close(opened)
         except FileNotFoundError:
             raise StoreError("it is gone") from None
         except OSError as error:
@@ -162,7 +168,7 @@ class LocalFolder:
 
     def write(self, key: str, parts: Iterable[bytes], size: int) -> str:
         """Write beside the store's files, flush to the disk, and rename. The tag has the time of change."""
-        path = self._path(key)
+        path = Path(self._place(key))
         # Its name cannot be foretold, so that nobody can plant a link there.
         staging = self.root / self.STAGING / secrets.token_hex(16)
         try:
@@ -184,7 +190,7 @@ class LocalFolder:
     def delete(self, key: str) -> None:
         """Delete the file, if it is there."""
         try:
-            self._path(key).unlink(missing_ok=True)
+            Path(self._place(key)).unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"it cannot be deleted from {self.address}: {error.strerror}") from None
 
@@ -195,11 +201,11 @@ class LocalFolder:
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
                     path.unlink()
-        for folder, _, _ in os.walk(self._path(prefix), topdown=False) if prefix else ():
+        for folder, _, _ in os.walk(self._place(prefix), topdown=False) if prefix else ():
             with contextlib.suppress(OSError):  # it is not empty
                 os.rmdir(folder)
 
-    def _path(self, key: str) -> Path:
+    def _place(self, key: str) -> str:
         """Where a key is; refused where it would lead out of the root, also through a linked folder."""
         folder, _, name = key.rpartition("/")
         if name in ("..", ".") or "\0" in key:
@@ -209,15 +215,26 @@ class LocalFolder:
             if key.startswith("/") or os.path.commonpath([root, parent]) != root:
                 raise StoreError("its key leads out of the store's folder")
             self._inside.add(folder)
-        return self.root / key
+        return f"{self._top}{key}"
 
-    def _listed(self, entry: os.DirEntry[str]) -> StoredFile:
-        key = os.path.relpath(entry.path, self.root).replace(os.sep, "/")
-        try:
-            found = entry.stat(follow_symlinks=False)
-        except PermissionError:
-            return StoredFile(key, 0, "")  # `read` tells why
-        return StoredFile(key, found.st_size, _tag(found), found.st_mtime)
+
+def _listed(entry: os.DirEntry[str], key: str) -> StoredFile:
+    try:
+        found = entry.stat(follow_symlinks=False)
+    except PermissionError:
+        return StoredFile(key, 0, "")  # `read` tells why
+    return StoredFile(key, found.st_size, _tag(found), found.st_mtime)
+
+
+def _read_up_to(opened: int, size: int) -> bytes:
+    """So many bytes of an open file, or fewer where it ends; one call may give fewer of a file on a network."""
+    content = os.read(opened, size)
+    while len(content) < size:
+        more = os.read(opened, size - len(content))
+        if not more:
+            break
+        content += more
+    return content
 
 
 def _tag(found: os.stat_result) -> str:

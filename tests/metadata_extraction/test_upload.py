@@ -548,6 +548,49 @@ def test_only_old_leftovers_of_a_local_folder_are_cleared_away(source: LocalFold
     assert [path.name for path in staging.iterdir()] == ["young"]
 
 
+@pytest.mark.parametrize("prefix", ["", "a", "a/b", "a//b", "a/./b", "a/b/c.json"])
+def test_keys_are_paths_below_the_root_however_a_prefix_is_written(tmp_path: Path, prefix: str) -> None:
+    for root in (LocalFolder(tmp_path), LocalFolder(Path(os.path.relpath(tmp_path)))):
+        for key in ("a/b/c.json", "a/b/d/e f.json", "a/bc.json", "x.json"):
+            (root.root / key).parent.mkdir(parents=True, exist_ok=True)
+            (root.root / key).write_bytes(key.encode())
+        listed = list(root.list(prefix))
+        below = [path for path in (tmp_path / prefix).rglob("*") if path.is_file()]
+        assert sorted(file.key for file in listed) == sorted(path.relative_to(tmp_path).as_posix() for path in below)
+        for file in listed:
+            assert b"".join(root.read(file)) == file.key.encode()
+
+
+def test_parts_are_whole_where_the_system_reads_fewer_bytes_at_a_time(
+    source: LocalFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it may from a folder on a network: the checksums of S3 are those of whole parts."""
+    content = os.urandom(2 * PART_BYTES + 5)
+    (key,) = fill(source, {"big.bin": content})
+    (listed,) = source.list(RUN)
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda opened, size: read(opened, min(size, PART_BYTES // 3)))
+    parts = list(source.read(listed))
+    assert [len(part) for part in parts] == [PART_BYTES, PART_BYTES, 5]
+    assert b"".join(parts) == content
+    with pytest.raises(StoreError, match="it changed while it was read"):
+        list(source.read(StoredFile(key, len(content) + 1, "")))
+
+
+def test_no_file_stays_open_behind_a_reader_that_stops(source: LocalFolder) -> None:
+    fill(source, {"big.bin": bytes(PART_BYTES + 1), "folder/x": b""})
+    before = set(os.listdir("/proc/self/fd")) if sys.platform == "linux" else set()
+    (listed,) = (file for file in source.list(RUN) if file.size)
+    reading = source.read(listed)
+    next(reading)
+    reading.close()  # type: ignore[attr-defined]
+    with pytest.raises(StoreError, match="it changed while it was read"):
+        list(source.read(StoredFile(listed.key, listed.size + 1, "")))
+    with pytest.raises(StoreError, match="it is no regular file"):
+        list(source.read(StoredFile(f"{RUN}/folder", 1, "")))
+    assert (set(os.listdir("/proc/self/fd")) if sys.platform == "linux" else set()) <= before
+
+
 def test_a_file_that_was_changed_since_it_was_listed_is_not_given(source: LocalFolder) -> None:
     """Also where its size is the same."""
     (key,) = fill(source, {"a.json": b"abc"})

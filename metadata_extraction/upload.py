@@ -114,7 +114,7 @@ def _restore(source: Store, destination: Store, prefix: str, progress: StepProgr
     """Raises `StoreError` where a store cannot be listed."""
     manifest = _try_again(lambda: find_manifest(source, prefix))
     recorded = manifest or {}
-    files = _files_of_runs(source, prefix)
+    files = list(_files_of_runs(source, prefix))
     present = {file.key: file for file in destination.list(prefix)}
     moved = list(_move_all(_Restorer(source, destination, prefix, present, recorded), files, progress))
     listed = {file.key for file in files}
@@ -154,10 +154,10 @@ def _try_to_note(store: Store, prefix: str) -> None:
         logger.debug("%s cannot be noted as pending", prefix, exc_info=True)
 
 
-def _files_of_runs(store: Store, prefix: str) -> list[StoredFile]:
+def _files_of_runs(store: Store, prefix: str) -> Iterator[StoredFile]:
     """Every file below a prefix but the upload's own, which are the manifest and what is pending; raises `StoreError`."""
     manifest = f"{prefix}/{MANIFEST}".lstrip("/")
-    return [file for file in store.list(prefix) if file.key != manifest and file.key.rpartition("/")[2] != PENDING]
+    return (file for file in store.list(prefix) if file.key != manifest and file.key.rpartition("/")[2] != PENDING)
 
 
 def open_upstream(settings: ExtractionSettings) -> Store:
@@ -179,7 +179,7 @@ def migrate(source: Store, destination: Store, prefix: str, progress: StepProgre
     names = MigrationSummary(prefix, source.address, destination.address)
     manifest = f"{prefix}/{MANIFEST}".lstrip("/")
     try:
-        files = _files_of_runs(source, prefix)
+        files = list(_files_of_runs(source, prefix))
     except StoreError as error:
         return _stopped(names, f"{source.address} cannot be listed: {error}")
     if not files:

@@ -44,7 +44,7 @@ def _start_once() -> Tenant:
         raise SettingsError(
             [
                 f"The sandbox needs a package that is not installed ({error.name}): run `pip install -r "
-                "requirements-dev.txt`, or let the settings point to your tenant."
+                "sandbox/requirements.txt`, or let the settings point to your tenant."
             ]
         ) from None
     except FolderInUse:

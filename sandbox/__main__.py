@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return run_until_stopped(options)
     except ImportError as error:
-        print(f"❌ {error.name} is missing: pip install -r requirements-dev.txt", file=sys.stderr)
+        print(f"❌ {error.name} is missing: pip install -r sandbox/requirements.txt", file=sys.stderr)
     return 2
 
 

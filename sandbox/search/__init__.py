@@ -7,20 +7,25 @@ next page.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sandbox.bodies import parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import bad_request, query_rejected
-from sandbox.messages import JsonObject, SearchResponse
+from sandbox.messages import Aggregation, JsonObject, SearchResponse
 from sandbox.presentation import HitParts, search_hit
 from sandbox.requests import as_texts
 from sandbox.search.aggregations import aggregate
-from sandbox.search.queries import check_dsl, compile_query
+from sandbox.search.fields import Document
+from sandbox.search.queries import EntityFields, Fields, LogFields, check_dsl, compile_over, compile_query
 from sandbox.search.results import SearchCache
+from sandbox.search.sorting import sort_documents
 
-__all__ = ["SearchCache", "compile_query", "index_search"]
+__all__ = ["LogFields", "LogPage", "SearchCache", "compile_query", "index_search", "search_log"]
 
 # index.max_result_window as tenants have it by what pyatlan allows (`IndexSearch` pages up to 100,000 by offset).
 MAX_WINDOW = 100_000
+MAX_LOG_WINDOW = 10_000  # of the other indices, which do not set it
 
 
 def index_search(catalog: Catalog, request: JsonObject, cache: SearchCache) -> SearchResponse:
@@ -37,13 +42,7 @@ def index_search(catalog: Catalog, request: JsonObject, cache: SearchCache) -> S
         dsl = parse_json(dsl, "the dsl")
     if not isinstance(dsl, dict):
         raise bad_request("search needs a dsl object")
-    check_dsl(dsl)
-    start, size = dsl.get("from", 0), dsl.get("size", 10)
-    for number in (start, size):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-            raise query_rejected("[from] and [size] parameters must be whole numbers, and cannot be negative")
-    if start + size > MAX_WINDOW:
-        raise query_rejected(f"Result window is too large, from + size must be less than or equal to: [{MAX_WINDOW}]")
+    start, size = _window(dsl, MAX_WINDOW)
     matches, hits = cache.find(catalog, dsl)
     page = hits[start : start + size]
     wanted, wanted_of_related = (as_texts(request.get(name), name) for name in ("attributes", "relationAttributes"))
@@ -51,9 +50,48 @@ def index_search(catalog: Catalog, request: JsonObject, cache: SearchCache) -> S
     answer: SearchResponse = {"queryType": "INDEX", "searchParameters": request, "approximateCount": len(hits)}
     if page:
         answer["entities"] = [search_hit(catalog, entity, wanted, wanted_of_related, parts) for entity in page]
-    aggregations = dsl.get("aggregations") or dsl.get("aggs")
-    if aggregations is not None and not isinstance(aggregations, dict):
-        raise query_rejected("aggregations are an object")
+    aggregations = _aggregations(EntityFields(catalog), dsl, matches)
     if aggregations:
-        answer["aggregations"] = {name: aggregate(catalog, spec, matches) for name, spec in aggregations.items()}
+        answer["aggregations"] = aggregations
     return answer
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """A page of a search over a log: its entries, how many match in all, and what was aggregated over these."""
+
+    entries: list[JsonObject]
+    count: int
+    aggregations: dict[str, Aggregation] | None
+
+
+def search_log(fields: LogFields, dsl: JsonObject, entries: list[JsonObject]) -> LogPage:
+    """A page of those entries of a log that a search finds; `dsl` is as in `index_search`.
+
+    Raises `AtlasError`: 400 for a request that Elasticsearch refuses, 501 for one that the sandbox cannot answer.
+    """
+    start, size = _window(dsl, MAX_LOG_WINDOW)
+    query, post_filter = dsl.get("query"), dsl.get("post_filter")
+    matches = list(filter(compile_over(fields, {"match_all": {}} if query is None else query), entries))
+    hits = matches if post_filter is None else list(filter(compile_over(fields, post_filter), matches))
+    page = sort_documents(fields, hits, dsl.get("sort"))[start : start + size]
+    return LogPage(page, len(hits), _aggregations(fields, dsl, matches) or None)
+
+
+def _window(dsl: JsonObject, most: int) -> tuple[int, int]:
+    """From where on hits are asked for, and how many, after a look at the keys of a request."""
+    check_dsl(dsl)
+    start, size = dsl.get("from", 0), dsl.get("size", 10)
+    for number in (start, size):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise query_rejected("[from] and [size] parameters must be whole numbers, and cannot be negative")
+    if start + size > most:
+        raise query_rejected(f"Result window is too large, from + size must be less than or equal to: [{most}]")
+    return start, size
+
+
+def _aggregations(fields: Fields, dsl: JsonObject, matches: list[Document]) -> dict[str, Aggregation]:
+    specs = dsl.get("aggregations") or dsl.get("aggs") or {}
+    if not isinstance(specs, dict):
+        raise query_rejected("aggregations are an object")
+    return {name: aggregate(fields, spec, matches) for name, spec in specs.items()}

@@ -1,4 +1,4 @@
-"""Aggregations over the entities that a query matched: buckets and metrics.
+"""Aggregations over the documents that a query matched: buckets and metrics.
 
 The rules are those of Elasticsearch's reference ("Aggregations"), the page of the same name for each kind.
 """
@@ -9,14 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.attributes import as_text
-from sandbox.catalog import Catalog, Entity
 from sandbox.errors import not_supported, query_rejected
 from sandbox.messages import Aggregation, Query
 from sandbox.requests import as_texts
-from sandbox.search.fields import FieldReader, check_doc_values, field_reader, plain_name
+from sandbox.search.fields import Document, FieldReader, check_doc_values, plain_name
 from sandbox.search.intervals import as_iso, is_moment, read_interval
-from sandbox.search.queries import compile_query, whole_number
-from sandbox.search.sorting import sort_entities
+from sandbox.search.queries import EntityFields, Fields, check_options, compile_over, whole_number
+from sandbox.search.sorting import sort_documents
 
 METRICS: dict[str, Callable[[list[float]], float]] = {
     "max": max,
@@ -27,6 +26,13 @@ METRICS: dict[str, Callable[[list[float]], float]] = {
 
 KINDS = {"terms", "date_histogram", "cardinality", "value_count", "missing", "stats", "percentiles", *METRICS}
 PERCENTS = (1, 5, 25, 50, 75, 95, 99)
+# What a terms aggregation can say; the last five change nothing where there is one shard.
+TERMS_OPTIONS = {
+    "field", "size", "order",
+    "shard_size", "show_term_doc_count_error", "execution_hint", "collect_mode", "shard_min_doc_count",
+}  # fmt: skip
+OTHER_TERMS_OPTIONS = {"exclude", "format", "include", "min_doc_count", "missing", "script", "value_type"}
+ORDERING_KINDS = {"cardinality", "value_count", *METRICS}
 MAX_BUCKETS = 65_536  # search.max_buckets
 # Kinds that Elasticsearch has and the sandbox has not.
 OTHER_KINDS = {
@@ -39,7 +45,7 @@ OTHER_KINDS = {
 }  # fmt: skip
 
 
-def aggregate(catalog: Catalog, spec: Query, entities: list[Entity]) -> Aggregation:
+def aggregate(fields: Fields, spec: Query, documents: list[Document]) -> Aggregation:
     """The result of one aggregation, `{kind: body}` with nested ones under `aggregations` or `aggs`.
 
     Buckets come as `{"buckets": [{"key", "doc_count", …}]}`, a metric as `{"value": …}`. Raises `AtlasError` (400) for
@@ -59,10 +65,12 @@ def aggregate(catalog: Catalog, spec: Query, entities: list[Entity]) -> Aggregat
     if not isinstance(body, dict):
         raise query_rejected(f"Expected [START_OBJECT] under [{kind}]")
     if kind == "filter":
-        keep = compile_query(catalog, body)
-        return _bucket(catalog, nested, [entity for entity in entities if keep(entity)])
+        keep = compile_over(fields, body)
+        return _bucket(fields, nested, [document for document in documents if keep(document)])
     if kind == "top_hits":
-        return _top_hits(catalog, body, entities)
+        if not isinstance(fields, EntityFields):
+            raise not_supported("[top_hits] aggregations of a log")
+        return _top_hits(fields, body, documents)
     if kind not in KINDS:
         raise query_rejected(f"Unknown aggregation type [{kind}]")
     field = body.get("field")
@@ -70,15 +78,15 @@ def aggregate(catalog: Catalog, spec: Query, entities: list[Entity]) -> Aggregat
         raise not_supported(f"[{kind}] aggregations of scripts")
     if not isinstance(field, str) or not field:
         raise query_rejected(f"Required one of fields [field, script], but none were specified in [{kind}]")
-    check_doc_values(catalog, field)
-    read = field_reader(catalog, field)
+    check_doc_values(field, fields.kind(field))
+    read = fields.reader(field)
     if kind == "terms":
-        return _terms_buckets(catalog, body, nested, entities, read)
+        return _terms_buckets(fields, body, nested, documents, read)
     if kind == "date_histogram":
-        return _date_buckets(catalog, body, nested, entities, read)
+        return _date_buckets(fields, body, nested, documents, read)
     if kind == "missing":
-        return _bucket(catalog, nested, [entity for entity in entities if not read(entity)])
-    values = [value for entity in entities for value in read(entity)]
+        return _bucket(fields, nested, [document for document in documents if not read(document)])
+    values = [value for document in documents for value in read(document)]
     numbers = [float(value) for value in values if isinstance(value, (int, float))]
     if kind == "cardinality":
         return {"value": len(set(map(str, values)))}
@@ -120,7 +128,7 @@ def _percentile(numbers: list[float], percent: float) -> float | None:
 
 
 def _date_buckets(
-    catalog: Catalog, body: Query, nested: dict[str, Query], entities: list[Entity], read: FieldReader
+    fields: Fields, body: Query, nested: dict[str, Query], documents: list[Document], read: FieldReader
 ) -> Aggregation:
     """A bucket for each interval from the first value to the last, in UTC, even empty ones ("Date histogram aggregation")."""
     for option in ("format", "time_zone", "offset", "missing", "extended_bounds", "hard_bounds", "keyed", "order"):
@@ -128,10 +136,10 @@ def _date_buckets(
             raise not_supported(f"a date_histogram with [{option}]")
     least = whole_number(body.get("min_doc_count", 0), "min_doc_count")
     start_of, next_of = read_interval(body)
-    groups: dict[int, list[Entity]] = {}
-    for entity in entities:
-        for start in dict.fromkeys(start_of(value) for value in read(entity) if is_moment(value)):
-            groups.setdefault(start, []).append(entity)
+    groups: dict[int, list[Document]] = {}
+    for document in documents:
+        for start in dict.fromkeys(start_of(value) for value in read(document) if is_moment(value)):
+            groups.setdefault(start, []).append(document)
     starts = sorted(groups)
     if starts and least == 0:
         starts = [starts[0]]
@@ -143,39 +151,78 @@ def _date_buckets(
                 )
     return {
         "buckets": [
-            {"key_as_string": as_iso(start), "key": start, **_bucket(catalog, nested, groups.get(start, []))}
+            {"key_as_string": as_iso(start), "key": start, **_bucket(fields, nested, groups.get(start, []))}
             for start in starts
             if len(groups.get(start, [])) >= least
         ]
     }
 
 
-def _top_hits(catalog: Catalog, body: Query, entities: list[Entity]) -> Aggregation:
-    """The first entities with the stored values of the fields asked for, in their own case."""
+def _top_hits(fields: Fields, body: Query, documents: list[Document]) -> Aggregation:
+    """The first documents with the stored values of the fields asked for, in their own case."""
     source = body.get("_source") or {}
     wanted = as_texts(source.get("includes") if isinstance(source, dict) else source, "_source")
     hits = []
-    for entity in sort_entities(catalog, entities, body.get("sort"))[: whole_number(body.get("size", 3), "size")]:
-        values = {name: field_reader(catalog, plain_name(name))(entity) for name in wanted}
+    for document in sort_documents(fields, documents, body.get("sort"))[: whole_number(body.get("size", 3), "size")]:
+        values = {name: fields.reader(plain_name(name))(document) for name in wanted}
         shown = {name: found[0] for name, found in values.items() if found}
         hits.append(
-            {"_index": "janusgraph_vertex_index", "_type": "_doc", "_id": entity.guid, "_score": 0.0, "_source": shown}
+            {
+                "_index": "janusgraph_vertex_index",
+                "_type": "_doc",
+                "_id": document.guid,
+                "_score": 0.0,
+                "_source": shown,
+            }
         )
-    return {"hits": {"total": {"value": len(entities), "relation": "eq"}, "max_score": 0.0, "hits": hits}}
+    return {"hits": {"total": {"value": len(documents), "relation": "eq"}, "max_score": 0.0, "hits": hits}}
 
 
 def _terms_buckets(
-    catalog: Catalog, body: Query, nested: dict[str, Query], entities: list[Entity], read: FieldReader
+    fields: Fields, body: Query, nested: dict[str, Query], documents: list[Document], read: FieldReader
 ) -> Aggregation:
-    groups: dict[Any, list[Entity]] = {}
-    for entity in entities:
-        for value in dict.fromkeys(map(_as_key, read(entity))):
-            groups.setdefault(value, []).append(entity)
+    check_options("terms", body, TERMS_OPTIONS, OTHER_TERMS_OPTIONS)
+    groups: dict[Any, list[Document]] = {}
+    for document in documents:
+        for value in dict.fromkeys(map(_as_key, read(document))):
+            groups.setdefault(value, []).append(document)
     ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), str(group[0])))
+    for by, descending in reversed(_orders(body.get("order"), nested)):
+        ordered.sort(key=lambda group: _order_value(fields, nested, by, *group), reverse=descending)
     size = whole_number(body.get("size", 10), "size", 1)
-    buckets = [{**_bucket_key(key), **_bucket(catalog, nested, members)} for key, members in ordered[:size]]
+    buckets = [{**_bucket_key(key), **_bucket(fields, nested, members)} for key, members in ordered[:size]]
     others = sum(len(members) for _, members in ordered[size:])
     return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": others, "buckets": buckets}
+
+
+def _orders(order: object, nested: dict[str, Query]) -> list[tuple[str, bool]]:
+    """By what buckets are sorted before their count and key ("Terms aggregation", Order), and whether in descending order."""
+    found = []
+    for criterion in order if isinstance(order, list) else [] if order is None else [order]:
+        if not isinstance(criterion, dict) or len(criterion) != 1:
+            raise query_rejected("Must specify at least one field for [order]")
+        ((by, direction),) = criterion.items()
+        if str(direction).lower() not in ("asc", "desc"):
+            raise query_rejected(f"Unknown order direction [{direction}]")
+        if by not in ("_count", "_key"):
+            spec = nested.get(by)
+            if spec is None and "." not in by and ">" not in by:
+                raise query_rejected(
+                    f"Invalid aggregator order path [{by}]. The provided aggregation [{by}] does not exist"
+                )
+            if not isinstance(spec, dict) or not set(spec) <= ORDERING_KINDS:
+                raise not_supported(f"ordering buckets by [{by}]")
+        found.append((by, str(direction).lower() == "desc"))
+    return found
+
+
+def _order_value(fields: Fields, nested: dict[str, Query], by: str, key: Any, members: list[Document]) -> Any:
+    if by == "_count":
+        return len(members)
+    if by == "_key":
+        return (0, key, "") if isinstance(key, (int, float)) else (1, 0, key)
+    value = aggregate(fields, nested[by], members)["value"]
+    return float("-inf") if value is None else value
 
 
 def _as_key(value: Any) -> Any:
@@ -189,8 +236,8 @@ def _bucket_key(key: Any) -> Aggregation:
     return {"key": key}
 
 
-def _bucket(catalog: Catalog, nested: dict[str, Query], members: list[Entity]) -> Aggregation:
+def _bucket(fields: Fields, nested: dict[str, Query], members: list[Document]) -> Aggregation:
     return {
         "doc_count": len(members),
-        **{name: aggregate(catalog, spec, members) for name, spec in nested.items()},
+        **{name: aggregate(fields, spec, members) for name, spec in nested.items()},
     }

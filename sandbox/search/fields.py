@@ -10,7 +10,8 @@ from sandbox.errors import query_rejected
 from sandbox.presentation import terms_of
 from sandbox.tags import propagated_tags
 
-FieldReader = Callable[[Entity], list[Any]]
+Document = Any  # what is searched: an entity, or an entry of a log
+FieldReader = Callable[[Document], list[Any]]
 
 # Keyword fields with a lower-casing normaliser (atlan_normalizer in the metastore's addons/elasticsearch/
 # es-settings.json; which have it tells its test resource 007_all_custom_models.json). All others tell cases apart.
@@ -70,12 +71,11 @@ def field_kind(catalog: Catalog, field: str) -> str | None:
     return None
 
 
-def check_doc_values(catalog: Catalog, field: str) -> None:
+def check_doc_values(field: str, kind: str | None) -> None:
     """Raises `AtlasError` (400) for a field by whose values hits can be neither sorted nor put into buckets.
 
     Elasticsearch's reference, "Text type family" and "Rank feature field type".
     """
-    kind = field_kind(catalog, field)
     if kind == "text":
         raise query_rejected(
             "Text fields are not optimised for operations that require per-document field data like aggregations and "
@@ -96,21 +96,22 @@ def _reader_of(catalog: Catalog, plain: str) -> FieldReader:
         return lambda entity: special(catalog, entity)
     if "." in plain:
         set_name, _, attribute = plain.partition(".")
-        return lambda entity: _as_values(entity.business.get(set_name, {}).get(attribute))
+        return lambda entity: as_values(entity.business.get(set_name, {}).get(attribute))
     return lambda entity: _own_values(entity, plain)
 
 
 def _own_values(entity: Entity, name: str) -> list[Any]:
     """An attribute, or an attribute of custom metadata, which Atlan indexes under its own unique name."""
     if name in entity.attributes:
-        return _as_values(entity.attributes[name])
+        return as_values(entity.attributes[name])
     for values in entity.business.values():
         if name in values:
-            return _as_values(values[name])
+            return as_values(values[name])
     return []
 
 
-def _as_values(value: Any) -> list[Any]:
+def as_values(value: Any) -> list[Any]:
+    """A value as a list: itself if it is one, empty for none."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

@@ -8,21 +8,21 @@ and the sandbox cannot is a 501.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from sandbox.attributes import as_text
 from sandbox.catalog import Catalog, Entity
 from sandbox.errors import AtlasError, not_supported, query_rejected
 from sandbox.messages import Query
-from sandbox.search.fields import STRINGS, FieldReader, field_kind, field_reader, ignores_case
+from sandbox.search.fields import STRINGS, Document, FieldReader, as_values, field_kind, field_reader, ignores_case
 from sandbox.search.regexps import MAX_DETERMINIZED_STATES, compile_regexp
 from sandbox.search.values import comparable, edits, indexed_value, tokens_of, wanted_values, wildcard_test, words_of
 
-Predicate = Callable[[Entity], bool]
+Predicate = Callable[[Document], bool]
 Test = Callable[[str], bool]
 
 # pyatlan sends up to 100 guids; ten times as many is surely a mistake. (A limit of the sandbox.)
@@ -52,9 +52,26 @@ REWRITES = ("constant_score", "constant_score_boolean", "scoring_boolean")  # an
 EVERY = {"boost", "_name"}
 
 
+class Fields(Protocol):
+    """The fields of what is searched, as the index has them."""
+
+    @property
+    def stored(self) -> bool:
+        """Whether they are compared as they are stored, and not as the index has them."""
+
+    def kind(self, field: str) -> str | None:
+        """How a field is held, see `field_kind`; None for one that the index does not have."""
+
+    def reader(self, field: str) -> FieldReader:
+        """A function that reads a document's values; none for a field that the index does not have."""
+
+    def folds(self, field: str, options: Query) -> bool:
+        """Whether texts are compared without their case."""
+
+
 @dataclass(frozen=True)
-class Fields:
-    """The fields of a query: those of the search index, or (`stored`) the attributes as they are stored.
+class EntityFields:
+    """The fields of entities: those of the search index, or (`stored`) the attributes as they are stored.
 
     Lineage is filtered by stored attributes, which are compared as whole values, whatever the index makes of them.
     """
@@ -63,18 +80,32 @@ class Fields:
     stored: bool = False
 
     def kind(self, field: str) -> str | None:
-        """How a field is held; see `field_kind`."""
         return "keyword" if self.stored else field_kind(self.catalog, field)
 
     def reader(self, field: str) -> FieldReader:
-        """A function that reads an entity's values; none for a field that the index does not have."""
         if self.kind(field) is None:
             return lambda entity: []
         return field_reader(self.catalog, field)
 
     def folds(self, field: str, options: Query) -> bool:
-        """Whether texts are compared without their case."""
         return bool(options.get("case_insensitive")) or (self.kind(field) == "keyword" and ignores_case(field))
+
+
+@dataclass(frozen=True)
+class LogFields:
+    """The fields of the entries of a log, by the kinds that its mapping gives them; an entry has its values by field."""
+
+    kinds: Mapping[str, str]
+    stored: bool = False
+
+    def kind(self, field: str) -> str | None:
+        return self.kinds.get(field)
+
+    def reader(self, field: str) -> FieldReader:
+        return lambda entry: as_values(entry.get(field)) if field in self.kinds else []
+
+    def folds(self, field: str, options: Query) -> bool:
+        return bool(options.get("case_insensitive"))
 
 
 def check_dsl(dsl: Query) -> None:
@@ -95,10 +126,11 @@ def compile_query(catalog: Catalog, query: object, stored: bool = False) -> Pred
     body, and 501 for a kind or an option that is not supported. What the predicate reads of the catalog is read when it is
     asked.
     """
-    return _compile(Fields(catalog, stored), query)
+    return compile_over(EntityFields(catalog, stored), query)
 
 
-def _compile(fields: Fields, query: object) -> Predicate:
+def compile_over(fields: Fields, query: object) -> Predicate:
+    """As `compile_query`, over any fields."""
     if not isinstance(query, dict) or len(query) != 1:
         raise query_rejected("a query is an object with one key, its kind")
     ((kind, body),) = query.items()
@@ -200,7 +232,7 @@ def _bool(fields: Fields, body: Query) -> Predicate:
         clauses = clauses_of(body, name)
         if len(clauses) > MAX_CLAUSES:
             raise query_rejected(f"too_many_clauses: maxClauseCount is set to {MAX_CLAUSES}")
-        return [_compile(fields, query) for query in clauses]
+        return [compile_over(fields, query) for query in clauses]
 
     required, excluded, optional = compiled("filter") + compiled("must"), compiled("must_not"), compiled("should")
     given = body.get("minimum_should_match")
@@ -235,7 +267,7 @@ def minimum_of(given: Any, clauses: int) -> int:
 
 def _dis_max(fields: Fields, body: Query) -> Predicate:
     check_options("dis_max", body, {"queries", "tie_breaker"})
-    predicates = [_compile(fields, query) for query in clauses_of(body, "queries")]
+    predicates = [compile_over(fields, query) for query in clauses_of(body, "queries")]
     if not predicates:
         raise query_rejected("[dis_max] requires 'queries' field with at least one clause")
     return lambda entity: any(predicate(entity) for predicate in predicates)
@@ -245,7 +277,7 @@ def _constant_score(fields: Fields, body: Query) -> Predicate:
     check_options("constant_score", body, {"filter"})
     if "filter" not in body:
         raise query_rejected("[constant_score] requires a 'filter' element")
-    return _compile(fields, body["filter"])
+    return compile_over(fields, body["filter"])
 
 
 def _function_score(fields: Fields, body: Query) -> Predicate:
@@ -253,7 +285,7 @@ def _function_score(fields: Fields, body: Query) -> Predicate:
     functions = {"functions", "script_score", "random_score", "weight", "field_value_factor", "gauss", "linear", "exp"}
     known = {"query", "score_mode", "boost_mode", "max_boost", *functions}
     check_options("function_score", body, known, {"min_score"})
-    return _compile(fields, body.get("query", {"match_all": {}}))
+    return compile_over(fields, body.get("query", {"match_all": {}}))
 
 
 def _everything(fields: Fields, body: Query, found: bool, kind: str) -> Predicate:

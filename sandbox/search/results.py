@@ -12,8 +12,8 @@ import orjson
 from sandbox.catalog import Catalog, Entity
 from sandbox.messages import Query
 from sandbox.search.candidates import find_entities
-from sandbox.search.queries import compile_query
-from sandbox.search.sorting import sort_entities
+from sandbox.search.queries import EntityFields, compile_query
+from sandbox.search.sorting import sort_documents
 
 
 class SearchCache:
@@ -53,7 +53,7 @@ class SearchCache:
         if post_filter is not None:
             keep = compile_query(catalog, post_filter)
             hits = [entity for entity in matches if keep(entity)]
-        found = _SearchResult(catalog.version, matches, sort_entities(catalog, hits, sort))
+        found = _SearchResult(catalog.version, matches, sort_documents(EntityFields(catalog), hits, sort))
         self._results[key] = found
         while len(self._results) > self._size:
             self._results.popitem(last=False)

@@ -4,43 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.catalog import Catalog, Entity
 from sandbox.errors import not_supported, query_rejected
 from sandbox.messages import Query
-from sandbox.search.fields import check_doc_values, field_kind, field_reader
+from sandbox.search.fields import Document, check_doc_values
+from sandbox.search.queries import Fields
 
 OPTIONS = {"order", "missing", "unmapped_type"}
 OTHER_OPTIONS = {"mode", "nested", "nested_path", "nested_filter", "numeric_type", "format"}
 
 
-def sort_entities(catalog: Catalog, entities: list[Entity], sort: object) -> list[Entity]:
-    """The entities sorted by each criterion in turn; those without a value come last, in either order.
+def sort_documents(fields: Fields, documents: list[Document], sort: object) -> list[Document]:
+    """The documents sorted by each criterion in turn; those without a value come last, in either order.
 
     `sort` is a criterion or a list of them: a field's name, or `{field: "desc"}`, or `{field: {"order": "desc"}}`.
     Elasticsearch's reference, "Sort search results", says the same of missing values.
 
     Raises `AtlasError`: 400 for a field that is text or is not there, 501 for sorting by score and options that are left out.
     """
-    entities = list(entities)
-    for field, options in reversed(_criteria(catalog, sort)):
+    documents = list(documents)
+    for field, options in reversed(_criteria(fields, sort)):
         if field == "_doc":
             continue
         descending = options["order"] == "desc"
-        read, choose = field_reader(catalog, field), max if descending else min
+        read, choose = fields.reader(field), max if descending else min
         valued, missing = [], []
-        for entity in entities:
-            values = read(entity)
+        for document in documents:
+            values = read(document)
             if values:
-                valued.append((_least(values, choose), entity))
+                valued.append((_least(values, choose), document))
             else:
-                missing.append(entity)
+                missing.append(document)
         try:
             valued.sort(key=lambda pair: pair[0], reverse=descending)
         except TypeError:
             valued.sort(key=lambda pair: str(pair[0]), reverse=descending)
-        sorted_ones = [entity for _, entity in valued]
-        entities = missing + sorted_ones if options.get("missing") == "_first" else sorted_ones + missing
-    return entities
+        sorted_ones = [document for _, document in valued]
+        documents = missing + sorted_ones if options.get("missing") == "_first" else sorted_ones + missing
+    return documents
 
 
 def _least(values: list[Any], choose: Any) -> Any:
@@ -53,7 +53,7 @@ def _least(values: list[Any], choose: Any) -> Any:
         return choose(values, key=str)
 
 
-def _criteria(catalog: Catalog, sort: object) -> list[tuple[str, Query]]:
+def _criteria(fields: Fields, sort: object) -> list[tuple[str, Query]]:
     """The fields to sort by, each with its options, `order` among them."""
     found: list[tuple[str, Query]] = []
     for criterion in sort if isinstance(sort, list) else [] if sort is None else [sort]:
@@ -67,11 +67,11 @@ def _criteria(catalog: Catalog, sort: object) -> list[tuple[str, Query]]:
             options = {"order": given} if isinstance(given, str) else given
             if not isinstance(options, dict):
                 raise query_rejected(f"malformed sort of [{field}]")
-            found.append((field, _check(catalog, field, options)))
+            found.append((field, _check(fields, field, options)))
     return found
 
 
-def _check(catalog: Catalog, field: str, options: Query) -> Query:
+def _check(fields: Fields, field: str, options: Query) -> Query:
     for name in options:
         if name in OTHER_OPTIONS:
             raise not_supported(f"[{name}] of a sort")
@@ -84,7 +84,7 @@ def _check(catalog: Catalog, field: str, options: Query) -> Query:
         raise query_rejected(f"No enum constant for sort order [{options['order']}]")
     if options.get("missing", "_last") not in ("_first", "_last"):
         raise not_supported("a value for what is [missing] in a sort")
-    if field != "_doc" and options.get("unmapped_type") is None and field_kind(catalog, field) is None:
+    if field != "_doc" and options.get("unmapped_type") is None and fields.kind(field) is None:
         raise query_rejected(f"No mapping found for [{field}] in order to sort on")
-    check_doc_values(catalog, field)
+    check_doc_values(field, fields.kind(field))
     return {**options, "order": order}

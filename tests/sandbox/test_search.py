@@ -18,7 +18,8 @@ from sandbox.mutations import SaveOptions, save
 from sandbox.search import SearchCache, index_search
 from sandbox.search.aggregations import aggregate
 from sandbox.search.candidates import find_entities
-from sandbox.search.sorting import sort_entities
+from sandbox.search.queries import EntityFields
+from sandbox.search.sorting import sort_documents
 from sandbox.search.values import comparable, words_of
 from sandbox.types_cache import load_types
 
@@ -357,7 +358,7 @@ def test_sorting_puts_what_has_no_value_last_in_either_order(catalog: Catalog) -
     tables = find_entities(catalog, TYPE)
 
     def by(*sort: Any) -> list[str]:
-        return [entity.name for entity in sort_entities(catalog, tables, list(sort))]
+        return [entity.name for entity in sort_documents(EntityFields(catalog), tables, list(sort))]
 
     assert by({"rowCount": {"order": "asc"}})[:3] == [A, B, C]
     assert by({"rowCount": "desc"})[:3] == [C, B, A]
@@ -392,7 +393,7 @@ def test_sorting_puts_what_has_no_value_last_in_either_order(catalog: Catalog) -
 )
 def test_a_sort_that_the_index_refuses(catalog: Catalog, sort: Any, status: int) -> None:
     with pytest.raises(AtlasError) as refused:
-        sort_entities(catalog, find_entities(catalog, TYPE), sort)
+        sort_documents(EntityFields(catalog), find_entities(catalog, TYPE), sort)
     assert refused.value.status == status
 
 
@@ -480,7 +481,7 @@ def test_buckets_and_metrics(catalog: Catalog) -> None:
     tables = find_entities(catalog, TYPE)
 
     def result(kind: str, **body: Any) -> dict[str, Any]:
-        return aggregate(catalog, {kind: body}, tables)
+        return aggregate(EntityFields(catalog), {kind: body}, tables)
 
     owners = result("terms", field="ownerUsers")
     assert [(bucket["key"], bucket["doc_count"]) for bucket in owners["buckets"]] == [("bob", 2), ("ann", 1)]
@@ -494,7 +495,7 @@ def test_buckets_and_metrics(catalog: Catalog) -> None:
     assert result("filter", **named(A))["doc_count"] == 1
     for wrong in ({}, {"max": {"field": "a"}, "min": {"field": "a"}}, {"no_such": {"field": "a"}}):
         with pytest.raises(AtlasError):
-            aggregate(catalog, wrong, tables)
+            aggregate(EntityFields(catalog), wrong, tables)
 
 
 # Lineage

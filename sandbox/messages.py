@@ -229,6 +229,15 @@ class AuditSearchResult(TypedDict):
     linkedEntities: dict[str, EntityHeader]
 
 
+class SearchLogResult(TypedDict):
+    """`SearchLogSearchResult`: a page of logged searches (`SearchRequestLogData`), and the number of all that match."""
+
+    searchParameters: JsonObject
+    logs: list[JsonObject]
+    aggregations: dict[str, Aggregation] | None
+    approximateCount: int
+
+
 class ClassificationList(TypedDict):
     """The tags of one entity (`AtlasClassifications`)."""
 

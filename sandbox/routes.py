@@ -7,6 +7,7 @@ a `Text`. It raises `AtlasError` for everything else and knows nothing of HTTP. 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ from sandbox.messages import (
     MutationResponse,
     Record,
     RecordPage,
+    SearchLogResult,
     SearchResponse,
     TypeDefinition,
     TypesDef,
@@ -44,6 +46,7 @@ from sandbox.mutations import (
 from sandbox.presentation import entity_details, entity_header
 from sandbox.requests import as_object, names_of, read_business, read_labels, read_tags
 from sandbox.search import SearchCache, index_search
+from sandbox.searchlog import SearchLog
 from sandbox.tags import all_tags
 
 NO_CONTENT = None
@@ -59,15 +62,19 @@ class Text:
 
 @dataclass
 class Call:
-    """A request, parsed: path parameters, query parameters (each a list), the JSON body, who asks, and the headers."""
+    """A request, parsed: path parameters, query parameters (each a list), the JSON body, who asks, the headers, and from
+    which address.
+    """
 
     catalog: Catalog
     search_cache: SearchCache
+    search_log: SearchLog
     params: dict[str, str] = field(default_factory=dict)
     query: dict[str, list[str]] = field(default_factory=dict)
     body: Any = None
     user: str = people.USER["username"]
     headers: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
 
     def first(self, name: str, default: str = "") -> str:
         """The first value of a query parameter, or the default."""
@@ -312,8 +319,25 @@ def _check_some(labels: set[str]) -> None:
 
 
 def search_index(call: Call) -> SearchResponse:
-    """A page of an index search."""
-    return index_search(call.catalog, call.json_object(), call.search_cache)
+    """A page of an index search, which is logged if it asks for that."""
+    request, started = call.json_object(), time.perf_counter()
+
+    def log(result: SearchResponse | errors.AtlasError) -> None:
+        seconds = time.perf_counter() - started
+        call.search_log.add(request, result, seconds, call.user, call.headers, call.address)
+
+    try:
+        answer = index_search(call.catalog, request, call.search_cache)
+    except errors.AtlasError as error:
+        log(error)
+        raise
+    log(answer)
+    return answer
+
+
+def search_searches(call: Call) -> SearchLogResult:
+    """A page of a search over the log of searches."""
+    return call.search_log.search(call.json_object())
 
 
 def search_events(call: Call) -> AuditSearchResult:
@@ -494,6 +518,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("DELETE", f"{ONE[0]}/businessmetadata", remove_custom_metadata),
     ("DELETE", f"{ONE[0]}/businessmetadata/{{set}}", remove_custom_metadata),
     ("POST", "/api/meta/search/indexsearch", search_index),
+    ("POST", "/api/meta/search/searchlog", search_searches),
     ("POST", f"{ENTITY}/auditSearch", search_events),
     ("POST", f"{ENTITY}/{{guid}}/auditSearch", search_events),
     ("POST", "/api/meta/lineage/list", read_lineage),

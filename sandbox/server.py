@@ -29,6 +29,7 @@ from sandbox.gate import Gate, bearer_token
 from sandbox.publishing import Published, Publisher
 from sandbox.routes import ROUTES, Call, Handler, Text
 from sandbox.search import SearchCache
+from sandbox.searchlog import SearchLog
 
 server_logger = logging.getLogger("sandbox")
 
@@ -120,6 +121,7 @@ class Application:
         self.publishing = asyncio.Lock()
         self.published = Published()  # by the looks at the storage since somebody asked
         self.search_cache = SearchCache()
+        self.search_log = SearchLog()
         self.forget_settings()
         starlette = Starlette(routes=self._routes(), lifespan=self._publish_always)
         self.asgi = Gate(starlette, token, lambda other: opened_by(catalog, other) is not None)
@@ -181,7 +183,10 @@ class Application:
             params = dict(request.path_params)
             token = bearer_token(request.headers.get("authorization", ""))
             user = opened_by(self.catalog, token) or people.USER["username"]
-            call = Call(self.catalog, self.search_cache, params, query, sent, user, request.headers)
+            address = request.client.host if request.client else ""
+            call = Call(
+                self.catalog, self.search_cache, self.search_log, params, query, sent, user, request.headers, address
+            )
             answer = handler(call)
         except AtlasError as error:
             return _json(error.body(), error.status)
@@ -242,6 +247,7 @@ class Application:
         self.forget_settings()
         if wanted.get("catalog"):
             self.catalog.reset()
+            self.search_log.clear()
             self.reseed()
         return _json({})
 

@@ -23,6 +23,7 @@ from sandbox.people import ROLES, USER
 from sandbox.requests import MAX_ENTITIES
 from sandbox.routes import ROUTES, Call, Handler
 from sandbox.search import SearchCache
+from sandbox.searchlog import SearchLog
 from sandbox.typedefs import save_typedefs
 from sandbox.types_cache import load_types
 
@@ -177,7 +178,9 @@ def answer(catalog: Catalog, handler: Handler, path: str, query: dict[str, list[
     try:
         sent = parse_json(text)
         assert orjson.dumps(
-            handler(Call(catalog, SearchCache(), wanted, {"attr:qualifiedName": [f"{ROOT}/a"], **query}, sent))
+            handler(
+                Call(catalog, SearchCache(), SearchLog(), wanted, {"attr:qualifiedName": [f"{ROOT}/a"], **query}, sent)
+            )
         )
     except AtlasError as error:
         return error.status

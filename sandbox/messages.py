@@ -238,6 +238,14 @@ class SearchLogResult(TypedDict):
     approximateCount: int
 
 
+class TaskSearchResult(TypedDict):
+    """`TaskSearchResult`: a page of background tasks (`AtlasTask`, times in milliseconds), and the number that match."""
+
+    tasks: list[JsonObject]
+    aggregations: dict[str, Aggregation] | None
+    approximateCount: int
+
+
 class ClassificationList(TypedDict):
     """The tags of one entity (`AtlasClassifications`)."""
 

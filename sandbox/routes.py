@@ -30,6 +30,7 @@ from sandbox.messages import (
     RecordPage,
     SearchLogResult,
     SearchResponse,
+    TaskSearchResult,
     TypeDefinition,
     TypesDef,
 )
@@ -48,6 +49,7 @@ from sandbox.requests import as_object, names_of, read_business, read_labels, re
 from sandbox.search import SearchCache, index_search
 from sandbox.searchlog import SearchLog
 from sandbox.tags import all_tags
+from sandbox.tasks import search_tasks
 
 NO_CONTENT = None
 
@@ -345,6 +347,11 @@ def search_events(call: Call) -> AuditSearchResult:
     return search_audit(call.catalog, call.json_object(), call.params.get("guid"))
 
 
+def find_tasks(call: Call) -> TaskSearchResult:
+    """A page of a search over the background tasks."""
+    return search_tasks(call.catalog, call.json_object())
+
+
 def read_lineage(call: Call) -> LineageResponse:
     """A page of a lineage list."""
     return list_lineage(call.catalog, call.json_object())
@@ -521,6 +528,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/api/meta/search/searchlog", search_searches),
     ("POST", f"{ENTITY}/auditSearch", search_events),
     ("POST", f"{ENTITY}/{{guid}}/auditSearch", search_events),
+    ("POST", "/api/meta/task/search", find_tasks),
     ("POST", "/api/meta/lineage/list", read_lineage),
     ("GET", "/api/meta/types/typedefs", read_typedefs),
     ("POST", "/api/meta/types/typedefs", create_typedefs),

@@ -117,7 +117,7 @@ from runtime.errors import PipelineError, SettingsError
 from runtime.files import read_small_file, replace_file
 from runtime.parallel import side_by_side
 from runtime.s3 import S3Error, list_pages
-from runtime.terminal import NOTICE, Progress, logger, say_error
+from runtime.terminal import Progress, logger, say_error, show_less
 from runtime.transport import AtlanRequestError, requests_sent
 from runtime.version import read_version
 
@@ -1049,7 +1049,7 @@ def _run_to_its_end(options: argparse.Namespace, record: RunRecord) -> Ending:
 def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
     settings = record.settings = get_settings(sandbox=options.sandbox, require_tenant=options.require_tenant)
     if options.quiet:
-        logger.setLevel(max(logger.level, NOTICE))
+        show_less()
     check_combinations(options)
     if options.clear_cache:
         clear_all_cache(settings=settings)

@@ -13,6 +13,7 @@ from delta_arc.scope import Scope, parse_scope
 from runtime.embedded import SANDBOX_FOLDER
 from runtime.environment import (
     LOG_LEVELS,
+    check_log_file,
     check_log_level,
     check_secrets,
     read_environment,
@@ -69,6 +70,7 @@ class Settings:
     max_requests_per_minute: int
     lineage_page: Path | None
     log_level: str
+    log_file: Path | None
     sandbox: bool
     aws: Mapping[str, str] = field(repr=False)
 
@@ -121,14 +123,15 @@ def get_settings(sandbox: bool = False, require_tenant: bool = False) -> Setting
     environment = read_environment()
     # What is told of wrong settings has to be masked, too.
     level, secrets = environment.get("LOG_LEVEL", "").strip().upper(), secrets_in(environment)
-    configure_logging(level if level in LOG_LEVELS else "INFO", *secrets)
+    file = check_log_file(environment.get("LOG_FILE", ""), [])
+    configure_logging(level if level in LOG_LEVELS else "INFO", *secrets, file=file)
     warn_of_unknown_settings(environment)
     if sandbox:
         environment = {name: value for name, value in environment.items() if name not in TENANT_SETTINGS}
     if require_tenant:
         environment["REQUIRE_TENANT"] = "true"
     settings = read_settings(environment)
-    configure_logging(settings.log_level, settings.api_token, *secrets)
+    configure_logging(settings.log_level, settings.api_token, *secrets, file=settings.log_file)
     return settings
 
 
@@ -175,6 +178,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         max_requests_per_minute=_check_limit(values.get("ATLAN_MAX_REQUESTS_PER_MINUTE", "300"), faults),
         lineage_page=_check_page(environment, sandbox, faults),
         log_level=check_log_level(values.get("LOG_LEVEL", "INFO"), faults),
+        log_file=check_log_file(values.get("LOG_FILE", ""), faults),
         sandbox=sandbox,
         aws={name: value.strip() for name, value in environment.items() if name.startswith("AWS_")},
     )

@@ -11,7 +11,13 @@ from pathlib import Path
 from metadata_extraction.components import secrets_in_components
 from metadata_extraction.models import Filters, check_id
 from metadata_extraction.sources import secrets_in
-from runtime.environment import check_log_level, read_environment, warn_of_unknown_settings
+from runtime.environment import (
+    check_log_file,
+    check_log_level,
+    read_environment,
+    warn_of_unknown_settings,
+)
+from runtime.environment import secrets_in as secrets_in_environment
 from runtime.errors import SettingsError
 from runtime.terminal import configure_logging
 
@@ -52,6 +58,7 @@ class ExtractionSettings:
     temporal_api_key: str = field(repr=False)
     temporal_tls_files: Mapping[str, Path]  # by setting
     log_level: str
+    log_file: Path | None
     environment: Mapping[str, str] = field(repr=False)
 
     @property
@@ -73,7 +80,7 @@ class ExtractionSettings:
 
     def apply_to_log(self) -> None:
         """Let the log show what the level asks for, and let it and `mask` show none of the secrets."""
-        configure_logging(self.log_level, *self.secrets)
+        configure_logging(self.log_level, *self.secrets, file=self.log_file)
 
 
 def get_extraction_settings() -> ExtractionSettings:
@@ -82,6 +89,9 @@ def get_extraction_settings() -> ExtractionSettings:
     A command reads them once and passes them on; what is called by hand reads them for itself.
     """
     environment = read_environment()
+    # What is told of wrong settings has to be masked, and to be in the log's file, too.
+    file = check_log_file(environment.get("LOG_FILE", ""), [])
+    configure_logging("INFO", *secrets_in_environment(environment), file=file)
     settings = check_extraction_settings(environment)
     settings.apply_to_log()
     warn_of_unknown_settings(environment)
@@ -114,6 +124,7 @@ def check_extraction_settings(environment: Mapping[str, str]) -> ExtractionSetti
         temporal_api_key=values.get("TEMPORAL_API_KEY", ""),
         temporal_tls_files=tls_files,
         log_level=check_log_level(values.get("LOG_LEVEL", "INFO"), faults),
+        log_file=check_log_file(values.get("LOG_FILE", ""), faults),
         environment=values,
     )
     if faults:

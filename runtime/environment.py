@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runtime.errors import SettingsError
 from runtime.files import read_small_file
-from runtime.terminal import MOST_OF_A_NAME, logger, visible
+from runtime.terminal import MOST_OF_A_NAME, append_to_log, logger, visible
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 MOST_BYTES = 1_000_000  # of .env
@@ -23,7 +23,7 @@ SETTINGS = frozenset({
     "ATLAN_API_KEY", "ATLAN_API_TOKEN", "ATLAN_AUTH_CLIENT_ID", "ATLAN_AUTH_CLIENT_SECRET", "ATLAN_BASE_URL",
     "ATLAN_CONNECTION_NAME", "ATLAN_CONNECTION_QUALIFIED_NAME", "ATLAN_DEPLOYMENT_NAME", "ATLAN_MAX_REQUESTS_PER_MINUTE", "CACHE_EXPIRY_HOURS",
     "COMPONENTS_PATH", "DEPLOYMENT_OBJECT_STORE_NAME", "ENABLE_ATLAN_UPLOAD", "EXCLUDE_DATABASES", "EXCLUDE_SCHEMAS",
-    "INCLUDE_DATABASES", "INCLUDE_SCHEMAS", "LINEAGE_EVENTS", "LINEAGE_NAMESPACES", "LINEAGE_PAGE", "LOG_LEVEL", "OVERRIDES_FILE", "POSTGRES_CACHE_FILE",
+    "INCLUDE_DATABASES", "INCLUDE_SCHEMAS", "LINEAGE_EVENTS", "LINEAGE_NAMESPACES", "LINEAGE_PAGE", "LOG_FILE", "LOG_LEVEL", "OVERRIDES_FILE", "POSTGRES_CACHE_FILE",
     "POSTGRES_CONNECTION_NAME", "POSTGRES_SCOPE", "READ_FILE_HEADERS", "REQUIRE_TENANT", "S3_BUCKET_ARN", "S3_BUCKET_NAME",
     "S3_CONNECTION_NAME", "S3_PREFIX", "SNOWFLAKE_CACHE_FILE", "SNOWFLAKE_CONNECTION_NAME", "SNOWFLAKE_SCOPE", "SOURCE_URL",
     "STATEMENT_TIMEOUT_SECONDS", "STATE_CACHE_FILE", "TEMPORAL_ADDRESS", "TEMPORAL_API_KEY", "TEMPORAL_NAMESPACE", "TEMPORAL_TASK_QUEUE",
@@ -211,6 +211,23 @@ def check_log_level(text: str, faults: list[str]) -> str:
     if text.upper() not in LOG_LEVELS:
         faults.append(f"LOG_LEVEL is {shown(text)}: use one of {', '.join(LOG_LEVELS)}.")
     return text.upper()
+
+
+def check_log_file(text: str, faults: list[str]) -> Path | None:
+    """The file that the log is appended to, too, which is made if it is not there; None for an empty text.
+
+    A sentence is added to `faults` where it cannot be written.
+    """
+    if not text.strip():
+        return None
+    path = Path(text.strip())
+    try:
+        append_to_log(path, b"")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no file can have this name"
+        faults.append(f"LOG_FILE cannot be written ({reason}): name a file in a folder of yours, or leave it out.")
+        return None
+    return path
 
 
 def is_local(url: str) -> bool:

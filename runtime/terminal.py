@@ -8,10 +8,14 @@ import json
 import logging
 import os
 import re
+import stat
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, NoReturn
 from urllib.parse import quote, quote_plus
@@ -42,7 +46,13 @@ def printable(text: str, stream: IO[str] | None) -> str:
 
 
 def say_error(text: str) -> None:
-    """Tell an error on stderr, in one line and without secrets; where stderr cannot be written, nothing is told."""
+    """Tell an error on stderr and in the log's file, in one line and without secrets.
+
+    Where stderr cannot be written, nothing is told there.
+    """
+    own = _own_handler()
+    if own:
+        own.write_line(logging.ERROR, time.time(), f"❌ {visible(mask(text))}")
     if not _is_open(sys.stderr):
         return
     try:
@@ -172,28 +182,47 @@ def _forms_of(secret: str) -> Iterator[str]:
 
 
 class _Formatter(logging.Formatter):
-    """One line for each record, a traceback included, as the terminal can show it, and never with a secret in it."""
+    """One line for each record, a traceback included, and never with a secret in it."""
 
     def format(self, record: logging.LogRecord) -> str:
         most = MOST_OF_A_TRACEBACK if record.exc_info else MOST_OF_A_LINE
-        return printable(visible(mask(super().format(record)), most), sys.stdout)
+        return visible(mask(super().format(record)), most)
 
 
-class _StdoutHandler(logging.Handler):
-    """Writes to whatever `sys.stdout` is at the time, so that a redirected output is obeyed."""
+class _LogHandler(logging.Handler):
+    """Writes to whatever `sys.stdout` is at the time, so that a redirected output is obeyed, and to a file, if there is one.
+
+    Only what is at least of the level `shown_from` goes to stdout; the file has all.
+    """
+
+    shown_from = logging.NOTSET
+    file: Path | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         held = _held.get()
         if held is not None and record.levelno < logging.WARNING:
             held.append(record)
             return
-        if not _is_open(sys.stdout):
-            return
         try:
-            with _beside_bars():
-                print(self.format(record), flush=True)
+            line = self.format(record)
+            self.write_line(record.levelno, record.created, line)
+            if record.levelno >= self.shown_from and _is_open(sys.stdout):
+                with _beside_bars():
+                    print(printable(line, sys.stdout), flush=True)
         except Exception:
             self.handleError(record)
+
+    def write_line(self, level: int, seconds: float, line: str) -> None:
+        """Append one line to the file, with its time (seconds since 1970), its level and the process."""
+        if self.file is None:
+            return
+        now = datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="milliseconds")
+        text = f"{now} {logging.getLevelName(level)} [{os.getpid()}] {line}\n"
+        try:
+            append_to_log(self.file, text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            file, self.file = self.file, None
+            say_error(f"The log cannot be written to {file} any more ({error.strerror}); the run goes on.")
 
     def handleError(self, record: logging.LogRecord) -> None:
         """A reader that has gone, like `| head`, ends the output and not the run; a full disk does, too, and is told."""
@@ -204,6 +233,24 @@ class _StdoutHandler(logging.Handler):
         _send_nowhere(sys.stdout)
         if not isinstance(error, BrokenPipeError):
             say_error(f"The output ends here, as it cannot be written ({error.strerror}); the run goes on.")
+
+
+def append_to_log(path: Path, line: bytes) -> None:
+    """Append a line to a file, which is made where there is none, for its owner only; raises `OSError`.
+
+    It is opened for each line, so that one that is moved away, as by logrotate, is made anew. One `write` puts it behind
+    what is there, whoever else writes, too (O_APPEND in POSIX' `open`): lines of two runs do not mix.
+    """
+    # Without O_NONBLOCK, a named pipe would have us wait for one who reads.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        if line:
+            os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -228,24 +275,37 @@ def holding_back(records: list[logging.LogRecord]) -> Iterator[None]:
         _held.reset(token)
 
 
-def configure_logging(level: str, *secrets: str) -> None:
+def configure_logging(level: str, *secrets: str, file: Path | None = None) -> None:
     """Show this program's log from `level` up, and nothing of the libraries' logs; no secret is shown from here on.
 
-    The secrets take the place of those of an earlier call. One of fewer than four characters is not masked.
+    With a `file`, all of it is appended there, too. The secrets take the place of those of an earlier call. One of fewer
+    than four characters is not masked.
     """
     global _secrets
     _keep_places()
     _secrets = _pattern_of(secrets)
     logger.setLevel(level)
-    own = next((handler for handler in logger.handlers if isinstance(handler, _StdoutHandler)), None)
+    own = _own_handler()
     if own is None:
-        own = _StdoutHandler()
+        own = _LogHandler()
         logger.addHandler(own)
         logger.propagate = False
+    own.shown_from, own.file = logging.NOTSET, file
     own.setFormatter(_Formatter("%(message)s"))
     # pyatlan's debug log has the request headers, token included.
     for name in ("pyatlan", "httpx", "httpcore", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def show_less() -> None:
+    """Show only what has changed, warnings, and how it ended; a file for the log still gets all."""
+    own = _own_handler()
+    if own:
+        own.shown_from = NOTICE
+
+
+def _own_handler() -> _LogHandler | None:
+    return next((handler for handler in logger.handlers if isinstance(handler, _LogHandler)), None)
 
 
 def _keep_places() -> None:

@@ -37,12 +37,12 @@ def log_plan(plan: Plan, dry_run: bool) -> None:
 
 
 def log_steps(steps: Sequence[Step]) -> None:
-    """Show what is added and changed: the number for each step, then line by line."""
+    """Show what is added and changed: the number for each step, also where less is shown, then line by line."""
     for step in steps:
         counts = Counter(change.action for change in step.changes)
         told = ", ".join(f"{counts[action]} {word}" for action, word in ACTION_WORDS.items() if counts[action])
         logger.log(NOTICE if step.pending else logging.INFO, "📊 %s: %s", step.label, told or "nothing to do")
-    log_lines(show_changes(steps), NOTICE)
+    log_lines(show_changes(steps))
 
 
 def show_changes(steps: Iterable[Step]) -> Iterator[str]:

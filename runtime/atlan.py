@@ -16,16 +16,18 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeGuard, cast
 from urllib.parse import urlsplit
 
+from runtime.clocks import time_of
 from runtime.environment import is_local
 from runtime.parallel import interleave
 from runtime.terminal import logger, mask
 from runtime.transport import AtlanRequestError, PatientTransport
 
 if TYPE_CHECKING:
-    from httpx import Response
+    import httpx
     from pyatlan.client.atlan import AtlanClient
 
 PAGE_SIZE = 1000
@@ -140,8 +142,17 @@ def call_atlan_timed(
 
 def _request(
     client: AtlanClient, api: Any, body: Any = None, query: dict[str, Any] | None = None
-) -> tuple[dict[str, Any], Response]:
+) -> tuple[dict[str, Any], httpx.Response]:
     """What `call_atlan` gives, and the answer that it was in."""
+    response = _send(client, api, body, query)
+    answer = _json_of(response)
+    if not isinstance(answer, dict):
+        raise not_atlan(client)
+    return answer, response
+
+
+def _send(client: AtlanClient, api: Any, body: Any = None, query: dict[str, Any] | None = None) -> httpx.Response:
+    """The answer to one request that Atlan does not refuse; raises `AtlanRequestError`."""
     import httpx
 
     parameters = client._create_params(api, query, body)
@@ -157,10 +168,7 @@ def _request(
         if PatientTransport.SEARCH_TIMEOUT in response.content:
             raise AtlanRequestError(f"Atlan's search took too long ({message}): try again later.", response.status_code)
         raise AtlanRequestError(_explain_refusal(response.status_code, message), response.status_code)
-    answer = _json_of(response)
-    if not isinstance(answer, dict):
-        raise not_atlan(client)
-    return answer, response
+    return response
 
 
 def not_atlan(client: AtlanClient) -> AtlanRequestError:
@@ -312,7 +320,7 @@ def _read_page(client: AtlanClient, body: dict[str, Any], after: str, to: str) -
     return _Page(hits, max(0, count - len(found)), left_out, told, _time_of(response))
 
 
-def _time_of(response: Response) -> int:
+def _time_of(response: httpx.Response) -> int:
     """When the server answered, by its Date header (RFC 9110, 6.6.1), in milliseconds; 0 where that says nothing."""
     from email.utils import parsedate_to_datetime
 
@@ -333,6 +341,13 @@ def is_search_hit(hit: object) -> TypeGuard[SearchHit]:
         hit["attributes"].get("qualifiedName"),
     )
     return all(isinstance(name, str) and name for name in names)
+
+
+def count_assets(client: AtlanClient, search: Any) -> int:
+    """How many hits a FluentSearch has, in one request. Raises `AtlanRequestError`."""
+    body = json.loads(search.page_size(1).to_request().json(by_alias=True, exclude_none=True))
+    page = _read_page(client, body, "", "")
+    return len(page.hits) + page.left_out + page.left
 
 
 @dataclass(frozen=True)
@@ -433,6 +448,45 @@ def read_user_name(client: AtlanClient) -> str:
     if not isinstance(name, str):
         raise not_atlan(client)
     return name
+
+
+def read_server_time(client: AtlanClient) -> datetime | None:
+    """What time it is for Atlan, by its answer's Date header (RFC 9110, 6.6.1); None where it has none that can be read.
+
+    Raises `AtlanRequestError`.
+    """
+    from pyatlan.client.constants import GET_CURRENT_USER
+
+    return time_of(_send(client, GET_CURRENT_USER).headers.get("Date", ""))
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Something that one may do or not: an action like ENTITY_CREATE with an asset, which need not be there."""
+
+    action: str
+    type_name: str
+    qualified_name: str
+
+
+def read_permissions(client: AtlanClient, asked: Sequence[Permission]) -> list[bool]:
+    """Whether Atlan would allow each of these, in their order. Nothing is written.
+
+    The request is the metastore's own (`EntityREST.evaluatePolicies`, `AtlasEntityStoreV2.evaluatePolicies`); pyatlan
+    has none for it. Raises `AtlanRequestError`, also where the tenant does not offer it.
+    """
+    from http import HTTPStatus
+
+    from pyatlan.utils import API, EndPoint, HTTPMethod
+
+    api = API("entity/evaluator", HTTPMethod.POST, HTTPStatus.OK, endpoint=EndPoint.ATLAS)
+    body = [{"action": one.action, "typeName": one.type_name, "entityId": one.qualified_name} for one in asked]
+    answer = _json_of(_send(client, api, body))
+    if not isinstance(answer, list) or len(answer) != len(asked):
+        raise not_atlan(client)
+    if not all(isinstance(item, dict) and isinstance(item.get("allowed"), bool) for item in answer):
+        raise not_atlan(client)
+    return [item["allowed"] for item in answer]
 
 
 def read_role_guid(client: AtlanClient, name: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import accounts, contracts, credentials, errors, openlineage, people, typedefs
+from sandbox import accounts, contracts, credentials, errors, openlineage, people, permissions, typedefs
 from sandbox.audit import search_audit
 from sandbox.catalog import Catalog, Entity
 from sandbox.lineage import list_lineage
@@ -320,6 +320,11 @@ def _check_some(labels: set[str]) -> None:
 # Search, lineage, types, people
 
 
+def evaluate_policies(call: Call) -> list[Record]:
+    """Whether one may do what the body asks about; nothing is done."""
+    return permissions.evaluate(call.catalog, call.body)
+
+
 def search_index(call: Call) -> SearchResponse:
     """A page of an index search, which is logged if it asks for that."""
     request, started = call.json_object(), time.perf_counter()
@@ -524,6 +529,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{ONE[0]}/businessmetadata/{{set}}", save_custom_metadata),
     ("DELETE", f"{ONE[0]}/businessmetadata", remove_custom_metadata),
     ("DELETE", f"{ONE[0]}/businessmetadata/{{set}}", remove_custom_metadata),
+    ("POST", f"{ENTITY}/evaluator", evaluate_policies),
     ("POST", "/api/meta/search/indexsearch", search_index),
     ("POST", "/api/meta/search/searchlog", search_searches),
     ("POST", f"{ENTITY}/auditSearch", search_events),

@@ -222,7 +222,7 @@ class Application:
 
     async def _requests(self, request: Request) -> Response:
         """What was asked so far, by endpoint; `writes` are the requests that can change the catalog."""
-        reads = ("/search/", "/task/search", "/lineage/", "/auditSearch")
+        reads = ("/search/", "/task/search", "/lineage/", "/auditSearch", "/evaluator")
         writes = sum(
             count
             for name, count in self.counts.items()

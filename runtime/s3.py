@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from runtime.clocks import time_of
 from runtime.environment import is_local, shown, without_passwords
 from runtime.errors import PipelineError
 
@@ -261,6 +262,19 @@ def _fault_of_item(item: Mapping[str, Any], prefix: str) -> str:
     return f"S3 does not tell the time of {key}"
 
 
+def read_server_time(client: Any, bucket: str) -> datetime | None:
+    """What time it is for S3, by the Date header of its answer, also where it refuses; None where there is none."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer = client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        answer = error.response
+    except (BotoCoreError, ValueError, LookupError, TypeError, AttributeError):  # as for a listing
+        return None
+    return time_of(str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")))
+
+
 def _explain_s3_refusal(error: Any, bucket: str, client: Any) -> str:
     """What botocore's `ClientError` for listing a bucket means, and what to do, in one sentence."""
     from botocore import UNSIGNED
@@ -271,6 +285,8 @@ def _explain_s3_refusal(error: Any, bucket: str, client: Any) -> str:
         return f"There is no bucket named {bucket}: check S3_BUCKET_NAME (and AWS_ENDPOINT_URL_S3, if it is no AWS bucket)."
     if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"):
         return f"S3 does not accept the AWS credentials ({code}): renew them, or check AWS_PROFILE."
+    if code in ("RequestTimeTooSkewed", "RequestExpired"):
+        return f"S3 refuses the time of this machine's clock ({code}): set the clock, as S3 allows 15 minutes."
     if client.meta.config.signature_version is UNSIGNED and status in (400, 401, 403):
         return f"Listing the bucket {bucket} is denied to requests without AWS credentials: set up credentials, or AWS_PROFILE."
     if code in ("AccessDenied", "AllAccessDisabled", "Forbidden", "403") or status == 403:

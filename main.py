@@ -32,6 +32,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from delta_arc.check import Lookups, check_everything
 from delta_arc.cleanup import find_gone_objects, find_own_lineage, find_own_s3
 from delta_arc.clients import get_atlan_client, get_s3_client
 from delta_arc.coverage import explain_tables
@@ -95,7 +96,16 @@ from delta_arc.plan import (
 )
 from delta_arc.processes import column_processes, table_processes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
-from delta_arc.run_report import STDOUT, Ending, RunRecord, describe_run, explain_shortfall, judge, write_report
+from delta_arc.run_report import (
+    STDOUT,
+    Ending,
+    RunRecord,
+    describe_check,
+    describe_run,
+    explain_shortfall,
+    judge,
+    write_report,
+)
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
 from delta_arc.scope import in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings, get_settings
@@ -105,6 +115,7 @@ from delta_arc.writing import apply_steps, remove_assets
 from runtime.atlan import (
     AssetQuery,
     SearchHit,
+    count_assets,
     find_assets,
     read_assets,
     read_downstream,
@@ -115,6 +126,7 @@ from runtime.atlan import (
 from runtime.embedded import SANDBOX_FOLDER, start_sandbox
 from runtime.errors import PipelineError, SettingsError
 from runtime.files import read_small_file, replace_file
+from runtime.findings import tell_findings
 from runtime.parallel import side_by_side
 from runtime.s3 import S3Error, list_pages
 from runtime.terminal import Progress, logger, say_error, show_less
@@ -995,13 +1007,20 @@ EXIT_CODES = {
     Ending.UNCHANGED: 0,
     Ending.CHANGED: 0,
     Ending.PLANNED: 0,
+    Ending.CHECKED: 0,
     Ending.FAILED: 1,
     Ending.WRONG_SETTING: 2,
     Ending.WITHOUT_CHAINS: 4,
     Ending.BELOW_COVERAGE: 5,
     Ending.STOPPED: 130,
 }
-DETAILED_EXIT_CODES = {Ending.UNCHANGED: 0, Ending.CHANGED: 2, Ending.PLANNED: 2, Ending.STOPPED: 130}
+DETAILED_EXIT_CODES = {
+    Ending.UNCHANGED: 0,
+    Ending.CHECKED: 0,
+    Ending.CHANGED: 2,
+    Ending.PLANNED: 2,
+    Ending.STOPPED: 130,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -1022,6 +1041,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = DETAILED_EXIT_CODES.get(ending, 1) if options.detailed_exitcode else EXIT_CODES[ending]
     if not options.json:
         return code
+    if options.check:
+        return code if write_report(describe_check(record, ending, code, read_version()), options.json) else 1
     record.seconds["total"] = round(time.monotonic() - began, 3)
     is_dry = options.dry_run or options.plan is not None
     document = describe_run(record, ending, code, is_dry, requests_sent() - sent_before, read_version())
@@ -1058,6 +1079,9 @@ def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
         get_cache_status(settings=settings)
         open_state(settings).log_status()
         return Ending.UNCHANGED
+    if options.check:
+        record.findings = check_everything(settings, _make_lookups(settings))
+        return Ending.CHECKED if tell_findings(record.findings) else Ending.FAILED
     if options.remove_lineage:
         report = record.report = remove_lineage(
             options.dry_run,
@@ -1084,6 +1108,23 @@ def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
             settings=settings,
         )
     return judge(report, options.dry_run or options.plan is not None)
+
+
+def _make_lookups(settings: Settings) -> Lookups:
+    """How a run with these settings finds what it needs, for `--check`."""
+
+    def client() -> AtlanClient:
+        return get_atlan_client(settings=settings)
+
+    readers = {"postgres": find_postgres_assets, "snowflake": find_snowflake_assets}
+    return Lookups(
+        lambda one: get_connection_qualified_name(one.connection, one.connector, settings=settings),
+        lambda connection: count_assets(client(), _inventory_query(connection)),
+        lambda one: readers[one.connector](dry_run=True, settings=settings),
+        lambda: _find_bucket(client(), settings.s3_bucket, settings.s3_bucket_arn),
+        lambda: _find_or_plan_s3_connection(client(), settings),
+        lambda one: _cache_status(one, settings),
+    )
 
 
 if __name__ == "__main__":

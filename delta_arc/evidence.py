@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any, TypedDict
 
 from delta_arc.files.footers import FooterReader
-from delta_arc.files.headers import find_columns
+from delta_arc.files.headers import FileColumns, find_columns
 from delta_arc.files.heads import LARGEST_READ, Head, find_footer, parse_head, tail_format
 from delta_arc.fit import Fit, compare_columns
 from delta_arc.jobs.told import TOLD, ToldHop
@@ -451,3 +451,11 @@ def _read_footer(kind: str, read: Callable[[int, int], bytes], size: int) -> Hea
     if found is None:
         return Head(reason=f"it is no {kind} file", unread=True)
     return found if isinstance(found, bytes) else Head(reason=f"its {kind} footer is too large to be read")
+
+
+def read_columns(client: Any, bucket: str, key: str, size: int) -> FileColumns:
+    """The columns that one object of `size` bytes tells by itself, whatever table it is of, or why it tells none."""
+    with FooterReader() as footers:
+        reading = _Reading(client, bucket, footers, Progress("File header"), 1)
+        (head,) = reading.read_heads([{"key": key, "size": size}])
+    return find_columns(head, ())

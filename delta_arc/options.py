@@ -62,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     flag("--with-s3", help="with --remove-lineage: also the S3 objects and bucket made here")
     flag("--yes", help="do not ask before --remove-lineage")
     flag("--quiet", help="show only changes, warnings and the last line")
+    flag("--check", help="try what a run needs, line by line, write nothing, and end")
     flag("--cache-status", help="show both caches and end")
     flag("--clear-cache", help="delete both caches and end")
     places = parser.add_mutually_exclusive_group()
@@ -98,6 +99,20 @@ def check_combinations(options: argparse.Namespace) -> None:
         if options.json:
             raise SettingsError(["--json tells what a run did: --cache-status and --clear-cache are none."])
         return
+    others = (
+        "dry_run",
+        "plan",
+        "apply",
+        "export_openlineage",
+        "min_coverage",
+        "force_refresh",
+        "prune",
+        "remove_lineage",
+    )
+    if options.check and any(
+        getattr(options, name) is not None and getattr(options, name) is not False for name in others
+    ):
+        raise SettingsError(["--check writes nothing, and goes with no option that says what a run does."])
     for name in ("with_s3", "all_flows"):
         if getattr(options, name) and not options.remove_lineage:
             raise SettingsError([f"--{name.replace('_', '-')} belongs to --remove-lineage."])

@@ -16,9 +16,11 @@ from delta_arc.plan import Plan
 from delta_arc.report import Coverage, Outcome, Report, Status, Unmatched, count_unmatched
 from delta_arc.settings import Settings
 from runtime.files import replace_file
+from runtime.findings import Finding
 from runtime.terminal import mask, say_error, say_whole
 
 FORMAT = "Delta Arc run 1"
+CHECK_FORMAT = "Delta Arc check 1"
 STDOUT = Path("-")
 
 P = ParamSpec("P")
@@ -36,6 +38,7 @@ class Ending(str, Enum):
     WITHOUT_CHAINS = "without chains"
     BELOW_COVERAGE = "below coverage"
     STOPPED = "stopped"
+    CHECKED = "checked"  # what a run needs was tried, and nothing is wrong
 
 
 def judge(report: Report, dry_run: bool) -> Ending:
@@ -71,6 +74,7 @@ class RunRecord:
     plan: Plan | None = None
     report: Report | None = None
     errors: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)  # of a check
     seconds: dict[str, float] = field(default_factory=dict)  # by the name of the step
 
     def timed(self, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
@@ -110,6 +114,25 @@ def describe_run(
             ]
             for status in (Status.CREATED, Status.UPDATED, Status.REMOVED)
         },
+    }
+    return {name: _without_secrets(value) for name, value in document.items()}
+
+
+def describe_check(record: RunRecord, ending: Ending, exit_code: int, version: str) -> dict[str, Any]:
+    """The document of a check, in which nothing was to be written. Nothing in it is secret."""
+    settings = record.settings
+    document = {
+        "format": CHECK_FORMAT,
+        "version": version,
+        "outcome": ending.value,
+        "exit_code": exit_code,
+        "errors": [*record.errors],
+        "tenant": settings.tenant if settings else None,
+        "flow": _describe_flow(settings) if settings else None,
+        "started_at": record.began.isoformat(timespec="seconds"),
+        "findings": [
+            {"check": one.check, "state": one.state.value, "sentence": one.sentence} for one in record.findings
+        ],
     }
     return {name: _without_secrets(value) for name, value in document.items()}
 

@@ -321,13 +321,9 @@ def _read_page(client: AtlanClient, body: dict[str, Any], after: str, to: str) -
 
 
 def _time_of(response: httpx.Response) -> int:
-    """When the server answered, by its Date header (RFC 9110, 6.6.1), in milliseconds; 0 where that says nothing."""
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return int(parsedate_to_datetime(response.headers.get("Date", "")).timestamp() * 1000)
-    except (TypeError, ValueError, OverflowError):
-        return 0
+    """When the server answered, by its Date header, in milliseconds; 0 where that says nothing."""
+    told = time_of(response.headers.get("Date", ""))
+    return int(told.timestamp() * 1000) if told else 0
 
 
 def is_search_hit(hit: object) -> TypeGuard[SearchHit]:
@@ -341,13 +337,6 @@ def is_search_hit(hit: object) -> TypeGuard[SearchHit]:
         hit["attributes"].get("qualifiedName"),
     )
     return all(isinstance(name, str) and name for name in names)
-
-
-def count_assets(client: AtlanClient, search: Any) -> int:
-    """How many hits a FluentSearch has, in one request. Raises `AtlanRequestError`."""
-    body = json.loads(search.page_size(1).to_request().json(by_alias=True, exclude_none=True))
-    page = _read_page(client, body, "", "")
-    return len(page.hits) + page.left_out + page.left
 
 
 @dataclass(frozen=True)
@@ -377,6 +366,16 @@ def find_assets(client: AtlanClient, query: AssetQuery, progress: SearchProgress
 
     search = _fluent_search(query, query.attributes).where(CompoundQuery.active_assets())
     return AssetSearch(client, _body_of(search), progress)
+
+
+def count_assets(client: AtlanClient, query: AssetQuery) -> int:
+    """How many assets a query has, in one request. Raises `AtlanRequestError`."""
+    from pyatlan.model.fluent_search import CompoundQuery
+
+    body = _body_of(_fluent_search(query, ()).where(CompoundQuery.active_assets()))
+    body["dsl"]["size"] = 1
+    page = _read_page(client, body, "", "")
+    return len(page.hits) + page.left_out + page.left
 
 
 STATES = "states"  # the name of an aggregation

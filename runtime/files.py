@@ -72,3 +72,15 @@ def _mode_of(path: Path) -> int:
     except FileNotFoundError:
         return 0o600
     return status.st_mode & 0o777 if stat.S_ISREG(status.st_mode) else 0o600
+
+
+def why_not_writable(path: Path, makes_folders: bool = False) -> str:
+    """Why a file cannot be made or replaced, by looking alone; empty where it can. Missing folders may be made, too."""
+    if path.exists() and not path.is_file():
+        return "it is no regular file"
+    folder = path.absolute().parent
+    while makes_folders and not folder.exists() and folder.parent != folder:
+        folder = folder.parent
+    if not folder.is_dir():
+        return "its folder is none" if folder.exists() else "its folder is not there"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else "its folder may not be written"

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ NOTICE = logging.INFO + 5
 logging.addLevelName(NOTICE, "NOTICE")
 
 PLAIN_MARKS = {"✅": "[ok]", "⚠️": "[!]", "❌": "[error]", "📊": "[i]", "🔍": "[?]", "💾": "[cache]", "🪣": "[s3]",
-               "🔗": "[link]", "🏖️": "[sandbox]", "→": "->", "…": "..."}  # fmt: skip
+               "🔗": "[link]", "🏖️": "[sandbox]", "➖": "[-]", "→": "->", "…": "..."}  # fmt: skip
 
 
 def printable(text: str, stream: IO[str] | None) -> str:
@@ -200,8 +200,8 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         held = _held.get()
-        if held is not None and record.levelno < logging.WARNING:
-            held.append(record)
+        if held is not None and record.levelno < held.below:
+            held.records.append(record)
             return
         try:
             line = self.format(record)
@@ -261,14 +261,21 @@ def _beside_bars() -> Iterator[None]:
         yield
 
 
+class _Held(NamedTuple):
+    """Where records go that are not to be shown yet, and below which level they are held."""
+
+    records: list[logging.LogRecord]
+    below: int
+
+
 # The log of a thread that works in the background, until it is its turn to be shown.
-_held: ContextVar[list[logging.LogRecord] | None] = ContextVar("held", default=None)
+_held: ContextVar[_Held | None] = ContextVar("held", default=None)
 
 
 @contextmanager
-def holding_back(records: list[logging.LogRecord]) -> Iterator[None]:
-    """Keep this thread's log in a list instead of showing it, except for warnings."""
-    token = _held.set(records)
+def holding_back(records: list[logging.LogRecord], below: int = logging.WARNING) -> Iterator[None]:
+    """Keep this thread's log in a list instead of showing it, except for warnings, or for what is not `below` a level."""
+    token = _held.set(_Held(records, below))
     try:
         yield
     finally:

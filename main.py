@@ -74,18 +74,17 @@ from delta_arc.matching import (
     tables_in,
 )
 from delta_arc.openlineage import export_lineage
-from delta_arc.options import ask_at_terminal, build_parser, check_combinations
+from delta_arc.options import RunOptions, ask_at_terminal, build_parser, check_combinations, run_options
 from delta_arc.overrides import (
     Overrides,
     override_tables,
     parse_overrides,
     read_overrides,
 )
-from delta_arc.page import RunFacts, mark_page, write_page
+from delta_arc.page import describe_facts, mark_page, write_page
 from delta_arc.pairing import TablePair, match_tables
 from delta_arc.plan import (
     MAX_REMOVE,
-    MAX_UNMATCHED,
     GoneObject,
     Plan,
     Step,
@@ -905,94 +904,70 @@ def remove_lineage(
 
 
 def run_pipeline(
-    force_refresh: bool = False,
-    dry_run: bool = False,
-    prune: bool = False,
-    max_remove: int | None = None,
-    max_unmatched: int = MAX_UNMATCHED,
-    save_to: Path | None = None,
-    saved: Path | None = None,
-    min_ground: str = "named",
-    export_to: Path | None = None,
-    min_coverage: float = 0,
+    options: RunOptions | None = None,
     *,
     record: RunRecord | None = None,
     settings: Settings | None = None,
+    **named: Any,
 ) -> Report:
     """Plan every step, and then write all of it; returns what became of every asset, or what would.
 
-    `min_ground` is that of `create_table_lineage`; `export_to` is a file for the lineage as OpenLineage events. Where
-    fewer than `min_coverage` in a hundred source tables have a complete chain, the report says so. `record` is told how
-    far the run is, so that something is known of one that ends in an error.
+    The options can be named one by one, too, as in `run_pipeline(dry_run=True)`. `force_refresh` reads the assets from
+    Atlan in any case. A dry run writes nothing, nor does one that saves the plan (`save_to`, a file). A `saved` plan is
+    carried out just as it is, or not at all. `prune` archives what is wanted no more, but never more than `max_remove`;
+    never more than `max_unmatched` new objects that are in no chain are registered. `min_ground` is that of
+    `create_table_lineage`, and `export_to` a file for the lineage as OpenLineage events. Where fewer than `min_coverage`
+    in a hundred source tables have a complete chain, the report says so.
 
-    A dry run writes nothing, nor does one that saves the plan (`save_to`). A saved plan is carried out just as it is, or
-    not at all. Raises `PipelineError` where a step cannot go on.
+    `record` is told how far the run is, so that something is known of one that ends in an error. Raises `PipelineError`
+    where a step cannot go on.
     """
+    options = replace(options or RunOptions(), **named)
     settings, record = settings or get_settings(), record or RunRecord()
-    document = load_plan(saved) if saved else None
-    dry_run, prune = dry_run or save_to is not None, document["prune"] if document else prune
+    document = load_plan(options.saved) if options.saved else None
+    dry_run = not options.writes
     if settings.sandbox:
         logger.info("🏖️ No tenant is set: using the embedded sandbox (its state is in %s)", SANDBOX_FOLDER)
     get_cache_status(settings=settings)
     began = time.monotonic()
     mark_page(settings.lineage_page)
 
-    state = open_state(settings, afresh=force_refresh, read_only=dry_run)
-
+    state = open_state(settings, afresh=options.force_refresh, read_only=dry_run)
     # 1 to 4: each leaves what it would write with the plan. Importing pyatlan takes seconds, in which the bucket is listed.
     steps: list[Step] = []
-    _, postgres_assets, snowflake_assets, s3 = side_by_side(
+    _, postgres, snowflake, s3 = side_by_side(
         partial(get_atlan_client, settings=settings),
-        partial(record.timed, find_postgres_assets, force_refresh, dry_run=dry_run, state=state, settings=settings),
-        partial(record.timed, find_snowflake_assets, force_refresh, dry_run=dry_run, state=state, settings=settings),
+        partial(
+            record.timed, find_postgres_assets, options.force_refresh, dry_run=dry_run, state=state, settings=settings
+        ),
+        partial(
+            record.timed, find_snowflake_assets, options.force_refresh, dry_run=dry_run, state=state, settings=settings
+        ),
         partial(record.timed, integration_with_S3, into=steps, state=state, settings=settings),
     )
-    tables = record.timed(
-        create_table_lineage,
-        postgres_assets,
-        s3,
-        snowflake_assets,
-        min_ground=min_ground,
-        into=steps,
-        state=state,
-        settings=settings,
-    )
-    columns = record.timed(
-        create_column_lineage,
-        postgres_assets,
-        snowflake_assets,
-        tables=tables,
-        into=steps,
-        state=state,
-        settings=settings,
-    )
+    common: dict[str, Any] = {"into": steps, "state": state, "settings": settings}
+    tables = record.timed(create_table_lineage, postgres, s3, snowflake, min_ground=options.min_ground, **common)
+    columns = record.timed(create_column_lineage, postgres, snowflake, tables=tables, **common)
     state.save()
-    world = describe_world([*postgres_assets, *snowflake_assets], s3, tables, columns, settings)
+    world = describe_world([*postgres, *snowflake], s3, tables, columns, settings)
     gone = _find_gone_objects(s3, settings)
+    prune = document["prune"] if document else options.prune
     plan = record.plan = make_plan(steps, tables, columns, world, prune, gone)
 
     if document:
         check_unchanged(document, plan)
     log_plan(plan, dry_run)
     if not dry_run:
-        check_limits(plan, max_remove, max_unmatched)
-    if save_to:
-        save_plan(plan, save_to)
-        logger.info("💾 Saved the plan in %s", save_to)
-    if export_to:
-        export_lineage(plan, [*postgres_assets, *snowflake_assets], export_to, tables.flow, settings)
+        check_limits(plan, options.max_remove, options.max_unmatched)
+    if options.save_to:
+        save_plan(plan, options.save_to)
+    if options.export_to:
+        export_lineage(plan, [*postgres, *snowflake], options.export_to, tables.flow, settings)
     report = record.report = plan.report() if dry_run else record.timed(write_plan, plan, settings=settings)
     report.changes = not plan.nothing_to_do
     report.without_chains = not plan.coverage.complete
-    report.shortfall = explain_shortfall(plan.coverage, min_coverage)
-    options = {"--dry-run": dry_run, "--force-refresh": force_refresh, "--prune": prune, "--apply": bool(saved)}
-    shown = {
-        "Options": " ".join(name for name, is_given in options.items() if is_given) or "none",
-        "Overrides": str(settings.overrides_file) if settings.overrides_file.exists() else "none",
-        "Version": read_version(),
-        "Took": f"{time.monotonic() - began:.1f} s",
-    }
-    facts = RunFacts(shown, save_to, settings.overrides_file)
+    report.shortfall = explain_shortfall(plan.coverage, options.min_coverage)
+    facts = describe_facts(options, settings, time.monotonic() - began)
     write_page(settings.lineage_page, plan, report, dry_run, facts)
     summarise(report, dry_run, settings.place)
     return report
@@ -1093,20 +1068,7 @@ def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
         )
         summarise(report, options.dry_run, settings.place)
     else:
-        report = run_pipeline(
-            options.force_refresh,
-            options.dry_run,
-            options.prune,
-            options.max_remove,
-            options.max_unmatched,
-            options.plan,
-            options.apply,
-            options.min_ground,
-            options.export_openlineage,
-            options.min_coverage or 0,
-            record=record,
-            settings=settings,
-        )
+        report = run_pipeline(run_options(options), record=record, settings=settings)
     return judge(report, options.dry_run or options.plan is not None)
 
 

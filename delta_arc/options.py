@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,54 @@ from delta_arc.joining import GROUNDS
 from delta_arc.plan import MAX_REMOVE, MAX_UNMATCHED
 from runtime.errors import SettingsError
 from runtime.version import read_version
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run is to do; what each means stands at `run_pipeline`."""
+
+    force_refresh: bool = False
+    dry_run: bool = False
+    prune: bool = False
+    max_remove: int | None = None
+    max_unmatched: int = MAX_UNMATCHED
+    save_to: Path | None = None
+    saved: Path | None = None
+    min_ground: str = "named"
+    export_to: Path | None = None
+    min_coverage: float = 0
+
+    @property
+    def writes(self) -> bool:
+        """Whether the run writes to Atlan: a dry run does not, nor does one that saves its plan."""
+        return not self.dry_run and self.save_to is None
+
+    @property
+    def shown(self) -> str:
+        """Those of the options that change what a run does, as they are given."""
+        given = {
+            "--dry-run": not self.writes,
+            "--force-refresh": self.force_refresh,
+            "--prune": self.prune,
+            "--apply": self.saved is not None,
+        }
+        return " ".join(name for name, is_given in given.items() if is_given) or "none"
+
+
+def run_options(options: argparse.Namespace) -> RunOptions:
+    """The options of a run, as the command line has them."""
+    return RunOptions(
+        force_refresh=options.force_refresh,
+        dry_run=options.dry_run,
+        prune=options.prune,
+        max_remove=options.max_remove,
+        max_unmatched=options.max_unmatched,
+        save_to=options.plan,
+        saved=options.apply,
+        min_ground=options.min_ground,
+        export_to=options.export_openlineage,
+        min_coverage=options.min_coverage or 0,
+    )
 
 
 def build_parser() -> argparse.ArgumentParser:

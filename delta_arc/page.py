@@ -14,9 +14,11 @@ from delta_arc.entities import last_name
 from delta_arc.evidence import Ground, absent_columns, explain_ground
 from delta_arc.jobs.told import TOLD
 from delta_arc.open_things import group_open_things
+from delta_arc.options import RunOptions
 from delta_arc.plan import Change, Plan, compared_value
 from delta_arc.report import Gap, Outcome, Report, Status
 from delta_arc.saved_plan import to_document
+from delta_arc.settings import Settings
 from lineage_page import (
     Chain,
     Lack,
@@ -33,6 +35,7 @@ from runtime.atlan import SearchHit
 from runtime.files import read_small_file, replace_file
 from runtime.references import reference
 from runtime.terminal import logger
+from runtime.version import read_version
 
 MOST_BYTES = 500_000_000  # of an earlier page
 SHOWN_FAILURES = 5  # names of what failed for one reason
@@ -50,6 +53,17 @@ class RunFacts:
     shown: Mapping[str, str] = field(default_factory=dict)
     saved_in: Path | None = None
     overrides_file: Path = Path("overrides.txt")
+
+
+def describe_facts(options: RunOptions, settings: Settings, seconds: float) -> RunFacts:
+    """What the page tells of a run that took so long so far."""
+    shown = {
+        "Options": options.shown,
+        "Overrides": str(settings.overrides_file) if settings.overrides_file.exists() else "none",
+        "Version": read_version(),
+        "Took": f"{seconds:.1f} s",
+    }
+    return RunFacts(shown, options.save_to, settings.overrides_file)
 
 
 def document_of_run(plan: Plan, report: Report, dry_run: bool, facts: RunFacts) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from delta_arc.settings import Settings
 from runtime.atlan import SearchHit
 from runtime.errors import PipelineError
 from runtime.files import read_small_file, replace_file
+from runtime.terminal import logger
 
 FORMAT = "Delta Arc plan 2"
 MOST_DIFFERENCES = 20  # that are told
@@ -131,6 +132,7 @@ def save_plan(plan: Plan, path: Path) -> None:
         replace_file(path, json.dumps(to_document(plan), indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise PipelineError(f"The plan cannot be written to {path} ({error.strerror}).") from None
+    logger.info("💾 Saved the plan in %s", path)
 
 
 def load_plan(path: Path) -> dict[str, Any]:

@@ -802,20 +802,20 @@ def _read_loads(
 # =====================================================================================================================
 
 
-def write_plan(plan: Plan, *, settings: Settings | None = None) -> Report:
-    """Write what a plan says, and read one chain back.
+def write_plan(plan: Plan, *, noted: dict[str, Outcome] | None = None, settings: Settings | None = None) -> Report:
+    """Write what a plan says, and read one chain back. What became of each asset goes into `noted` at once, by its name.
 
     Stale processes go last, and none where something failed: that may be why they seem so.
     """
     client = get_atlan_client(settings=settings)
-    report = Report(apply_steps(client, plan.steps), [*plan.coverage.unmatched], plan.existing)
+    report = Report(apply_steps(client, plan.steps, noted=noted), [*plan.coverage.unmatched], plan.existing)
     if plan.prune and plan.stale and report.failed:
         say_error("Nothing is removed, as something failed in this run: run it again.")
     elif plan.prune:
         if plan.removals:
-            report.outcomes += remove_assets(client, "Stale processes", plan.removals)
+            report.outcomes += remove_assets(client, "Stale processes", plan.removals, noted=noted)
         if plan.gone and not report.failed:  # a process that could not be removed uses them still
-            report.outcomes += remove_assets(client, "S3 objects that are gone", plan.gone)
+            report.outcomes += remove_assets(client, "S3 objects that are gone", plan.gone, noted=noted)
     if plan.coverage.complete:
         try:
             read_back(min(plan.coverage.complete), settings=settings)
@@ -865,13 +865,15 @@ def remove_lineage(
     max_remove: int = MAX_REMOVE,
     *,
     ask: Callable[[str], bool] = lambda question: True,
+    noted: dict[str, Outcome] | None = None,
     settings: Settings | None = None,
 ) -> Report:
     """Archive every process that this program made for the configured connections, bucket and prefix.
 
     `all_flows` takes any bucket and prefix between the two connections; `with_s3` also the S3 objects under the prefix and
     the bucket, as far as this program made them. `ask` is given what would be archived, as a question, before anything
-    is. Raises `PipelineError` where a connection is not there, there is more than `max_remove`, or the answer is no.
+    is; `noted` is that of `write_plan`. Raises `PipelineError` where a connection is not there, there is more than
+    `max_remove`, or the answer is no.
     """
     settings = settings or get_settings()
     client = get_atlan_client(settings=settings)
@@ -890,11 +892,11 @@ def remove_lineage(
         raise PipelineError(f"{told} would be archived, more than --max-remove {max_remove}: nothing is removed.")
     if not dry_run and (own or s3) and not ask(f"Archive {told}?"):
         raise PipelineError(f"{told} stay: --remove-lineage needs a yes, or --yes where no one can be asked.")
-    outcomes = remove_assets(client, "Lineage", find_stale(own, ()), dry_run)
+    outcomes = remove_assets(client, "Lineage", find_stale(own, ()), dry_run, noted)
     report = Report(outcomes, existing=own, changes=bool(own or s3))
     log_lines(f"⚠️ {sentence}" for sentence in kept)
     if with_s3 and not report.failed:
-        report.outcomes += remove_assets(client, "S3 objects and bucket", s3, dry_run)
+        report.outcomes += remove_assets(client, "S3 objects and bucket", s3, dry_run, noted)
     return report
 
 
@@ -963,7 +965,9 @@ def run_pipeline(
         save_plan(plan, options.save_to)
     if options.export_to:
         export_lineage(plan, [*postgres, *snowflake], options.export_to, tables.flow, settings)
-    report = record.report = plan.report() if dry_run else record.timed(write_plan, plan, settings=settings)
+    report = record.report = (
+        plan.report() if dry_run else record.timed(write_plan, plan, noted=record.noted, settings=settings)
+    )
     report.changes = not plan.nothing_to_do
     report.without_chains = not plan.coverage.complete
     report.shortfall = explain_shortfall(plan.coverage, options.min_coverage)
@@ -1064,6 +1068,7 @@ def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
             options.all_flows,
             MAX_REMOVE if options.max_remove is None else options.max_remove,
             ask=(lambda question: True) if options.yes else ask_at_terminal,
+            noted=record.noted,
             settings=settings,
         )
         summarise(report, options.dry_run, settings.place)

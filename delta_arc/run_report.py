@@ -73,6 +73,7 @@ class RunRecord:
     settings: Settings | None = None
     plan: Plan | None = None
     report: Report | None = None
+    noted: dict[str, Outcome] = field(default_factory=dict)  # what was written so far, by qualified name
     errors: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)  # of a check
     seconds: dict[str, float] = field(default_factory=dict)  # by the name of the step
@@ -90,7 +91,8 @@ def describe_run(
     record: RunRecord, ending: Ending, exit_code: int, dry_run: bool, requests: int, version: str
 ) -> dict[str, Any]:
     """The document of a run: what a reader wants first, first. Nothing in it is secret."""
-    settings, plan, report = record.settings, record.plan, record.report
+    settings, plan = record.settings, record.plan
+    report = record.report or (Report([*record.noted.values()]) if record.noted else None)
     document = {
         "format": FORMAT,
         "version": version,

@@ -33,8 +33,13 @@ if TYPE_CHECKING:
     from pyatlan.client.atlan import AtlanClient
 
 
-def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = False) -> list[Outcome]:
+def apply_steps(
+    client: AtlanClient, steps: Sequence[Step], dry_run: bool = False, noted: dict[str, Outcome] | None = None
+) -> list[Outcome]:
     """Write what is to be created or updated; one outcome for every change.
+
+    Into `noted` they go by qualified name as soon as Atlan has answered, so that whatever ends the writing, what was
+    written until then is known.
 
     What refers to an asset that could not be made is written without it, or fails as well where nothing is left.
     Without a connection or bucket there is nothing to go on with: then a `PipelineError` is raised. A dry run shows
@@ -44,11 +49,11 @@ def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = Fals
         log_steps(steps)
         return planned_outcomes(steps)
     rounds = in_rounds(steps)
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, Outcome] = {} if noted is None else noted
     absent: set[str] = set()
     with Progress("Assets written", sum(map(len, rounds))) as progress:
         for changes in rounds:
-            for outcome in _write_round(client, changes, absent, progress):
+            for outcome in _write_round(client, changes, absent, outcomes, progress):
                 outcomes[outcome.qualified_name] = outcome
                 if outcome.is_absent:
                     absent.add(outcome.qualified_name)
@@ -63,7 +68,11 @@ def apply_steps(client: AtlanClient, steps: Sequence[Step], dry_run: bool = Fals
 
 
 def _write_round(
-    client: AtlanClient, changes: Sequence[Change], absent: Container[str], progress: Progress
+    client: AtlanClient,
+    changes: Sequence[Change],
+    absent: Container[str],
+    noted: dict[str, Outcome],
+    progress: Progress,
 ) -> list[Outcome]:
     """Write what does not refer to each other; what refers to something that is absent goes without it, or not at all."""
     outcomes, writable = [], []
@@ -74,7 +83,7 @@ def _write_round(
             writable.append(rest)
         else:
             outcomes.append(change.outcome(f"{min(lost)} could not be written"))
-    return outcomes + _write(client, writable, progress)
+    return outcomes + _write(client, writable, noted, progress)
 
 
 def _without(change: Change, lost: Container[str]) -> Change | None:
@@ -138,19 +147,26 @@ class _Batches:
         return self._left[::-1]
 
 
-def _write(client: AtlanClient, pending: Sequence[Change], progress: Progress) -> list[Outcome]:
+def _write(
+    client: AtlanClient, pending: Sequence[Change], noted: dict[str, Outcome], progress: Progress
+) -> list[Outcome]:
     """Write what does not depend on each other, side by side in batches."""
     outcomes = []
     for change in pending:
         if change.type_name == "Connection":
-            outcomes.append(change.outcome(guid=_save_connection(client, change.entity)))
+            guid = _save_connection(client, change.entity)
+            outcomes.append(change.outcome(guid=guid))
+            noted[change.qualified_name] = outcomes[-1]
             progress.advance()
+            if guid:
+                wait_for_rights(client, guid)
     in_bulk = [change for change in pending if change.type_name != "Connection"]
     batches = _Batches(in_bulk)
     senders = min(IN_FLIGHT, -(-len(in_bulk) // BATCH_SIZE))
     for written in interleave([_send(client, batches) for _ in range(senders)]):
         progress.advance(len(written))
         outcomes += written
+        noted.update((outcome.qualified_name, outcome) for outcome in written)
     outcomes += [change.outcome(batches.stopped) for change in batches.left]
     return confirm(client, pending, outcomes)
 
@@ -203,18 +219,24 @@ def _guids_told(answer: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _save_connection(client: AtlanClient, entity: Entity) -> str:
-    """Create a connection, and wait until the rights on it are there; its guid."""
+    """Create a connection; its guid."""
     from pyatlan.client.constants import BULK_UPDATE
 
     answer = call_atlan(client, BULK_UPDATE, {"entities": [{**entity, "guid": "-1"}]})
-    guid = _guids_told(answer).get(entity["attributes"]["qualifiedName"], "")
-    if guid:
-        wait_for_rights(client, guid)
-    return guid
+    return _guids_told(answer).get(entity["attributes"]["qualifiedName"], "")
 
 
-def remove_assets(client: AtlanClient, label: str, hits: Sequence[SearchHit], dry_run: bool = False) -> list[Outcome]:
-    """Archive assets (they can be restored in Atlan); one outcome for each. A dry run shows them, and archives nothing."""
+def remove_assets(
+    client: AtlanClient,
+    label: str,
+    hits: Sequence[SearchHit],
+    dry_run: bool = False,
+    noted: dict[str, Outcome] | None = None,
+) -> list[Outcome]:
+    """Archive assets (they can be restored in Atlan); one outcome for each, which goes into `noted` at once, too.
+
+    A dry run shows them, and archives nothing.
+    """
     from pyatlan.client.constants import DELETE_ENTITIES_BY_GUIDS
 
     if dry_run:
@@ -229,6 +251,8 @@ def remove_assets(client: AtlanClient, label: str, hits: Sequence[SearchHit], dr
         except AtlanRequestError as error:
             failure = str(error)
         outcomes += [removal(hit, failure) for hit in batch]
+        if noted is not None:
+            noted.update((outcome.qualified_name, outcome) for outcome in outcomes[start:])
     _log_outcomes(label, outcomes)
     return outcomes
 

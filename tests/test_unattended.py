@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world import BUCKET, POSTGRES, PREFIX, ROOT, SCHEMA, SNOWFLAKE, TABLES, WRITTEN_TYPES, Run, World, python
+from world import BUCKET, BULK, POSTGRES, PREFIX, ROOT, SCHEMA, SNOWFLAKE, TABLES, WRITTEN_TYPES, Run, World, python
 
 import main
+from delta_arc import writing
 from delta_arc.plan import Plan
 from delta_arc.report import Coverage, Gap, Outcome, Report, Status, Unmatched
 from delta_arc.run_report import RunRecord, describe_run, explain_shortfall, judge
@@ -229,6 +230,66 @@ def test_a_run_that_atlan_refuses_has_a_report(world: World, run: Callable[..., 
     assert "refused the token" in told["errors"][0]
     assert told["tenant"] == world.tenant.base_url
     assert "find_postgres_assets" in told["seconds"]
+
+
+@pytest.mark.parametrize("write", [1, 2, 4])
+def test_what_was_written_before_an_error_is_in_the_report(write: int, world: World, run: Callable[..., Run]) -> None:
+    """The first request makes the connection; each of the next, the assets of a round."""
+    world.fail(401, BULK, 1000, method="POST", skip=write)
+    assert run("--json", "report.json").code == 1
+    told = read_report()
+    held = {asset["attributes"]["qualifiedName"] for asset in world.assets("Connection", *WRITTEN_TYPES)}
+    written = {item["qualified_name"] for item in told["created"]}
+    assert written == {name for name in held if "default/s3/" in name or "delta-arc" in name}
+    assert told["counts"]["created"] == len(written) > 0
+
+
+def test_a_connection_whose_rights_do_not_come_is_in_the_report(world: World, run: Callable[..., Run]) -> None:
+    world.fail(401, "/api/meta/entity/guid", 1000)
+    assert run("--json", "report.json").code == 1
+    told = read_report()
+    assert "refused the token" in told["errors"][0]
+    assert [item["type"] for item in told["created"]] == ["Connection"]
+    assert (told["counts"]["created"], told["outcome"]) == (1, "failed")
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_what_was_written_before_a_stop_is_in_the_report(
+    at: int, world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = iter(range(10))
+
+    def confirm(client: object, changes: object, outcomes: list[Outcome]) -> list[Outcome]:
+        if next(rounds) == at:
+            raise KeyboardInterrupt
+        return outcomes
+
+    monkeypatch.setattr(writing, "confirm", confirm)
+    assert run("--json", "report.json").code == 130
+    told = read_report()
+    held = {asset["attributes"]["qualifiedName"] for asset in world.assets("Connection", *WRITTEN_TYPES)}
+    written = {item["qualified_name"] for item in told["created"]}
+    assert written == {name for name in held if "default/s3/" in name or "delta-arc" in name}
+    assert told["counts"]["created"] == len(written) > at
+
+
+@pytest.mark.parametrize("options", [("--prune",), ("--remove-lineage", "--yes")])
+def test_what_was_removed_before_a_stop_is_in_the_report(
+    options: tuple[str, ...], world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    (world.files / "SHIPPERS.csv").unlink()
+    show = writing._log_outcomes
+
+    def stop(label: str, outcomes: list[Outcome]) -> None:
+        if label in ("Stale processes", "Lineage"):
+            raise KeyboardInterrupt
+        show(label, outcomes)
+
+    monkeypatch.setattr(writing, "_log_outcomes", stop)
+    assert run(*options, "--json", "report.json").code == 130
+    told = read_report()
+    assert len(told["removed"]) == told["counts"]["removed"] == (5 if "--prune" in options else 57)
 
 
 @pytest.mark.parametrize(("options", "code"), [((), 2), (("--detailed-exitcode",), 1)])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from world import BULK, World
+from world import BULK, PREFIX, WRITTEN_TYPES, Run, World
 
 import main
 from delta_arc import state
 from delta_arc.run_report import RunRecord
 from delta_arc.saved_plan import to_document
+from runtime import atlan as runtime_atlan
 from runtime.errors import PipelineError
 
 FILE = "atlan_state_cache.sqlite"
@@ -198,3 +203,267 @@ def test_a_run_with_the_file_plans_what_a_run_without_it_plans(
             run_once(world, monkeypatch, chance.random() < 0.6)
             kept, whole = plans(monkeypatch, hours)
             assert kept == whole, f"{told}, after a run"
+
+
+# What is asked
+
+
+def searches(world: World) -> int:
+    return world.requests()["paths"].get(f"POST {SEARCH}", 0)
+
+
+def read_hits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the assets that come in, as they come."""
+    names: list[str] = []
+    look = runtime_atlan.is_search_hit
+
+    def note(hit: Any) -> bool:
+        is_one = look(hit)
+        if is_one:
+            names.append(f"{hit['typeName']} {hit['attributes']['name']}")
+        return is_one
+
+    monkeypatch.setattr(runtime_atlan, "is_search_hit", note)
+    return names
+
+
+def forget_changes(run: Callable[..., Run]) -> None:
+    """Run until what a run has written lies before the time from which the next one asks."""
+    time.sleep(1.1)  # the time of the server is one of whole seconds
+    run()
+    time.sleep(1.1)
+    run()
+
+
+def test_a_run_reads_only_what_has_changed(
+    world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run().code == 0
+    forget_changes(run)
+    names = read_hits(monkeypatch)
+    world.forget()
+    assert "0 created, 0 updated, 66 unchanged" in run().out
+    # The bucket is looked for in any case, and the table whose lineage is read back.
+    assert [name for name in names if not name.startswith(("S3Bucket", "Table", "Process", "S3Object C", "View"))] == []
+    assert not [name for name in names if name.startswith("ColumnProcess")]
+    assert world.requests()["total"] <= 15
+    time.sleep(1.1)
+    (world.files / "SHIPPERS_20250921.csv").write_text("SHIPPERID,SHIPPERNAME,PHONE\n")
+    names.clear()
+    assert "1 created, 3 updated" in run().out
+    names.clear()
+    run()
+    changed = {name for name in names if not name.startswith(("S3Bucket", "Table"))}
+    assert {name for name in changed if "SHIPPERS_20250921" in name} == {"S3Object SHIPPERS_20250921.csv"}
+    assert not [name for name in changed if name.startswith(("ColumnProcess", "Column"))]
+
+
+def test_what_was_purged_is_told_and_all_is_read_anew(world: World, run: Callable[..., Run]) -> None:
+    assert run().code == 0
+    forget_changes(run)
+    purge(world, world.assets("S3Object")[0])
+    out = run().out
+    assert "🔍 Atlan has 7 of S3Object, and 8 are known: all are read again" in out
+    assert "1 created, 2 updated" in out
+    assert READ_ANEW not in run().out
+
+
+@pytest.mark.parametrize("aggregations", [None, {}, {"states": {}}, {"states": {"buckets": [7]}}, [], {"states": {"buckets": [{"key": "ACTIVE", "doc_count": "8"}]}}])  # fmt: skip
+def test_an_answer_without_a_count_is_not_believed(
+    aggregations: Any, world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run().code == 0
+    request = runtime_atlan._request
+
+    def without_count(*arguments: Any) -> tuple[dict[str, Any], Any]:
+        answer, response = request(*arguments)
+        if "aggregations" in answer:
+            answer["aggregations"] = aggregations
+        return answer, response
+
+    monkeypatch.setattr(runtime_atlan, "_request", without_count)
+    out = run().out
+    assert READ_ANEW in out
+    assert "0 created, 0 updated, 66 unchanged" in out
+
+
+@pytest.mark.parametrize(
+    "date", [None, "", "yesterday", "Mon, 01 Jan 2035 00:00:00 GMT", "Mon, 01 Jan 99999 00:00:00 GMT"]
+)
+def test_a_server_that_does_not_know_the_time_is_asked_for_more(
+    date: str | None, world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = runtime_atlan._request
+
+    def with_date(*arguments: Any) -> tuple[dict[str, Any], Any]:
+        answer, response = request(*arguments)
+        response.headers.pop("Date", None)
+        if date is not None:
+            response.headers["Date"] = date
+        return answer, response
+
+    monkeypatch.setattr(runtime_atlan, "_request", with_date)
+    assert run().code == 0
+    run()
+    (world.files / "SHIPPERS.csv").write_text("SHIPPERID,SHIPPERNAME,PHONE,MORE\n")
+    world.archive(world.assets("S3Object")[0])
+    kept, whole = plans(monkeypatch)
+    assert kept == whole
+
+
+def test_what_the_index_sees_late_is_seen(
+    world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "OVERLAP_SECONDS", 10)
+    assert run().code == 0
+    chance = random.Random(1)
+    world.pace(index_delay_seconds=1.5)
+    for deed in (archives, edits, purges_and_makes_anew, restores, renames):
+        deed(world, chance)
+        run_once(world, monkeypatch, writes=False)  # which reads before the index knows
+        world.pace(index_delay_seconds=1.5)
+        time.sleep(2)
+        kept, whole = plans(monkeypatch, "0")
+        assert kept == whole, deed.__name__
+
+
+# The file
+
+
+def change_file(statement: str) -> None:
+    with sqlite3.connect(FILE) as database:
+        database.execute(statement)
+    database.close()
+
+
+DAMAGED: dict[str, Callable[[], object]] = {
+    "empty": lambda: Path(FILE).write_bytes(b""),
+    "no database": lambda: Path(FILE).write_text("once upon a time"),
+    "cut": lambda: Path(FILE).write_bytes(Path(FILE).read_bytes()[:5000]),
+    "another database": lambda: change_file("DROP TABLE state"),
+    "no head": lambda: change_file("DELETE FROM state"),
+    "two heads": lambda: change_file("INSERT INTO state SELECT * FROM state"),
+    "another version": lambda: change_file("UPDATE state SET format = 0"),
+    "no generation": lambda: change_file("UPDATE state SET generation = 'one'"),
+    "no time": lambda: change_file("UPDATE state SET read_at = 'now'"),
+    "no since": lambda: change_file("UPDATE reading SET since = 'then'"),
+    "no number": lambda: change_file("UPDATE reading SET left_out = x'00'"),
+    "no JSON": lambda: change_file("UPDATE asset SET document = '{'"),
+    "no asset": lambda: change_file("UPDATE asset SET document = '{}'"),
+    "too deep": lambda: change_file("UPDATE asset SET document = '" + "[" * 100_000 + "'"),
+    "no text": lambda: change_file("UPDATE asset SET document = 7"),
+    "another guid": lambda: change_file("UPDATE asset SET guid = guid || 'x'"),
+    "no references": lambda: change_file("UPDATE asset SET document = json_set(document, '$.attributes.inputs', json('[{}]'))"),
+    "an object": lambda: change_file("UPDATE asset SET document = json_set(document, '$.attributes.process', json('{}'))"),
+    "no types": lambda: change_file("UPDATE asset SET document = json_set(document, '$.referred', json('[]'))"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_file_is_told_and_made_anew(damage: str, world: World, run: Callable[..., Run]) -> None:
+    assert run().code == 0
+    DAMAGED[damage]()
+    ended = run()
+    assert ended.code == 0
+    assert f"⚠️ {FILE} is no usable state" in ended.out
+    assert "0 created, 0 updated, 66 unchanged" in ended.out
+    again = run().out
+    assert "is no usable state" not in again
+    assert "0 created, 0 updated, 66 unchanged" in again
+
+
+def test_a_file_that_cannot_be_one_is_told(
+    world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(FILE).mkdir()
+    ended = run()
+    assert ended.code == 0
+    assert f"⚠️ {FILE} is no usable state (it is no regular file)" in ended.out
+    assert f"⚠️ {FILE} cannot be written" in ended.out
+    monkeypatch.setenv("STATE_CACHE_FILE", "pipe")
+    os.mkfifo("pipe")
+    assert "⚠️ pipe is no usable state (it is no regular file)" in run("--dry-run").out
+    monkeypatch.setenv("STATE_CACHE_FILE", "deeper/state.sqlite")
+    assert run().code == 0
+    assert Path("deeper/state.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE state SET read_at = read_at - 86400 * 7.1",
+        "UPDATE state SET read_at = read_at + 86400",
+        "UPDATE state SET source = '[]'",
+    ],
+)
+def test_a_file_that_is_old_or_of_another_flow_is_not_used(change: str, world: World, run: Callable[..., Run]) -> None:
+    assert run().code == 0
+    change_file(change)
+    change_file("DELETE FROM asset")  # which would be told if it were used
+    assert "0 created, 0 updated, 66 unchanged" in (out := run().out)
+    assert READ_ANEW not in out
+    assert ("is of another tenant or flow" in out) == ("source" in change)
+    assert READ_ANEW not in run().out
+
+
+def test_it_is_used_for_seven_days(world: World, run: Callable[..., Run]) -> None:
+    assert run().code == 0
+    change_file("UPDATE state SET read_at = read_at - 86400 * 6.9")
+    change_file("DELETE FROM asset")
+    assert READ_ANEW in run().out
+
+
+def test_another_prefix_is_another_flow(world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run().code == 0
+    monkeypatch.setenv("S3_PREFIX", PREFIX[:5])
+    assert f"💾 {FILE} is of another tenant or flow and is not used" in run().out
+
+
+def test_a_dry_run_leaves_it_as_it_is(world: World, run: Callable[..., Run]) -> None:
+    run("--dry-run")
+    assert not Path(FILE).exists()
+    assert run().code == 0
+    before = Path(FILE).read_bytes()
+    (world.files / "SHIPPERS.csv").unlink()
+    for arguments in (["--dry-run"], ["--plan", "plan.json"], ["--dry-run", "--force-refresh"]):
+        run(*arguments)
+        assert Path(FILE).read_bytes() == before, arguments
+
+
+def test_force_refresh_asks_for_everything(world: World, run: Callable[..., Run]) -> None:
+    assert run().code == 0
+    change_file("UPDATE asset SET document = '{'")
+    assert "is no usable state" not in run("--force-refresh").out
+    assert "0 created, 0 updated, 66 unchanged" in run().out
+
+
+def test_of_two_runs_at_once_the_second_leaves_it_as_the_first_has_written_it(
+    world: World, run: Callable[..., Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run().code == 0
+    client, query = main.get_atlan_client(), runtime_atlan.AssetQuery("S3Object", ("default/s3/",), ())
+    first, second = (state.open_state(main.get_settings(), read_only=False) for _ in range(2))
+    first.read(client, query)
+    second.read(client, query)
+    first.save()
+    held = Path(FILE).read_bytes()
+    second.save()
+    assert "was written by another run and stays as it is" in capsys.readouterr().out
+    assert Path(FILE).read_bytes() == held
+
+
+def test_the_options_of_the_caches_know_it(world: World, run: Callable[..., Run]) -> None:
+    assert f"💾 What Atlan holds: not kept, or of no use ({FILE})" in run("--cache-status").out
+    assert run().code == 0
+    assert f"💾 What Atlan holds: kept, read whole 0.0 hours ago ({FILE})" in run("--cache-status").out
+    assert f"💾 Deleted {FILE}" in run("--clear-cache").out
+    assert not Path(FILE).exists()
+
+
+def test_what_is_kept_is_compared_as_what_was_read(world: World, run: Callable[..., Run]) -> None:
+    """Kept twice is kept once, also as JSON."""
+    assert run().code == 0
+    for hit in any_state(world, *WRITTEN_TYPES):
+        once = state.keep(hit, ("inputs", "outputs", "process", "bucket"))
+        assert json.loads(json.dumps(once))["attributes"] == once["attributes"]
+        assert state.keep(once, ("inputs", "outputs", "process", "bucket"))["attributes"] == once["attributes"]

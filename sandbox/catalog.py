@@ -450,13 +450,20 @@ class Catalog:
     def search_view(self, entity: Entity) -> Entity | None:
         """The entity as the search index has it now; None while a new one is not yet indexed."""
         until, view = self._stale_views.get(entity.guid, (0.0, entity))
-        return view if until > time.monotonic() else entity
+        if until <= time.monotonic():
+            return entity
+        if view:  # what it refers to comes from the graph, also in a search (`EntityGraphRetriever`)
+            view.relations = entity.relations
+        return view
 
     def unindexed_changes(self) -> list[Entity]:
         """Entities that are gone but that the search index still has; forgets what the index has caught up with."""
         now = time.monotonic()
         self._stale_views = {guid: item for guid, item in self._stale_views.items() if item[0] > now}
-        return [view for guid, (_, view) in self._stale_views.items() if view and guid not in self.entities]
+        gone = [view for guid, (_, view) in self._stale_views.items() if view and guid not in self.entities]
+        for view in gone:
+            view.relations = {}
+        return gone
 
     @property
     def index_is_behind(self) -> bool:

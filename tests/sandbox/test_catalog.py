@@ -14,6 +14,7 @@ from sandbox.catalog import Catalog, Entity, FolderInUse, Transaction
 from sandbox.errors import AtlasError
 from sandbox.messages import SentEntity
 from sandbox.mutations import SaveOptions, delete, restore, save
+from sandbox.search import SearchCache, index_search
 from sandbox.search.candidates import find_entities
 from sandbox.types_cache import load_types
 
@@ -308,3 +309,36 @@ def test_a_database_that_is_none_or_cannot_be_opened_is_not_another_sandbox(tmp_
 def test_a_database_that_is_open_elsewhere_is_in_use(catalog: Catalog, tmp_path: Path) -> None:
     with pytest.raises(FolderInUse):
         Catalog(load_types(), tmp_path / "tenant.db")
+
+
+def test_a_search_that_is_behind_knows_at_once_what_is_related(catalog: Catalog) -> None:
+    """Relations are read from the graph (`EntityGraphRetriever`), only what is found is up to the index."""
+    catalog.index_delay = 5.0
+    delete(catalog, [get(catalog, "Table", "s1/b").guid], "PURGE", "tester")
+    request = {
+        "dsl": {"query": {"match_all": {}}, "size": 100},
+        "attributes": ["outputs", "inputs", "tables", "outputFromProcesses"],
+    }
+    shown = {
+        hit["attributes"]["name"]: hit["attributes"]
+        for hit in index_search(catalog, request, SearchCache())["entities"]
+    }
+    assert [item["uniqueAttributes"]["qualifiedName"] for item in shown["p"]["inputs"]] == [f"{ROOT}/s1/a"]
+    assert shown["p"]["outputs"] == []
+    assert shown["b"]["outputFromProcesses"] == []
+    assert [item["uniqueAttributes"]["qualifiedName"] for item in shown["s1"]["tables"]] == [f"{ROOT}/s1/a"]
+
+
+@pytest.mark.parametrize("delete_type", ["SOFT", "PURGE"])
+def test_a_process_keeps_its_time_when_what_it_refers_to_goes_and_not_the_other_way_round(
+    delete_type: str, catalog: Catalog
+) -> None:
+    """`deleteRelationships` and `deleteEdgeReference` of the metastore's `DeleteHandlerV1`."""
+    process, table = get(catalog, "Process", "p"), get(catalog, "Table", "s1/a")
+    process.update_time = table.update_time = 1
+    answer = delete(catalog, [get(catalog, "Table", "s1/b").guid], delete_type, "tester")
+    assert {header["displayText"] for header in answer["mutatedEntities"]["UPDATE"]} == {"p", "s1"}
+    assert process.update_time == 1
+    answer = delete(catalog, [process.guid], delete_type, "tester")
+    assert "a" in {header["displayText"] for header in answer["mutatedEntities"]["UPDATE"]}
+    assert table.update_time > 1

@@ -1,4 +1,5 @@
-"""`python -m metadata_extraction`: run an extraction here, or on Temporal; upload a run again, bring it back, remove it."""
+"""`python -m metadata_extraction`: run an extraction here, or on Temporal; check what it needs; upload a run again, bring it
+back, remove it."""
 
 from __future__ import annotations
 
@@ -15,11 +16,13 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
+from metadata_extraction.check import check_extraction
 from metadata_extraction.components import open_store
 from metadata_extraction.models import MigrationSummary, PreflightError, Result, Run, check_id
 from metadata_extraction.settings import ExtractionSettings, get_extraction_settings
 from runtime.embedded import start_sandbox
 from runtime.errors import PipelineError, SettingsError
+from runtime.findings import tell_findings
 from runtime.terminal import Progress, logger, say_error
 
 DONE, FAILED, WRONG_SETTING, UPLOAD_INCOMPLETE, STOPPED = 0, 1, 2, 3, 130
@@ -51,6 +54,7 @@ def build_extraction_parser() -> argparse.ArgumentParser:
     )
     for command in (upload, restore):
         command.add_argument("prefix", help="the run's prefix, like artifacts/apps/delta-arc/workflows/extraction/1")
+    add_command("check", help="try what a run needs, line by line, and write nothing")
     clean = add_command(
         "clean", help="remove old runs from the deployment's store, but none whose upload is incomplete"
     )
@@ -82,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         to_sandbox = settings.use_sandbox and options.command in ("run", "upload", "restore", "clean")
         if to_sandbox:
             settings = use_sandbox(settings)
+        if options.command == "check":
+            return DONE if tell_findings(check_extraction(settings)) else FAILED
         if options.command == "run":
             return extract(settings, options.workflow_id, options.run_id or _new_run_id(), publish=to_sandbox)
         if options.command == "upload":

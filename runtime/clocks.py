@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 
 
 def time_of(date: str) -> datetime | None:
     """The time, in UTC, that a Date header tells (RFC 9110, 5.6.7); None for what is none."""
+    from email.utils import parsedate_to_datetime  # which `--help` does not need
+
     try:
         return parsedate_to_datetime(date).astimezone(timezone.utc)
     except (TypeError, ValueError, OverflowError, IndexError):

@@ -265,12 +265,13 @@ def _fault_of_item(item: Mapping[str, Any], prefix: str) -> str:
 def read_server_time(client: Any, bucket: str) -> datetime | None:
     """What time it is for S3, by the Date header of its answer, also where it refuses; None where there is none."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         answer = client.head_bucket(Bucket=bucket)
     except ClientError as error:
         answer = error.response
-    except (BotoCoreError, ValueError, LookupError, TypeError, AttributeError):  # as for a listing
+    except (BotoCoreError, ResponseParserError, ValueError, LookupError, TypeError, AttributeError):  # as for a listing
         return None
     return time_of(str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")))
 

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import http.server
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -21,15 +22,17 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_s3 import answering, listing
 from world import BUCKET, POSTGRES, PREFIX, ROOT, SNOWFLAKE, Run, World
 
-from delta_arc.check import check_clock, check_token, expiry_of
+from delta_arc.check import _first_objects, check_clock, check_token, expiry_of
 from delta_arc.run_report import Ending, RunRecord, describe_check
 from delta_arc.settings import read_settings
 from runtime import version
 from runtime.clocks import time_of
 from runtime.files import why_not_writable
 from runtime.findings import Finding, State, tell_findings
+from runtime.s3 import connect_keyed_s3
 from runtime.version import fits, unmet_requirements
 from sandbox import storage
 
@@ -419,16 +422,23 @@ def test_an_object_that_may_not_be_read_is_told(world: World, check: Check, monk
         assert check()["file header"] == [("fine", "File headers: none are read, as READ_FILE_HEADERS is false")]
 
 
-def test_a_file_without_a_header_is_no_fault(world: World, check: Check) -> None:
+def test_the_newest_file_that_has_anything_in_it_is_read(world: World, check: Check) -> None:
     shutil.rmtree(world.files)
     world.files.mkdir()
-    (world.files / "empty.csv").touch()
-    (world.files / "data.csv").write_text("1,2,3\n4,5,6\n", encoding="utf-8")
+    for age, (name, content) in enumerate([("empty.csv", ""), ("b.csv", "1,2,3\n4,5,6\n"), ("c.csv", "ID,NAME\n")]):
+        (world.files / name).write_text(content, encoding="utf-8")
+        os.utime(world.files / name, (1_700_000_000 - age * 60,) * 2)
     ((state, told),) = check()["file header"]
     assert (state, told) == (
         "fine",
-        f"File headers: {PREFIX}data.csv can be read, which tells no columns, as it has no header",
+        f"File headers: {PREFIX}b.csv can be read, which tells no columns, as it has no header",
     )
+
+
+def test_a_page_of_folders_alone_is_no_empty_bucket(empty_folder: Path) -> None:
+    with answering(listing("a/", "b/", token="more"), listing("c/x.csv")) as endpoint:
+        client = connect_keyed_s3(endpoint, ("id", "secret"))
+        assert [item["Key"] for item in _first_objects(client, "bucket", "")] == ["c/x.csv"]
 
 
 # Files
@@ -520,13 +530,16 @@ def test_caches_and_the_page_are_looked_at(check: Check, empty_folder: Path, mon
     assert found["page"] == [("fine", "Page: none is written, as LINEAGE_PAGE is empty")]
 
 
-def test_what_can_be_written(tmp_path: Path) -> None:
+def test_what_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert why_not_writable(tmp_path / "new") == ""
     assert why_not_writable(tmp_path / "a/b/new") == "its folder is not there"
     assert why_not_writable(tmp_path / "a/b/new", makes_folders=True) == ""
     assert why_not_writable(tmp_path) == "it is no regular file"
     (tmp_path / "file").touch()
     assert why_not_writable(tmp_path / "file/b/new", makes_folders=True) == "its folder is none"
+    assert why_not_writable(Path(os.devnull)) == "it is no regular file"
+    monkeypatch.setattr(os, "access", lambda folder, mode: folder != tmp_path)  # root may write everywhere
+    assert why_not_writable(tmp_path / "new") == "its folder may not be written"
 
 
 # Versions

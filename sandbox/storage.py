@@ -43,13 +43,20 @@ class StorageError(Exception):
 
 @contextlib.contextmanager
 def serve_buckets(
-    folder: Path, port: int = 0, key: tuple[str, str] | None = None, parameter: str = "port"
+    folder: Path,
+    port: int = 0,
+    key: tuple[str, str] | None = None,
+    parameter: str = "port",
+    folders_read_for: str = "5ms",
 ) -> Iterator[str]:
     """Serve the buckets below `folder` on the loopback interface; yields the endpoint URL once it answers.
 
     With a key (its id and secret) every request must carry a right signature; without one, none needs to, and any web page
     in a browser on this machine can read and write the buckets: rclone lets all origins in, and has no option against it.
     With a key it says so only to requests that are signed.
+
+    Files that are put into the folder from outside show up after `folders_read_for`, a time as rclone writes it. (At 0s,
+    a key of many folders takes minutes to write.)
 
     Raises `PortUnavailable`, which calls the port by the name `parameter`, and `StorageError` if rclone is missing or
     ends before it answers.
@@ -58,8 +65,7 @@ def serve_buckets(
         listen(port, parameter).close()  # rclone says it less clearly
     command = [
         _find_rclone(), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}", "--config", "",
-        # Files that are put into the folder show up after 5 ms. (At 0s, a key of many folders takes minutes to write.)
-        "--dir-cache-time", "5ms", "--vfs-cache-mode", "off", "--no-checksum=false",
+        "--dir-cache-time", folders_read_for, "--vfs-cache-mode", "off", "--no-checksum=false",
     ]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", GUARD, *command],  # isolated: no module of the current folder is imported

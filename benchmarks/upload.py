@@ -1,10 +1,15 @@
-"""How fast is the upload? Ours, rclone, boto3 and one call per file, side by side against the same kind of server.
+"""How fast is the upload? Ours, s5cmd, rclone, Atlan's SDK, boto3 and one call per file, against the same kind of server.
 
     python benchmarks/upload.py            # needs 3 GB of memory for the files
     python benchmarks/upload.py --quick    # a tenth of the size
+    python benchmarks/upload.py --s5cmd PATH --sdk-python PATH
+
+Two of them are no part of the requirements: s5cmd's program (of the package `s5cmd`, it is in its folder `bin`), and the
+Python of an environment with `atlan-application-sdk`. They are left out where they are not given.
 
 Every measurement has a client process of its own and a fresh `rclone serve s3` with signature checks, whose files are
-in memory (/dev/shm), as a disk would be slower than every client. The clients take turns, for three rounds; the median
+in memory (/dev/shm), as a disk would be slower than every client. It keeps its folders in memory: read again every 5 ms, as the
+sandbox has it, they would take most of its time, which the clients share the processors with. The clients take turns, for three rounds; the median
 of each figure is printed. Wall time and CPU time (user and system) are those of the whole process, its start-up
 included. After each run every file is compared with what was sent.
 """
@@ -28,19 +33,20 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import proxy  # noqa: E402
-from upload_clients import BUCKET  # noqa: E402
+from upload_clients import BUCKET, STORAGE  # noqa: E402
 
 from sandbox import storage  # noqa: E402
 
 ROUNDS = 3
 KEY = ("benchmark", "benchmark-secret")
-RCLONE = "rclone copy, tuned"
-CLIENTS = {"ours": "ours", RCLONE: "", "boto3 upload_file, 16 threads": "boto3", "one call per file": "one-by-one"}
+OURS, S5CMD, RCLONE, SDK = "ours", "s5cmd", "rclone copy, tuned", "Atlan's application SDK, upload_prefix"
+BOTO3, SINGLE = "boto3 upload_file, 16 threads", "one call per file"
+IN_PYTHON = {OURS: "ours", SDK: "sdk", BOTO3: "boto3", SINGLE: "one-by-one"}  # as upload_clients.py calls them
 COMPONENT = """\
 apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata:
-  name: atlan-storage
+  name: {component}
 spec:
   type: bindings.aws.s3
   version: v1
@@ -76,18 +82,27 @@ class Usage:
     megabytes: float
 
 
-def cases(quick: bool) -> list[Case]:
+@dataclass(frozen=True)
+class Programs:
+    """Where the programs are that the requirements do not have; empty where they are not given."""
+
+    s5cmd: str = ""
+    sdk_python: str = ""
+
+
+def cases(quick: bool, programs: Programs) -> list[Case]:
     part = 10 if quick else 1
-    every = tuple(CLIENTS)
-    boto3, single = every[2], every[3]
+    given = {S5CMD: programs.s5cmd, SDK: programs.sdk_python}
+    every = tuple(client for client in (OURS, S5CMD, RCLONE, SDK, BOTO3, SINGLE) if given.get(client, "always"))
+    fast = tuple(client for client in every if client in (OURS, S5CMD, RCLONE))
     many, large = 5000 // part, (512 << 20) // part
-    few = ((boto3, many // 5), (single, many // 50))
+    few = ((SDK, many // 50), (BOTO3, many // 5), (SINGLE, many // 50))
     return [
         Case(f"{many:,} × 10 KB", many, 10_000, every),
         Case(f"{200 // part} × 2 MB", 200 // part, 2_000_000, every),
         Case(f"2 × {large >> 20} MB", 2, large, every),
         Case(f"{many:,} × 10 KB, +50 ms", many, 10_000, every, far=True, samples=few),
-        Case(f"{many:,} × 10 KB, all there", many, 10_000, every[:2], again=True),
+        Case(f"{many:,} × 10 KB, all there", many, 10_000, fast, again=True),
     ]
 
 
@@ -111,7 +126,7 @@ def a_server(far: bool) -> Iterator[tuple[str, Path]]:
         bucket = Path(folder) / BUCKET
         bucket.mkdir()
         with contextlib.ExitStack() as stack:
-            endpoint = stack.enter_context(storage.serve_buckets(Path(folder), key=KEY))
+            endpoint = stack.enter_context(storage.serve_buckets(Path(folder), key=KEY, folders_read_for="5m"))
             if far:
                 endpoint = stack.enter_context(proxy.running(endpoint))
             yield endpoint, bucket
@@ -137,25 +152,36 @@ def rclone_command(source: Path, endpoint: str) -> list[str]:
     ]  # fmt: skip
 
 
-def run_client(client: str, source: Path, endpoint: str) -> Usage:
-    """Run a client to its end in a process of its own."""
+def s5cmd_command(program: str, source: Path, endpoint: str, again: bool) -> list[str]:
+    """Its own 256 workers: with 16 or 32 it was as fast near, and slower far. `sync` compares, `cp` does not."""
+    verb = "sync" if again else "cp"
+    return [program, "--endpoint-url", endpoint, "--log", "error", verb, f"{source}/", f"s3://{BUCKET}/"]
+
+
+def command_of(client: str, programs: Programs, source: Path, endpoint: str, again: bool) -> list[str]:
+    if client == RCLONE:
+        return rclone_command(source, endpoint)
+    if client == S5CMD:
+        return s5cmd_command(programs.s5cmd, source, endpoint, again)
+    python = programs.sdk_python if client == SDK else sys.executable
+    return [python, str(Path(__file__).with_name("upload_clients.py")), IN_PYTHON[client], str(source), endpoint]
+
+
+def run_client(client: str, programs: Programs, source: Path, endpoint: str, again: bool = False) -> Usage:
+    """Run a client to its end in a process of its own; `again` where everything is there already."""
     with tempfile.TemporaryDirectory() as components:
-        (Path(components) / "storage.yaml").write_text(COMPONENT.format(bucket=BUCKET, endpoint=endpoint))
-        python = [
-            sys.executable,
-            str(Path(__file__).with_name("upload_clients.py")),
-            CLIENTS[client],
-            str(source),
-            endpoint,
-        ]
-        command = rclone_command(source, endpoint) if client == RCLONE else python
+        text = COMPONENT.format(component=STORAGE, bucket=BUCKET, endpoint=endpoint)
+        (Path(components) / "storage.yaml").write_text(text)
+        command = command_of(client, programs, source, endpoint, again)
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
+            "HOME": components,
+            **({"PYTHONPATH": str(ROOT)} if client == OURS else {}),
             "BENCHMARK_COMPONENTS": components,
             "AWS_ACCESS_KEY_ID": KEY[0],
             "AWS_SECRET_ACCESS_KEY": KEY[1],
             "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": "us-east-1",
         }
         started = time.monotonic()
         process = os.posix_spawn(command[0], command, environment)
@@ -166,12 +192,12 @@ def run_client(client: str, source: Path, endpoint: str) -> Usage:
     return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def measure(case: Case, client: str, source: Path) -> Usage:
+def measure(case: Case, client: str, programs: Programs, source: Path) -> Usage:
     """One upload to a fresh server, checked."""
     with a_server(case.far) as (endpoint, bucket):
         if case.again:
-            run_client(client, source, endpoint)
-        usage = run_client(client, source, endpoint)
+            run_client(client, programs, source, endpoint)
+        usage = run_client(client, programs, source, endpoint, case.again)
         check_arrived(source, bucket)
         return usage
 
@@ -194,9 +220,9 @@ def extrapolated(sample: Usage, start: Usage, factor: float) -> Usage:
     return Usage(wall, cpu, sample.megabytes)
 
 
-def run_case(case: Case, folder: Path) -> dict[str, Usage]:
+def run_case(case: Case, programs: Programs, folder: Path) -> dict[str, Usage]:
     """The medians by client; a client that got a sample only says so in its name."""
-    samples = dict(case.samples)
+    samples = {client: count for client, count in case.samples if client in case.clients}
     for count in {0, case.files, *samples.values()}:
         (folder / str(count)).mkdir()
         write_files(folder / str(count), count, case.size)
@@ -204,9 +230,9 @@ def run_case(case: Case, folder: Path) -> dict[str, Usage]:
     for _ in range(ROUNDS):
         for client in case.clients:
             count = samples.get(client, case.files)
-            usage = measure(case, client, folder / str(count))
+            usage = measure(case, client, programs, folder / str(count))
             if count < case.files:
-                usage = extrapolated(usage, measure(case, client, folder / "0"), case.files / count)
+                usage = extrapolated(usage, measure(case, client, programs, folder / "0"), case.files / count)
             taken[client].append(usage)
     return {
         f"{client} (extrapolated from {samples[client]:,} files)" if client in samples else client: median(usages)
@@ -232,12 +258,15 @@ def print_proxy_rate() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the size")
-    quick = parser.parse_args().quick
+    parser.add_argument("--s5cmd", default="", metavar="PATH", help="s5cmd's program")
+    parser.add_argument("--sdk-python", default="", metavar="PATH", help="Python with atlan-application-sdk")
+    options = parser.parse_args()
+    programs = Programs(options.s5cmd, options.sdk_python)
     print("| case | client | wall s | × best | CPU s | peak MB |\n|---|---|---|---|---|---|", flush=True)
-    for case in cases(quick):
+    for case in cases(options.quick, programs):
         folder = Path(tempfile.mkdtemp(dir="/dev/shm"))
         try:
-            print_rows(case, run_case(case, folder))
+            print_rows(case, run_case(case, programs, folder))
         finally:
             shutil.rmtree(folder)
     print_proxy_rate()

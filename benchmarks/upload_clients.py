@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import os
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 BUCKET = "objectstore"
+STORAGE = "atlan-storage"  # the component in BENCHMARK_COMPONENTS
 
 
 def ours(folder: Path, endpoint: str) -> None:
@@ -17,10 +19,19 @@ def ours(folder: Path, endpoint: str) -> None:
     from metadata_extraction.stores import LocalFolder
     from metadata_extraction.upload import migrate
 
-    destination = open_store("atlan-storage", Path(os.environ["BENCHMARK_COMPONENTS"]))
+    destination = open_store(STORAGE, Path(os.environ["BENCHMARK_COMPONENTS"]))
     summary = migrate(LocalFolder(folder), destination, "")
     if summary.reason or summary.failed_migrations:
         raise SystemExit(f"{summary.reason} {summary.failures[:3]}")
+
+
+def sdk(folder: Path, endpoint: str) -> None:
+    """`upload_prefix` of Atlan's application SDK, as it comes, to the same component."""
+    from application_sdk.storage import create_store_from_binding, upload_prefix
+
+    store = create_store_from_binding(STORAGE, components_dir=os.environ["BENCHMARK_COMPONENTS"])
+    asyncio.run(upload_prefix(folder, "", store))
+    os._exit(0)  # after obstore's asynchronous calls, the interpreter can abort at its exit
 
 
 def boto3_16_threads(folder: Path, endpoint: str) -> None:
@@ -54,5 +65,5 @@ def _key(path: Path, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    CLIENTS = {"ours": ours, "boto3": boto3_16_threads, "one-by-one": one_by_one}
+    CLIENTS = {"ours": ours, "sdk": sdk, "boto3": boto3_16_threads, "one-by-one": one_by_one}
     CLIENTS[sys.argv[1]](Path(sys.argv[2]), sys.argv[3])

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -25,17 +26,26 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from postgres_world import postgres_server
+from temporalio import activity, workflow
 from temporalio.api.failure.v1 import Failure
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHistory
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 from upload_world import LOCAL
 
-from metadata_extraction.models import Filters, Run, Written
+from metadata_extraction.models import Filters, MigrationSummary, Preflight, Result, Run, Transformed, Written
 from metadata_extraction.progress import StepProgress
 from metadata_extraction.settings import ExtractionSettings, check_extraction_settings
-from metadata_extraction.temporal import RefusedRunError, as_activity, connect_temporal, take_run
+from metadata_extraction.temporal import (
+    MetadataExtraction,
+    RefusedRunError,
+    _execute,
+    as_activity,
+    connect_temporal,
+    take_run,
+)
 from runtime.errors import PipelineError, SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -546,3 +556,62 @@ def test_wrong_settings_for_temporal_are_told(given: dict[str, str], said: str) 
 def test_an_api_key_goes_over_tls_only() -> None:
     assert check_extraction_settings({**OWN, "TEMPORAL_API_KEY": "hush-hush"}).temporal_tls is True
     assert check_extraction_settings(OWN).temporal_tls is False
+
+
+FETCHES = ("fetch_databases", "fetch_schemas", "fetch_tables", "fetch_columns", "fetch_procedures")
+RESULTS = {
+    "preflight_check": Preflight("PostgreSQL h:1/d", []),
+    **{name: Written("table", 1, 1, 1, "prefix") for name in (*FETCHES, "fetch_load_history")},
+    "transform_data": Transformed([]),
+    "upload_to_atlan": MigrationSummary("prefix", "a", "b", enabled=False),
+}
+
+
+@workflow.defn(name="MetadataExtraction")
+class BeforeTheLoadHistory:
+    """The workflow as it was before it had `fetch_load_history`."""
+
+    @workflow.run
+    async def run(self, run: Run) -> Result:
+        """Its steps."""
+        await _execute("preflight_check", run, Preflight)
+        written = [await _execute(name, run, Written) for name in FETCHES]
+        await _execute("transform_data", run, Transformed)
+        return Result("path", written, await _execute("upload_to_atlan", run, MigrationSummary))
+
+
+def as_recorded(name: str) -> Callable[[Run], object]:
+    @activity.defn(name=name)
+    def execute(run: Run) -> object:
+        return RESULTS[name]
+
+    return execute
+
+
+async def recorded_run(address: str, queue: str, kind: type) -> WorkflowHistory:
+    """What Temporal has of a run of a workflow of this kind."""
+    client = await Client.connect(address)
+    with ThreadPoolExecutor(1) as executor:
+        worker = Worker(
+            client,
+            task_queue=queue,
+            workflows=[kind],
+            activities=[as_recorded(name) for name in RESULTS],
+            activity_executor=executor,
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        )
+        async with worker:
+            run = Run("extraction", "by-temporal", "shop", "default/postgres/1763700001", Filters(), False)
+            handle = await client.start_workflow("MetadataExtraction", run, id=queue, task_queue=queue)
+            await handle.result()
+    return await handle.fetch_history()
+
+
+@pytest.mark.parametrize(("kind", "has_step"), [(BeforeTheLoadHistory, False), (MetadataExtraction, True)])
+def test_a_run_that_an_older_worker_has_begun_goes_on(
+    temporal: str, tmp_path: Path, kind: type, has_step: bool
+) -> None:
+    history = asyncio.run(recorded_run(temporal, tmp_path.name, kind))
+    assert ("fetch_load_history" in history.to_json()) == has_step
+    replayer = Replayer(workflows=[MetadataExtraction], workflow_runner=UnsandboxedWorkflowRunner())
+    asyncio.run(replayer.replay_workflow(history))

@@ -10,24 +10,22 @@ from pathlib import Path
 
 from metadata_extraction.components import secrets_in_components
 from metadata_extraction.models import Filters, check_id
-from metadata_extraction.sources import secrets_in
+from metadata_extraction.sources import secrets_of_address
 from runtime.environment import (
     check_log_file,
     check_log_level,
     read_environment,
+    secrets_in,
     warn_of_unknown_settings,
 )
-from runtime.environment import secrets_in as secrets_in_environment
 from runtime.errors import SettingsError
 from runtime.terminal import configure_logging
 
 # The connection in Atlan that the sample's assets belong to.
 SAMPLE_CONNECTION_NAME = "postgres-sample"
 SAMPLE_CONNECTION = "default/postgres/1763700000"
-# Variables that are secret, of ours and of the libraries.
-SECRET_VARIABLES = re.compile(
-    r"(?:ATLAN|AWS|TEMPORAL|SNOWFLAKE|AZURE|PG)\w*(?:TOKEN|SECRET|PASSWORD|API_KEY|ACCESS_KEY)"
-)
+# What is secret of the sources' and stores' libraries, beside what `secrets_in` knows.
+SECRET_VARIABLES = re.compile(r"(?:SNOWFLAKE|AZURE|PG)\w*(?:TOKEN|SECRET|PASSWORD|API_KEY|ACCESS_KEY)")
 TEMPORAL_TLS_FILES = ("TEMPORAL_TLS_CA", "TEMPORAL_TLS_CERT", "TEMPORAL_TLS_KEY")
 TRUE, FALSE = ("true", "1", "yes", "on"), ("", "false", "0", "no", "off")
 
@@ -75,7 +73,12 @@ class ExtractionSettings:
     def secrets(self) -> list[str]:
         """What no log, error or history may show: passwords, keys, and every value that a component refers to."""
         named = {value for name, value in self.environment.items() if SECRET_VARIABLES.fullmatch(name)}
-        found = {*secrets_in(self.source_url), *named, *secrets_in_components(self.components, self.environment)}
+        found = {
+            *secrets_in(self.environment),
+            *named,
+            *secrets_of_address(self.source_url),
+            *secrets_in_components(self.components, self.environment),
+        }
         return sorted(found - {""})
 
     def apply_to_log(self) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from metadata_extraction.sources.source import Source, SourceError
 
-__all__ = ["Source", "SourceError", "open_source", "secrets_in"]
+__all__ = ["Source", "SourceError", "open_source", "secrets_of_address"]
 
 SNOWFLAKE = "snowflake://"
 # The parameters of Snowflake's connector that are secrets (Snowflake's reference of its Python connector).
@@ -46,7 +46,7 @@ def _check_user_part(url: str) -> None:
         )
 
 
-def secrets_in(url: str) -> set[str]:
+def secrets_of_address(url: str) -> set[str]:
     """Every secret within a source's address, as it stands there, as it is meant, and escaped, for logs to leave out."""
     found = set(_snowflake_secrets(url) if url.startswith(SNOWFLAKE) else _postgres_secrets(url))
     # As it is written, whatever a driver makes of it.

@@ -15,7 +15,7 @@ from metadata_extraction import activities
 from metadata_extraction.components import ComponentError, open_store
 from metadata_extraction.models import Filters, Run
 from metadata_extraction.settings import ExtractionSettings, check_extraction_settings, get_extraction_settings
-from metadata_extraction.sources import SourceError, open_source, secrets_in
+from metadata_extraction.sources import SourceError, open_source, secrets_of_address
 from metadata_extraction.upload import migrate_from_objectstore_to_atlan
 from runtime.errors import SettingsError
 from runtime.terminal import logger, mask
@@ -210,6 +210,21 @@ def test_the_key_to_atlans_storage_is_in_no_log_and_no_repr(capsys: pytest.Captu
     assert SECRET not in repr(settings)
 
 
+@pytest.mark.parametrize("name", [
+    "ATLAN_API_TOKEN", "ATLAN_AUTH_CLIENT_SECRET", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TEMPORAL_API_KEY", "PGPASSWORD",
+    "SNOWFLAKE_PASSWORD", "AZURE_STORAGE_ACCOUNT_ACCESS_KEY", "AZURE_CLIENT_SECRET",
+])  # fmt: skip
+def test_what_is_secret_in_the_environment_is_masked(name: str) -> None:
+    settings_for("postgresql://u@h/d", **{name: f" {SECRET}\n"}).apply_to_log()
+    assert mask(f"it is {SECRET}") == "it is ***"
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "AWS_ENDPOINT_URL_S3"])
+def test_the_password_of_an_address_in_the_environment_is_masked(name: str) -> None:
+    settings_for("postgresql://u@h/d", **{name: f"http://someone:{quote(SECRET)}@proxy:8080"}).apply_to_log()
+    assert SECRET not in mask(f"the password is {SECRET}")
+
+
 def test_a_secret_that_is_part_of_another_hides_none_of_its_letters() -> None:
     settings_for("postgresql://u:hush@h/d", ATLAN_AUTH_CLIENT_SECRET="hush-hush-more").apply_to_log()
     assert mask("hush-hush-more") == "***"
@@ -219,7 +234,7 @@ def test_a_secret_that_is_part_of_another_hides_none_of_its_letters() -> None:
 
 def test_an_address_without_a_password_has_no_secret() -> None:
     for address in ("postgresql://u@h/d", "host=h dbname=d", "snowflake://u@account/d", ""):
-        assert secrets_in(address) == set()
+        assert secrets_of_address(address) == set()
 
 
 @pytest.mark.parametrize("address", [

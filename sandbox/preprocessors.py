@@ -30,7 +30,7 @@ def name_new_entity(transaction: Transaction, sent: RequestEntity, assignments: 
     """The qualified name that Atlan gives to a new entity of some types, whatever was sent; None for all others.
 
     `createQualifiedName` of `GlossaryPreProcessor`, `TermPreProcessor`, `CategoryPreProcessor`, `DataDomainPreProcessor` and
-    `DataProductPreProcessor`; `PersonaPreProcessor` and `PurposePreProcessor` when they make one.
+    `DataProductPreProcessor`; `PersonaPreProcessor`, `PurposePreProcessor` and `AuthPolicyPreProcessor` when they make one.
     """
     identifier = nano_id()
     if sent.type.name == "AtlasGlossary":
@@ -47,6 +47,9 @@ def name_new_entity(transaction: Transaction, sent: RequestEntity, assignments: 
         return f"{domain.qualified_name}/product/{identifier}"
     if sent.type.name in ("Persona", "Purpose"):
         return f"{sent.attributes.get('tenantId') or 'default'}/{nano_id(22)}"
+    if sent.type.name == "AuthPolicy" and sent.attributes.get("policyCategory") in ("persona", "purpose"):
+        access = _referred(transaction.catalog, sent, "accessControl", assignments)
+        return f"{access.qualified_name}/{nano_id(22)}" if access else None
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sandbox.access import scope_of
 from sandbox.bodies import parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import bad_request, query_rejected
@@ -33,7 +34,7 @@ def index_search(catalog: Catalog, request: JsonObject, cache: SearchCache) -> S
 
     `request` has `dsl` (an object, or its JSON as a text) with `query`, `sort`, `from` (default 0), `size` (default 10),
     `post_filter` and `aggregations`; beside it the `attributes` to show of each hit and the `relationAttributes` to show
-    of what it refers to. `entities` is absent where the page is empty, as pyatlan expects (observed with 11.6).
+    of what it refers to, and the `persona` or `purpose` by which is searched. `entities` is absent where the page is empty, as pyatlan expects (observed with 11.6).
 
     Raises `AtlasError`: 400 for a request that Elasticsearch refuses, 501 for one that the sandbox cannot answer.
     """
@@ -43,6 +44,10 @@ def index_search(catalog: Catalog, request: JsonObject, cache: SearchCache) -> S
     if not isinstance(dsl, dict):
         raise bad_request("search needs a dsl object")
     start, size = _window(dsl, MAX_WINDOW)
+    scope = scope_of(catalog, request)
+    if scope is not None:
+        query = dsl.get("query")
+        dsl = {**dsl, "query": {"bool": {"filter": [scope, {"match_all": {}} if query is None else query]}}}
     matches, hits = cache.find(catalog, dsl)
     page = hits[start : start + size]
     wanted, wanted_of_related = (as_texts(request.get(name), name) for name in ("attributes", "relationAttributes"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from sandbox.attributes import as_text
 from sandbox.catalog import Catalog, Entity
 from sandbox.errors import query_rejected
+from sandbox.messages import Classification
 from sandbox.presentation import terms_of
-from sandbox.tags import propagated_tags
+from sandbox.tags import all_tags, propagated_tags
 
 Document = Any  # what is searched: an entity, or an entry of a log
 FieldReader = Callable[[Document], list[Any]]
@@ -27,10 +29,14 @@ SUFFIXES = (".keyword", ".text", ".stemmed", ".delimiter", ".rank_feature", ".da
 OWN_FIELDS = {
     "__labels": "keyword", "__categories": "keyword", "__parentCategory": "keyword", "__glossary": "keyword",
     "__meaningNames": "keyword", "__timestamp.date": "date", "__modificationTimestamp.date": "date",
+    "__classificationsText.text": "text",
 }  # fmt: skip
 # How custom metadata of a type is held (`attachCustomESMappingsOnBMAttributeDef` of `AtlasBusinessMetadataType`).
 KINDS = {"boolean": "boolean", "date": "date", "float": "double", "double": "double", "int": "long", "long": "long"}
 STRINGS = ("keyword", "text")
+# Text fields with the analyser `whitespace` (`GraphBackedSearchIndexer`, ES_SPACE_ANALYZER_MULTIFIELD).
+LAST_IN_TAGS = "sourceTagQualifiedName"  # behind its values (`FullTextMapperV2.rearrangeAttributesOrder`)
+PARTED_BY_SPACES = ("__classificationsText.text",)
 
 
 def field_reader(catalog: Catalog, field: str) -> FieldReader:
@@ -121,6 +127,26 @@ def _qualified_names(catalog: Catalog, entity: Entity, relationship: str) -> lis
     return [catalog.entities[guid].qualified_name for guid in entity.related(relationship)]
 
 
+def _text_of_tags(tags: list[Classification]) -> str:
+    """Names and values of tags with spaces between them, as `FullTextMapperV2.getClassificationTextForEntity` joins them."""
+    return " ".join(word for tag in tags for word in [tag["typeName"], *_words_in(tag.get("attributes") or {})])
+
+
+def _words_in(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _words_in(one)
+    elif isinstance(value, dict) and isinstance(value.get("attributes"), dict) and "typeName" in value:  # a structure
+        yield from _words_in(value["attributes"])
+    elif isinstance(value, dict):
+        for name in sorted(value, key=LAST_IN_TAGS.__eq__):  # the others stay in their order
+            if value[name] is not None:
+                yield name
+                yield from _words_in(value[name])
+    else:
+        yield as_text(value)
+
+
 # What the metastore keeps about an entity beside its attributes (`Constants` of atlanhq/atlas-metastore has the names).
 METASTORE_FIELDS: dict[str, Callable[[Catalog, Entity], list[Any]]] = {
     "__guid": lambda catalog, entity: [entity.guid],
@@ -138,6 +164,7 @@ METASTORE_FIELDS: dict[str, Callable[[Catalog, Entity], list[Any]]] = {
     "__propagatedClassificationNames": lambda catalog, entity: [
         tag["typeName"] for tag in propagated_tags(catalog, entity)
     ],
+    "__classificationsText": lambda catalog, entity: [_text_of_tags(all_tags(catalog, entity))],
     "__meanings": lambda catalog, entity: [term.qualified_name for term in terms_of(catalog, entity)],
     "__meaningNames": lambda catalog, entity: [term.name for term in terms_of(catalog, entity)],
     "__meaningsText": lambda catalog, entity: [term.name for term in terms_of(catalog, entity)],

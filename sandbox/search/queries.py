@@ -18,8 +18,19 @@ from sandbox.attributes import as_text
 from sandbox.catalog import Catalog, Entity
 from sandbox.errors import AtlasError, not_supported, query_rejected
 from sandbox.messages import Query
-from sandbox.search.fields import STRINGS, Document, FieldReader, as_values, field_kind, field_reader, ignores_case
+from sandbox.search.fields import (
+    PARTED_BY_SPACES,
+    STRINGS,
+    Document,
+    FieldReader,
+    as_values,
+    field_kind,
+    field_reader,
+    ignores_case,
+)
 from sandbox.search.regexps import MAX_DETERMINIZED_STATES, compile_regexp
+from sandbox.search.spans import KINDS as SPAN_KINDS
+from sandbox.search.spans import compile_span
 from sandbox.search.values import comparable, edits, indexed_value, tokens_of, wanted_values, wildcard_test, words_of
 
 Predicate = Callable[[Document], bool]
@@ -35,8 +46,7 @@ OTHER_KINDS = {
     "boosting", "combined_fields", "common", "distance_feature", "field_masking_span", "geo_bounding_box", "geo_distance",
     "geo_polygon", "geo_shape", "has_child", "has_parent", "intervals", "match_bool_prefix", "match_phrase_prefix",
     "more_like_this", "nested", "parent_id", "percolate", "pinned", "query_string", "rank_feature", "script", "script_score",
-    "shape", "simple_query_string", "span_containing", "span_first", "span_multi", "span_near", "span_not", "span_or",
-    "span_term", "span_within", "terms_set", "type", "wrapper",
+    "shape", "simple_query_string", "span_containing", "span_first", "span_multi", "span_not", "terms_set", "type", "wrapper",
 }  # fmt: skip
 DSL_KEYS = {
     "from", "size", "query", "post_filter", "sort", "aggregations", "aggs", "track_total_hits",
@@ -616,6 +626,15 @@ def _has_phrase(words: list[str], wanted: list[str], slop: int) -> bool:
     )
 
 
+def _span(fields: Fields, body: Query, kind: str) -> Predicate:
+    """Words in their places; a term of a span is not analysed ("Span term query")."""
+    field, find = compile_span(kind, body)
+    if fields.kind(field) not in ("text", None):
+        raise query_rejected(f"Can only use span queries on text fields - not on [{field}] which is of another type")
+    read, split = fields.reader(field), str.split if field in PARTED_BY_SPACES else tokens_of
+    return lambda document: any(find(split(str(value))) for value in read(document))
+
+
 COMPILERS: dict[str, Callable[[Fields, Query], Predicate]] = {
     "bool": _bool,
     "term": _term,
@@ -635,4 +654,5 @@ COMPILERS: dict[str, Callable[[Fields, Query], Predicate]] = {
     "constant_score": _constant_score,
     "function_score": _function_score,
     "ids": _ids,
+    **{kind: partial(_span, kind=kind) for kind in SPAN_KINDS},
 }

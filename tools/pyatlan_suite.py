@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -45,15 +46,26 @@ asyncio.sleep = lambda seconds, *result: sleep_async(min(seconds, 0.02), *result
 # What the tests name and do not make.
 USERS = ("aryaman@atlan.com", "chris@atlan.com", "ernest@atlan.com")
 TAGS = ("Issue", "Confidential")
+# What says of a tag that it is synchronised with one of a source, and with which value.
+SOURCE_TAG = {
+    "name": "sourceTagAttachment",
+    "displayName": "sourceTagAttachment",
+    "typeName": "array<SourceTagAttachment>",
+}
+SOURCE_TAG_NAME, SOURCE_TAG_VALUE = "ANALYTICS/WIDE_WORLD_IMPORTERS/CONFIDENTIAL", "Highly Restricted"
 CONNECTIONS = ("development", "production")
 ACCESS = {"Persona": ("Business Definitions", "Data Assets"), "Purpose": ("Known Issues",)}
-# In the first connection: the type and the name below it.
+# In which connection, the type, and the name below it.
 ASSETS = (
-    ("Database", "ANALYTICS"),
-    ("Schema", "ANALYTICS/WIDE_WORLD_IMPORTERS"),
-    ("Table", "ANALYTICS/WIDE_WORLD_IMPORTERS/STG_STATE_PROVINCES"),
-    ("Column", "ANALYTICS/WIDE_WORLD_IMPORTERS/STG_STATE_PROVINCES/LATEST_RECORDED_POPULATION"),
-    ("View", "ANALYTICS/WIDE_WORLD_IMPORTERS/ORDERS_OF_TODAY"),
+    (0, "Database", "ANALYTICS"),
+    (0, "Schema", "ANALYTICS/WIDE_WORLD_IMPORTERS"),
+    (0, "Table", "ANALYTICS/WIDE_WORLD_IMPORTERS/STG_STATE_PROVINCES"),
+    (0, "Column", "ANALYTICS/WIDE_WORLD_IMPORTERS/STG_STATE_PROVINCES/LATEST_RECORDED_POPULATION"),
+    (0, "View", "ANALYTICS/WIDE_WORLD_IMPORTERS/ORDERS_OF_TODAY"),
+    (1, "Database", "WIDE_WORLD_IMPORTERS"),
+    (1, "Schema", "WIDE_WORLD_IMPORTERS/BRONZE_WAREHOUSE"),
+    (1, "Table", "WIDE_WORLD_IMPORTERS/BRONZE_WAREHOUSE/PACKAGETYPES"),
+    (1, "Column", "WIDE_WORLD_IMPORTERS/BRONZE_WAREHOUSE/PACKAGETYPES/PACKAGETYPENAME"),
 )
 
 
@@ -102,13 +114,13 @@ def find_modules(checkout: Path) -> Iterator[str]:
 
 def run_module(options: argparse.Namespace, module: str) -> Result:
     with tempfile.TemporaryDirectory() as folder, sandbox.start() as tenant:
-        prepare(tenant)
+        token = prepare(tenant)
         report, plugin = Path(folder) / "report.xml", Path(folder) / "no_waits.py"
         plugin.write_text("" if options.wait else WAITS)
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ},
             "ATLAN_BASE_URL": tenant.base_url,
-            "ATLAN_API_KEY": tenant.api_token,
+            "ATLAN_API_KEY": token,
             "PYTHONPATH": f"{folder}{os.pathsep}{options.checkout.resolve()}",
         }
         command = [options.python, "-m", "pytest", "-q", "-p", "no_waits", f"--junitxml={report}", module]
@@ -138,18 +150,21 @@ def read_report(path: Path) -> Result:
     return result
 
 
-def prepare(tenant: sandbox.Tenant) -> None:
-    """Make what the tests name and expect the SDK team's tenant to have."""
+def prepare(tenant: sandbox.Tenant) -> str:
+    """Make what the tests name and expect the SDK team's tenant to have; gives an API token, with which they run."""
     headers = {"authorization": f"Bearer {tenant.api_token}"}
     with httpx.Client(base_url=tenant.base_url, headers=headers, trust_env=False) as client:
 
-        def post(path: str, body: object) -> None:
-            client.post(path, json=body).raise_for_status()
+        def post(path: str, body: object) -> Any:
+            return client.post(path, json=body).raise_for_status().json()
 
         roles = client.get("/api/service/roles").json()["records"]
         post("/api/service/users", {"users": [{"email": email, "roleId": roles[0]["id"]} for email in USERS]})
-        tags = [{"name": name, "displayName": name, "category": "CLASSIFICATION"} for name in TAGS]
-        post("/api/meta/types/typedefs/", {"classificationDefs": tags})
+        tags = [
+            {"name": name, "displayName": name, "category": "CLASSIFICATION", "attributeDefs": [SOURCE_TAG]}
+            for name in TAGS
+        ]
+        made_tags = post("/api/meta/types/typedefs/", {"classificationDefs": tags})["classificationDefs"]
         terms = [
             {
                 "typeName": "AtlasGlossaryTerm",
@@ -190,8 +205,8 @@ def prepare(tenant: sandbox.Tenant) -> None:
             for number, name in enumerate(CONNECTIONS, 1_600_000_000)
         ]
         post("/api/meta/entity/bulk/", {"entities": connections})
-        root = connections[0]["attributes"]["qualifiedName"]
-        for type_name, path in ASSETS:
+        for number, type_name, path in ASSETS:
+            root = connections[number]["attributes"]["qualifiedName"]
             names = dict(zip(("databaseName", "schemaName", "tableName"), path.split("/")[:-1], strict=False))
             attributes = {
                 "name": path.rpartition("/")[2],
@@ -207,6 +222,44 @@ def prepare(tenant: sandbox.Tenant) -> None:
                 "/api/meta/entity/bulk/",
                 {"entities": [{"typeName": type_name, "guid": "-1", "attributes": attributes}]},
             )
+        attach_source_tag(client, made_tags[1], connections[0]["attributes"]["qualifiedName"])
+        view = {"saveSearchLog": True, "utmTags": ["action_asset_viewed", "ui_sidebar"]}
+        everything = {"dsl": {"query": {"term": {"__typeName.keyword": "Table"}}}, "requestMetadata": view}
+        post("/api/meta/search/indexsearch", everything)  # somebody else has looked at something
+        made = post("/api/service/apikeys", {"displayName": "suite", "validitySeconds": 86_400})
+        return str(made["attributes"]["accessToken"])
+
+
+def attach_source_tag(client: httpx.Client, definition: dict[str, Any], connection: str) -> None:
+    """A tag of Snowflake that one of Atlan's is synchronised with, and its value on the first table."""
+    name = SOURCE_TAG_NAME.rpartition("/")[2]
+    asset = {
+        "typeName": "SnowflakeTag",
+        "guid": "-1",
+        "attributes": {
+            "name": name,
+            "qualifiedName": f"{connection}/{SOURCE_TAG_NAME}",
+            "connectionQualifiedName": connection,
+            "connectorName": "snowflake",
+            "mappedClassificationName": definition["name"],
+            "tagAllowedValues": [SOURCE_TAG_VALUE, "Not Restricted"],
+        },
+    }
+    made = client.post("/api/meta/entity/bulk/", json={"entities": [asset]}).raise_for_status().json()
+    value = {"typeName": "SourceTagAttachmentValue", "attributes": {"tagAttachmentValue": SOURCE_TAG_VALUE}}
+    attachment = {
+        "sourceTagName": name,
+        "sourceTagQualifiedName": asset["attributes"]["qualifiedName"],
+        "sourceTagGuid": made["guidAssignments"]["-1"],
+        "sourceTagConnectorName": "snowflake",
+        "sourceTagValue": [value],
+        "isSourceTagSynced": True,
+    }
+    values = {definition["attributeDefs"][0]["name"]: [{"typeName": "SourceTagAttachment", "attributes": attachment}]}
+    table = next(path for _, type_name, path in ASSETS if type_name == "Table")
+    path = "/api/meta/entity/uniqueAttribute/type/Table/classifications"
+    tag = {"typeName": definition["name"], "attributes": values}
+    client.post(path, params={"attr:qualifiedName": f"{connection}/{table}"}, json=[tag]).raise_for_status()
 
 
 def print_table(results: dict[str, Result]) -> None:

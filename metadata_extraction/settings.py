@@ -94,7 +94,7 @@ def get_extraction_settings() -> ExtractionSettings:
     environment = read_environment()
     # What is told of wrong settings has to be masked, and to be in the log's file, too.
     file = check_log_file(environment.get("LOG_FILE", ""), [])
-    configure_logging("INFO", *secrets_in_environment(environment), file=file)
+    configure_logging("INFO", *secrets_in(environment), file=file)
     settings = check_extraction_settings(environment)
     settings.apply_to_log()
     warn_of_unknown_settings(environment)

@@ -142,6 +142,15 @@ def test_every_command_of_the_extraction_is_in_its_table_with_its_options(capsys
 
 def test_no_page_names_an_option_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     known = {"--help", "--check", "--strict", "--from-env-file"}  # of all, and of ruff, mypy and kubectl
+    known |= {
+        "--no-deps",
+        "--now",
+        "--rm",
+        "--read-only",
+        "--tmpfs",
+        "--env-file",
+        "--build-arg",
+    }  # pip, systemctl, docker
     for command in (main.main, sandbox_command.main, extraction.main):
         known |= options_of(lambda command=command: command(["--help"]), capsys)
     known |= {option for name in ("run", "start", "worker", "clean") for option in _options_of_command(name, capsys)}

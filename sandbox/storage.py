@@ -24,10 +24,11 @@ ENVIRONMENT = (
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
     "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "USERPROFILE", "APPDATA", "LOCALAPPDATA",
 )  # fmt: skip
-# Ends rclone when this process's end of the pipe closes, so that no server outlives even a killed parent.
+# Ends rclone when this process's end of the pipe closes, so that no server outlives even a killed parent; and ends with it.
 GUARD = """
-import subprocess, sys
+import os, subprocess, sys, threading
 server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+threading.Thread(target=lambda: os._exit(server.wait() & 255), daemon=True).start()
 try:
     sys.stdin.read()
 except KeyboardInterrupt:

@@ -116,8 +116,10 @@ def test_a_server_that_rclone_cannot_start_is_told_in_one_sentence(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setattr(storage, "listen", lambda port, parameter: socket.socket())
+        began = time.monotonic()
         with pytest.raises(StorageError) as error, serve_buckets(tmp_path, port):
             pass
+    assert time.monotonic() - began < storage.START_SECONDS, "rclone has ended, and its end was waited for"
     assert re.fullmatch(rf"the S3 server did not start: [^\n]*127\.0\.0\.1:{port}: [^\n]*in use", str(error.value))
 
 

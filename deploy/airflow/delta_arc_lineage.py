@@ -1,4 +1,4 @@
-"""The lineage each night, as a DAG of Airflow 3. It runs where the worker is, in the folder and with the .env of /opt/delta-arc.
+"""The lineage each night, as a DAG of Airflow 3.2 or later: on the worker, in /opt/delta-arc with the .env there.
 
 Only what may pass by itself is tried again. The task's log is that of the run, and its result (XCom) how much was done.
 """

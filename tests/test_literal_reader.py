@@ -76,11 +76,20 @@ def sentences(text: str) -> list[str]:
 # The lineage pipeline
 
 
-def test_the_pipeline_from_its_description(world: World, tmp_path: Path) -> None:
-    folder = tmp_path / "atlan-delta-arc"
-    folder.mkdir()
-    aws = {name: value for name, value in settings_of(world).items() if name.startswith("AWS_")}
+def test_the_pipeline_from_its_description(
+    world: World,
+    empty_folder: Path,
+    run: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first runs are programs of their own; those that follow need not import pyatlan once more each."""
+    folder = empty_folder
+    # Beside what `.env` says, the environment has just these.
     pace = {"ATLAN_MAX_REQUESTS_PER_MINUTE": "100000"}
+    aws = {name: value for name, value in settings_of(world).items() if name.startswith("AWS_")}
+    for name in settings_of(world).keys() - aws.keys() - pace.keys():
+        monkeypatch.delenv(name)
 
     # cp .env.example .env, and running it before it is filled in
     shutil.copy(ROOT / ".env.example", folder / ".env")
@@ -118,10 +127,10 @@ def test_the_pipeline_from_its_description(world: World, tmp_path: Path) -> None
 
     # Running it again is safe, and reads the caches
     world.forget()
-    ended = type_in(folder, str(ROOT / "main.py"), **aws, **pace)
-    assert ended.returncode == 0
-    assert f"📊 PostgreSQL: 51 assets from the cache {CACHES[0]}" in ended.stdout
-    assert "0 created, 0 updated, 66 unchanged, 0 failed" in ended.stdout
+    again = run()
+    assert again.code == 0
+    assert f"📊 PostgreSQL: 51 assets from the cache {CACHES[0]}" in again.out
+    assert "0 created, 0 updated, 66 unchanged, 0 failed" in again.out
     assert world.requests()["writes"] == 0
 
     # The session of the document, in a REPL
@@ -134,10 +143,11 @@ def test_the_pipeline_from_its_description(world: World, tmp_path: Path) -> None
         "s3_result = integration_with_S3()\n"
         "print(len(postgres_assets), len(snowflake_assets), s3_result['object_count'])\n"
     )
-    ended = type_in(folder, "-c", session, **aws, **pace)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert [f"💾 Deleted {name}" in ended.stdout for name in CACHES] == [True, True]
-    assert sentences(ended.stdout)[-1] == "51 51 8"
+    exec(session, {})
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert [f"💾 Deleted {name}" in out for name in CACHES] == [True, True]
+    assert sentences(out)[-1] == "51 51 8"
 
     # A refresh by deleting the files, as its troubleshooting says. One as the document shows it has no source: it is shown,
     # and the run says why it reads anew
@@ -148,11 +158,11 @@ def test_the_pipeline_from_its_description(world: World, tmp_path: Path) -> None
         ["default/postgres/1757530687/DEMO_DB", "DEMO_DB", "Database"],
     ]
     (folder / CACHES[0]).write_text(json.dumps({"timestamp": datetime.now().isoformat(), "data": rows}))
-    ended = type_in(folder, str(ROOT / "main.py"), "--dry-run", **aws, **pace)
-    assert "PostgreSQL cache: of another tenant or connection, or it does not say of which, 1 assets" in ended.stdout
-    assert f"the cache {CACHES[0]} is of another tenant or connection and is not used" in ended.stdout
-    assert "📊 PostgreSQL: 51 assets found in default/postgres/1757530687" in ended.stdout
-    assert "📊 Snowflake: 51 assets found in default/snowflake/1757530705" in ended.stdout
+    shown = run("--dry-run").out
+    assert "PostgreSQL cache: of another tenant or connection, or it does not say of which, 1 assets" in shown
+    assert f"the cache {CACHES[0]} is of another tenant or connection and is not used" in shown
+    assert "📊 PostgreSQL: 51 assets found in default/postgres/1757530687" in shown
+    assert "📊 Snowflake: 51 assets found in default/snowflake/1757530705" in shown
 
 
 def test_the_lineage_is_that_of_the_description(world: World, run: Callable[..., Run]) -> None:

@@ -57,6 +57,7 @@ from delta_arc.entities import (
     register_objects,
 )
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
+from delta_arc.files.kept import KeptColumns
 from delta_arc.fit import keeps_records
 from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, is_doubtful, settle_doubtful
 from delta_arc.jobs.event_files import read_documents
@@ -244,9 +245,10 @@ def _is_of(cache: dict[str, Any], source: Mapping[str, str]) -> bool:
 
 
 def clear_all_cache(*, settings: Settings | None = None) -> None:
-    """Delete both cache files and the state; raises `PipelineError` where that cannot be done."""
+    """Delete all that is kept between runs; raises `PipelineError` where that cannot be done."""
     settings = settings or get_settings()
-    for path in (settings.postgres.cache_file, settings.snowflake.cache_file, settings.state_cache_file):
+    assets = (settings.postgres.cache_file, settings.snowflake.cache_file)
+    for path in (*assets, settings.state_cache_file, settings.file_columns_cache):
         try:
             path.unlink()
             logger.info("💾 Deleted %s", path)
@@ -586,6 +588,7 @@ def create_table_lineage(
     dry_run: bool = False,
     into: list[Step] | None = None,
     state: AtlanState | None = None,
+    kept: KeptColumns | None = None,
     settings: Settings | None = None,
 ) -> TableLineage:
     """Match tables and objects, and create an extract and a load process for each complete chain.
@@ -593,7 +596,8 @@ def create_table_lineage(
     Only hops that stand on `min_ground` at least are wanted: named, read (in a file's header) or told (by a job).
 
     `s3_objects` is what `integration_with_S3` returns, or its objects; those that `list_s3_bucket_objects` lists have to
-    be registered already. With `into`, the changes are added to these steps of a plan instead. The report has an outcome
+    be registered already. With `into`, the changes are added to these steps of a plan instead. Files whose columns are
+    `kept` are not read again. The report has an outcome
     for each process, what did not match and why, and what `create_column_lineage` builds on. Raises `SettingsError` where
     a line of the overrides is wrong, and `PipelineError`.
     """
@@ -608,7 +612,7 @@ def create_table_lineage(
     log_lines(f"⚠️ {sentence}" for sentence in links.remarks)
     pairs, telling = links.pairs, links.telling
     datasets = group_datasets(links.matches, by_key, settings.read_file_headers)
-    evidence = _read_evidence(datasets, pairs, [*postgres, *snowflake], links.matches, settings)
+    evidence = _read_evidence(datasets, pairs, [*postgres, *snowflake], links.matches, kept, settings)
     matches = settle_doubtful(links.matches, evidence)
     report = TableLineage(evidence=evidence, told=told, overrides=overrides)
     hops: list[Hop] = []
@@ -717,6 +721,7 @@ def _read_evidence(
     pairs: Iterable[TablePair],
     assets: Sequence[AssetRow],
     matches: Iterable[ObjectMatch],
+    kept: KeptColumns | None,
     settings: Settings,
 ) -> dict[str, Evidence]:
     """What the objects of each dataset tell. What an override says of an object, its header cannot contradict."""
@@ -732,7 +737,7 @@ def _read_evidence(
     bucket = next(iter(datasets.values()))[0]["bucket_name"]
     forced = {match.key for match in matches if match.outcome in (MatchOutcome.OVERRIDDEN, MatchOutcome.TOLD)}
     doubtful = {match.key for match in matches if is_doubtful(match)}
-    return gather_evidence(get_s3_client(settings), bucket, datasets, columns, forced, doubtful)
+    return gather_evidence(get_s3_client(settings), bucket, datasets, columns, forced, doubtful, kept)
 
 
 # =====================================================================================================================
@@ -948,9 +953,14 @@ def run_pipeline(
         partial(record.timed, integration_with_S3, into=steps, state=state, settings=settings),
     )
     common: dict[str, Any] = {"into": steps, "state": state, "settings": settings}
-    tables = record.timed(create_table_lineage, postgres, s3, snowflake, min_ground=options.min_ground, **common)
+    kept = KeptColumns(settings.file_columns_cache, (settings.tenant, settings.s3_bucket), afresh=options.force_refresh)
+    tables = record.timed(
+        create_table_lineage, postgres, s3, snowflake, min_ground=options.min_ground, kept=kept, **common
+    )
     columns = record.timed(create_column_lineage, postgres, snowflake, tables=tables, **common)
     state.save()
+    if not dry_run:
+        kept.save()
     world = describe_world([*postgres, *snowflake], s3, tables, columns, settings)
     gone = _find_gone_objects(s3, settings)
     prune = document["prune"] if document else options.prune

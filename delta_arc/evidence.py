@@ -19,6 +19,7 @@ from typing import Any, TypedDict
 from delta_arc.files.footers import FooterReader
 from delta_arc.files.headers import FileColumns, find_columns
 from delta_arc.files.heads import LARGEST_READ, Head, find_footer, parse_head, tail_format
+from delta_arc.files.kept import KeptColumns
 from delta_arc.fit import Fit, compare_columns
 from delta_arc.jobs.told import TOLD, ToldHop
 from runtime.parallel import map_in_time
@@ -170,7 +171,11 @@ def judge(key: str, head: Head, table_columns: Sequence[str]) -> Verdict:
     """
     if not table_columns:
         return Verdict(key, Ground.NAMES, "the table has no known columns")
-    found = find_columns(head, table_columns)
+    return judge_columns(key, find_columns(head, table_columns), table_columns)
+
+
+def judge_columns(key: str, found: FileColumns, table_columns: Sequence[str]) -> Verdict:
+    """The same, where the columns have been found in the head."""
     if found.reason:
         return Verdict(key, Ground.UNREAD if found.unread else Ground.NAMES, found.reason)
     compared = compare_columns(table_columns, found.names)
@@ -266,6 +271,7 @@ def gather_evidence(
     columns: Mapping[str, Sequence[str]],
     forced: Container[str] = (),
     doubtful: Container[str] = (),
+    kept: KeptColumns | None = None,
 ) -> dict[str, Evidence]:
     """The evidence for each table, from the objects of its dataset; `columns` are the names in the tables, and `forced`
     the keys that a line of the overrides or a job gives to a table. Those that are `doubtful` are in the dataset of each
@@ -274,7 +280,7 @@ def gather_evidence(
 
     All objects of a small dataset are asked, and of a large one the newest few of each kind; see `conclude`. Whatever one
     object holds, or S3 answers for it, is that object's reason. The time is bounded, for one object and for all; what
-    was not read in it is told, and contradicts nothing.
+    was not read in it is told, and contradicts nothing. An object whose columns are `kept` is not read again.
     """
     told: dict[str, dict[str, Verdict]] = {table: {} for table in datasets}
     kinds = {table: find_kinds(objects) for table, objects in datasets.items()}
@@ -285,14 +291,19 @@ def gather_evidence(
     with Progress("File headers", len(wanted)) as progress, FooterReader() as footers:
         reading = _Reading(client, bucket, footers, progress, len(wanted))
         while wanted:
-            heads = reading.read_heads([item for _, item in wanted])
-            for (table, item), head in zip(wanted, heads, strict=True):
-                told[table][item["key"]] = _judge_anything(item["key"], head, columns[table])
-            wanted = [
-                (table, item)
-                for table in {table: None for table, _ in wanted}
-                for item in _objects_to_ask_next(kinds[table], told[table])
-            ]
+            tables = dict.fromkeys(table for table, _ in wanted)
+            unknown = []
+            for table, item in wanted:
+                known = kept.find(item, columns[table]) if kept else None
+                if known:
+                    told[table][item["key"]] = judge_columns(item["key"], known, columns[table])
+                    progress.advance()
+                else:
+                    unknown.append((table, item))
+            heads = reading.read_heads([item for _, item in unknown])
+            for (table, item), head in zip(unknown, heads, strict=True):
+                told[table][item["key"]] = _judge_anything(item, head, columns[table], kept)
+            wanted = [(table, item) for table in tables for item in _objects_to_ask_next(kinds[table], told[table])]
     if reading.missed:
         logger.warning(
             "⚠️ %d file headers were not read, as S3 takes too long: they found no new lineage", reading.missed
@@ -356,11 +367,16 @@ def _objects_to_ask_next(kinds: Sequence[Kind], told: Mapping[str, Verdict]) -> 
     return wanted
 
 
-def _judge_anything(key: str, head: Head, table_columns: Sequence[str]) -> Verdict:
+def _judge_anything(
+    item: Mapping[str, Any], head: Head, table_columns: Sequence[str], kept: KeptColumns | None
+) -> Verdict:
     try:
-        return judge(key, head, table_columns)
+        found = find_columns(head, table_columns)
+        if kept and not head.reason:  # a reason of the head may be one of today
+            kept.keep(item, table_columns, found)
+        return judge_columns(item["key"], found, table_columns)
     except Exception as error:  # no file may end a run
-        return Verdict(key, Ground.UNREAD, f"its columns cannot be compared: {type(error).__name__}")
+        return Verdict(item["key"], Ground.UNREAD, f"its columns cannot be compared: {type(error).__name__}")
 
 
 class _Reading:

@@ -85,6 +85,11 @@ class Settings:
         return "the embedded sandbox" if self.sandbox else self.base_url
 
     @property
+    def file_columns_cache(self) -> Path:
+        """Where it is kept what files told of their columns, see `delta_arc.files.kept`: beside what is kept of Atlan."""
+        return self.state_cache_file.with_name(f"file_columns_of_{self.state_cache_file.stem}.json")
+
+    @property
     def postgres(self) -> Inventory:
         """The PostgreSQL connection whose assets are read."""
         return Inventory("PostgreSQL", "postgres", self.postgres_connection, self.postgres_cache_file, self.tenant)

@@ -117,8 +117,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def use_sandbox(settings: ExtractionSettings) -> ExtractionSettings:
-    """The settings that hand what is extracted to the embedded sandbox's storage. Keys that are set win over its own."""
-    tenant = start_sandbox()
+    """The settings that hand what is extracted to the embedded sandbox's storage. Keys that are set win over its own.
+
+    Raises `SettingsError` where the sandbox cannot be used here, with the setting that names another store.
+    """
+    try:
+        tenant = start_sandbox()
+    except SettingsError as error:
+        other = "Or name Atlan's own storage: UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore."
+        raise SettingsError([*error.faults, other]) from None
     key_id, key_secret = tenant.storage_key
     settings = replace(
         settings,

@@ -104,6 +104,23 @@ def test_a_run_reads_its_settings_once_and_writes_nothing_to_the_environment(hom
     assert "10 of 10 files moved" in done.stdout or "there already, 0 failed" in done.stdout
 
 
+@pytest.mark.parametrize("command", [["upload", "a/1"], ["restore", "a/1"], ["clean", "--older-than", "1"]])
+def test_without_the_sandboxs_packages_a_command_tells_how_to_name_another_store(
+    home: Path, command: list[str]
+) -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['orjson'] = None\n"  # as where only the extraction's requirements are installed
+        "from metadata_extraction.__main__ import main\n"
+        f"sys.exit(main({command}))\n"
+    )
+    done = run(home, "-c", program, ENABLE_ATLAN_UPLOAD="true")
+    assert done.returncode == 2
+    assert "(orjson)" in done.stderr
+    assert "Or name Atlan's own storage: UPSTREAM_OBJECT_STORE_NAME=atlan-objectstore." in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
 def test_a_second_run_writes_the_same_bytes(home: Path) -> None:
     for run_id in ("1", "2"):
         assert (

@@ -36,6 +36,7 @@ from delta_arc.check import Lookups, check_everything
 from delta_arc.cleanup import find_gone_objects, find_own_lineage, find_own_s3
 from delta_arc.clients import get_atlan_client, get_s3_client
 from delta_arc.coverage import explain_tables
+from delta_arc.endings import Ending, judge
 from delta_arc.entities import (
     BUCKET_ATTRIBUTES,
     MARKER,
@@ -59,6 +60,7 @@ from delta_arc.entities import (
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
 from delta_arc.files.kept import KeptColumns
 from delta_arc.fit import keeps_records
+from delta_arc.flows import run_flows
 from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, is_doubtful, settle_doubtful
 from delta_arc.jobs.event_files import read_documents
 from delta_arc.jobs.events import Document, make_scope, needles_of, read_told
@@ -75,7 +77,7 @@ from delta_arc.matching import (
     tables_in,
 )
 from delta_arc.openlineage import export_lineage
-from delta_arc.options import RunOptions, ask_at_terminal, build_parser, check_combinations, run_options
+from delta_arc.options import RunOptions, ask_at_terminal, parse_options, run_options
 from delta_arc.overrides import (
     Overrides,
     override_tables,
@@ -96,16 +98,7 @@ from delta_arc.plan import (
 )
 from delta_arc.processes import column_processes, table_processes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
-from delta_arc.run_report import (
-    STDOUT,
-    Ending,
-    RunRecord,
-    describe_check,
-    describe_run,
-    explain_shortfall,
-    judge,
-    write_report,
-)
+from delta_arc.run_report import RunRecord, explain_shortfall
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
 from delta_arc.scope import in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings, get_settings
@@ -124,14 +117,13 @@ from runtime.atlan import (
     search_assets,
 )
 from runtime.embedded import SANDBOX_FOLDER, start_sandbox
-from runtime.errors import PipelineError, SettingsError
+from runtime.errors import PipelineError
 from runtime.files import read_small_file, replace_file
 from runtime.findings import tell_findings
 from runtime.parallel import side_by_side
 from runtime.s3 import S3Error, list_pages
-from runtime.terminal import Progress, logger, say_error, show_less
-from runtime.transport import AtlanRequestError, requests_sent
-from runtime.version import read_version
+from runtime.terminal import Progress, logger, say_error
+from runtime.transport import AtlanRequestError
 
 if TYPE_CHECKING:
     from pyatlan.client.atlan import AtlanClient
@@ -910,6 +902,29 @@ def remove_lineage(
 # =====================================================================================================================
 
 
+def _find_once(
+    find: Callable[..., list[list[str]]],
+    inventory: Inventory,
+    options: RunOptions,
+    record: RunRecord,
+    state: AtlanState,
+    settings: Settings,
+) -> list[list[str]]:
+    """The assets of a connection; those that an earlier flow of this command has found are not looked for again."""
+    known = record.inventories.get(inventory.key)
+    if known is None:
+        rows = record.timed(find, options.force_refresh, dry_run=not options.writes, state=state, settings=settings)
+        if inventory.key in record.inventories:
+            record.inventories[inventory.key] = inventory.cache_file, rows
+        return rows
+    cache_file, rows = known
+    logger.info("📊 %s: %d assets, as an earlier flow has found them", inventory.label, len(rows))
+    if options.writes and cache_file != inventory.cache_file:
+        with contextlib.suppress(OSError, ValueError):  # with its time, so that it does not get younger
+            replace_file(inventory.cache_file, read_small_file(cache_file, LARGEST_CACHE).decode())
+    return rows
+
+
 def run_pipeline(
     options: RunOptions | None = None,
     *,
@@ -939,17 +954,13 @@ def run_pipeline(
     began = time.monotonic()
     mark_page(settings.lineage_page)
 
-    state = open_state(settings, afresh=options.force_refresh, read_only=dry_run)
+    state = open_state(settings, afresh=options.force_refresh, read_only=dry_run, shared=record.readings)
     # 1 to 4: each leaves what it would write with the plan. Importing pyatlan takes seconds, in which the bucket is listed.
     steps: list[Step] = []
     _, postgres, snowflake, s3 = side_by_side(
         partial(get_atlan_client, settings=settings),
-        partial(
-            record.timed, find_postgres_assets, options.force_refresh, dry_run=dry_run, state=state, settings=settings
-        ),
-        partial(
-            record.timed, find_snowflake_assets, options.force_refresh, dry_run=dry_run, state=state, settings=settings
-        ),
+        partial(_find_once, find_postgres_assets, settings.postgres, options, record, state, settings),
+        partial(_find_once, find_snowflake_assets, settings.snowflake, options, record, state, settings),
         partial(record.timed, integration_with_S3, into=steps, state=state, settings=settings),
     )
     common: dict[str, Any] = {"into": steps, "state": state, "settings": settings}
@@ -991,76 +1002,14 @@ def run_pipeline(
 # The command line
 # =====================================================================================================================
 
-# Those of --detailed-exitcode are others.
-EXIT_CODES = {
-    Ending.UNCHANGED: 0,
-    Ending.CHANGED: 0,
-    Ending.PLANNED: 0,
-    Ending.CHECKED: 0,
-    Ending.FAILED: 1,
-    Ending.WRONG_SETTING: 2,
-    Ending.WITHOUT_CHAINS: 4,
-    Ending.BELOW_COVERAGE: 5,
-    Ending.STOPPED: 130,
-}
-DETAILED_EXIT_CODES = {
-    Ending.UNCHANGED: 0,
-    Ending.CHECKED: 0,
-    Ending.CHANGED: 2,
-    Ending.PLANNED: 2,
-    Ending.STOPPED: 130,
-}
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    arguments = sys.argv[1:] if argv is None else argv
-    parser = build_parser()
-    try:
-        options = parser.parse_args(arguments)
-        if options.json and options.json in (options.plan, options.apply, options.export_openlineage):
-            parser.error(f"argument --json: {options.json} is another file of this run: name one of its own")
-    except SystemExit as error:
-        # There, 2 means changes, and a mistyped option is none.
-        raise SystemExit(1 if error.code and "--detailed-exitcode" in arguments else error.code) from None
-    record, sent_before, began = RunRecord(), requests_sent(), time.monotonic()
-    # Where the report goes to stdout, nothing else does.
-    with contextlib.redirect_stdout(sys.stderr) if options.json == STDOUT else contextlib.nullcontext():
-        ending = _run_to_its_end(options, record)
-    code = DETAILED_EXIT_CODES.get(ending, 1) if options.detailed_exitcode else EXIT_CODES[ending]
-    if not options.json:
-        return code
-    if options.check:
-        return code if write_report(describe_check(record, ending, code, read_version()), options.json) else 1
-    record.seconds["total"] = round(time.monotonic() - began, 3)
-    is_dry = options.dry_run or options.plan is not None
-    document = describe_run(record, ending, code, is_dry, requests_sent() - sent_before, read_version())
-    return code if write_report(document, options.json) else 1
+    return run_flows(parse_options(sys.argv[1:] if argv is None else argv), run_flow)
 
 
-def _run_to_its_end(options: argparse.Namespace, record: RunRecord) -> Ending:
-    """Run, and tell what went wrong."""
-    try:
-        return _run(options, record)
-    except SettingsError as error:
-        record.errors += error.faults
-        ending = Ending.WRONG_SETTING
-    except PipelineError as error:
-        record.errors.append(str(error))
-        ending = Ending.FAILED
-    except KeyboardInterrupt:
-        record.errors.append("Stopped; run it again to finish: what is written stays, and nothing is written twice.")
-        ending = Ending.STOPPED
-    for sentence in record.errors:
-        say_error(sentence)
-    return ending
-
-
-def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
-    settings = record.settings = get_settings(sandbox=options.sandbox, require_tenant=options.require_tenant)
-    if options.quiet:
-        show_less()
-    check_combinations(options)
+def run_flow(options: argparse.Namespace, record: RunRecord, settings: Settings) -> Ending:
+    """Do with one flow what the command line asks for, and say how that ended; raises `PipelineError`."""
     if options.clear_cache:
         clear_all_cache(settings=settings)
         return Ending.UNCHANGED
@@ -1083,7 +1032,7 @@ def _run(options: argparse.Namespace, record: RunRecord) -> Ending:
         )
         summarise(report, options.dry_run, settings.place)
     else:
-        report = run_pipeline(run_options(options), record=record, settings=settings)
+        report = run_pipeline(run_options(options, record.name), record=record, settings=settings)
     return judge(report, options.dry_run or options.plan is not None)
 
 

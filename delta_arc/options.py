@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,20 +49,43 @@ class RunOptions:
         return " ".join(name for name, is_given in given.items() if is_given) or "none"
 
 
-def run_options(options: argparse.Namespace) -> RunOptions:
-    """The options of a run, as the command line has them."""
+def run_options(options: argparse.Namespace, flow: str = "") -> RunOptions:
+    """The options of a run, as the command line has them; `flow` is the name of the flow, for its own files."""
     return RunOptions(
         force_refresh=options.force_refresh,
         dry_run=options.dry_run,
         prune=options.prune,
         max_remove=options.max_remove,
         max_unmatched=options.max_unmatched,
-        save_to=options.plan,
-        saved=options.apply,
+        save_to=file_of_flow(options, "plan", flow),
+        saved=file_of_flow(options, "apply", flow),
         min_ground=options.min_ground,
-        export_to=options.export_openlineage,
+        export_to=file_of_flow(options, "export_openlineage", flow),
         min_coverage=options.min_coverage or 0,
     )
+
+
+# Of the files that are a flow's own, how their names end in a folder.
+ENDINGS_OF_FILES = {"plan": ".json", "apply": ".json", "export_openlineage": ".jsonl"}
+
+
+def file_of_flow(options: argparse.Namespace, name: str, flow: str) -> Path | None:
+    """The file that an option names; where that is a folder, the one in it that has the name of the flow."""
+    path: Path | None = getattr(options, name)
+    return path / f"{flow}{ENDINGS_OF_FILES[name]}" if path and flow and path.is_dir() else path
+
+
+def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
+    """What the command line says; ends the program where that cannot be understood."""
+    parser = build_parser()
+    try:
+        options = parser.parse_args(arguments)
+        if options.json and options.json in (options.plan, options.apply, options.export_openlineage):
+            parser.error(f"argument --json: {options.json} is another file of this run: name one of its own")
+    except SystemExit as error:
+        # There, 2 means changes, and a mistyped option is none.
+        raise SystemExit(1 if error.code and "--detailed-exitcode" in arguments else error.code) from None
+    return options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -69,12 +93,20 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="PostgreSQL -> S3 -> Snowflake lineage in Atlan, down to the column.",
         epilog="Settings come from the environment and .env; README.md lists them. Exit code: 0 everything is in place, "
-        "1 something failed, 2 a setting is wrong, 4 nothing failed, but no table has a chain, 5 nothing failed, but fewer "
-        "tables have one than --min-coverage asks for, 130 it was stopped.",
+        "1 something failed, 2 a setting is wrong, 3 some of several flows failed, 4 nothing failed, but no table has a "
+        "chain, 5 nothing failed, but fewer tables have one than --min-coverage asks for, 130 or 143 it was stopped.",
         allow_abbrev=False,
     )
     flag = partial(parser.add_argument, action="store_true")
     parser.add_argument("--version", action="version", version=f"Delta Arc {read_version()}")
+    parser.add_argument(
+        "--env-file",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="take the settings from this file instead of .env; given several times, each is a flow of its own",
+    )
     flag("--dry-run", help="show the plan, as a page, too, and write nothing else")
     plans = parser.add_mutually_exclusive_group()
     plans.add_argument("--plan", type=Path, metavar="FILE", help="save the plan, too, and write nothing to Atlan")
@@ -144,6 +176,7 @@ def _report_file(text: str) -> Path:
 
 def check_combinations(options: argparse.Namespace) -> None:
     """Raise `SettingsError` where options do not go together."""
+    _check_files_of_flows(options)
     if options.clear_cache or options.cache_status:
         if options.json:
             raise SettingsError(["--json tells what a run did: --cache-status and --clear-cache are none."])
@@ -171,6 +204,34 @@ def check_combinations(options: argparse.Namespace) -> None:
         raise SettingsError(["--min-coverage belongs to a run that makes lineage, and not to --remove-lineage."])
     if options.apply and options.prune:
         raise SettingsError(["--prune belongs to --plan: a saved plan says itself whether it removes anything."])
+
+
+def _check_files_of_flows(options: argparse.Namespace) -> None:
+    """Raise `SettingsError` where two flows have one name, or should have one file."""
+    files: dict[str, Path] = {}
+    for path in options.env_file:
+        known = files.setdefault(name_of_flow(path), path)
+        if known is not path:
+            raise SettingsError(
+                [
+                    f"--env-file {path} and {known} are both called {name_of_flow(path)}: give each file a name of its own."
+                ]
+            )
+    for name in ENDINGS_OF_FILES if len(files) > 1 else ():
+        path = getattr(options, name)
+        if path and not path.is_dir():
+            option, one = f"--{name.replace('_', '-')}", f"{next(iter(files))}{ENDINGS_OF_FILES[name]}"
+            raise SettingsError(
+                [
+                    f"{option} {path} is one file for {len(files)} flows: name a folder that is there, for {one} and the others."
+                ]
+            )
+
+
+def name_of_flow(path: Path) -> str:
+    """What a flow is called by its file: `sales` for `sales.env` and `.env.sales`; for `.env` itself, as its folder."""
+    name = path.name.removesuffix(".env").removeprefix(".env").strip(".")
+    return name or path.resolve().parent.name or "flow"
 
 
 def ask_at_terminal(question: str) -> bool:

@@ -1,57 +1,32 @@
-"""What happened in a run, as a document for programs; docs/report.md has its table. Pure, but for the clock and
-`write_report`."""
+"""What happened in a run, or in several flows, as a document for programs; docs/report.md has its table."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from enum import Enum
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from delta_arc.endings import FAILURES, Ending
 from delta_arc.plan import Plan
-from delta_arc.report import Coverage, Outcome, Report, Status, Unmatched, count_unmatched
+from delta_arc.report import PLANNED_WORDS, Coverage, Outcome, Report, Status, Unmatched, count_unmatched
 from delta_arc.settings import Settings
+from delta_arc.state import Reading
 from runtime.files import replace_file
 from runtime.findings import Finding
 from runtime.terminal import mask, say_error, say_whole
+from runtime.transport import requests_sent
 
 FORMAT = "Delta Arc run 1"
 CHECK_FORMAT = "Delta Arc check 1"
+FORMAT_OF_FLOWS = "Delta Arc flows 1"
 STDOUT = Path("-")
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Ending(str, Enum):
-    """What became of a run as a whole."""
-
-    UNCHANGED = "unchanged"  # there was nothing to do
-    CHANGED = "changed"
-    PLANNED = "planned"  # there is something to do, and it was not to be written yet
-    FAILED = "failed"
-    WRONG_SETTING = "wrong setting"
-    WITHOUT_CHAINS = "without chains"
-    BELOW_COVERAGE = "below coverage"
-    STOPPED = "stopped"
-    CHECKED = "checked"  # what a run needs was tried, and nothing is wrong
-
-
-def judge(report: Report, dry_run: bool) -> Ending:
-    """How a run ended that came to its end."""
-    if report.failed:
-        return Ending.FAILED
-    if report.without_chains:
-        return Ending.WITHOUT_CHAINS
-    if report.shortfall:
-        return Ending.BELOW_COVERAGE
-    if not report.changes:
-        return Ending.UNCHANGED
-    return Ending.PLANNED if dry_run else Ending.CHANGED
 
 
 def explain_shortfall(coverage: Coverage, min_percent: float) -> str:
@@ -67,8 +42,15 @@ def explain_shortfall(coverage: Coverage, min_percent: float) -> str:
 
 @dataclass
 class RunRecord:
-    """What is known of a run so far, also of one that an error ends."""
+    """What is known of a run so far, also of one that an error ends.
 
+    One of several flows has the `name` of its `env_file`. `inventories` are the assets of the connections that several
+    flows name, by `Inventory.key`, with the cache that they are in; none where they are not read yet.
+    """
+
+    name: str = ""
+    env_file: Path | None = None
+    ending: Ending = Ending.NOT_RUN
     began: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     settings: Settings | None = None
     plan: Plan | None = None
@@ -77,6 +59,20 @@ class RunRecord:
     errors: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)  # of a check
     seconds: dict[str, float] = field(default_factory=dict)  # by the name of the step
+    requests: int = 0  # to Atlan
+    inventories: dict[tuple[str, ...], tuple[Path, list[list[str]]] | None] = field(default_factory=dict)
+    readings: dict[tuple[str, str], Reading] = field(default_factory=dict)  # of inventories, see `AtlanState`
+    _started: tuple[float, int] = field(default_factory=lambda: (time.monotonic(), requests_sent()))
+
+    def begin(self) -> None:
+        """Note that it begins now."""
+        self.began, self._started = datetime.now(timezone.utc), (time.monotonic(), requests_sent())
+
+    def finish(self) -> None:
+        """Note how long it took, and how many requests."""
+        began, sent_before = self._started
+        self.seconds["total"] = round(time.monotonic() - began, 3)
+        self.requests = requests_sent() - sent_before
 
     def timed(self, step: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """What a step returns; how long it took is noted under its name, also where an error ends it."""
@@ -87,16 +83,14 @@ class RunRecord:
             self.seconds[step.__name__] = round(time.monotonic() - began, 3)
 
 
-def describe_run(
-    record: RunRecord, ending: Ending, exit_code: int, dry_run: bool, requests: int, version: str
-) -> dict[str, Any]:
+def describe_run(record: RunRecord, exit_code: int | None, dry_run: bool, version: str) -> dict[str, Any]:
     """The document of a run: what a reader wants first, first. Nothing in it is secret."""
-    settings, plan = record.settings, record.plan
-    report = record.report or (Report([*record.noted.values()]) if record.noted else None)
+    settings, plan, report = record.settings, record.plan, _report_of(record)
     document = {
         "format": FORMAT,
         "version": version,
-        "outcome": ending.value,
+        "name": record.name or None,
+        "outcome": record.ending.value,
         "exit_code": exit_code,
         "errors": [*record.errors, *([report.shortfall] if report and report.shortfall else [])],
         "dry_run": dry_run,
@@ -104,7 +98,7 @@ def describe_run(
         "flow": _describe_flow(settings) if settings else None,
         "started_at": record.began.isoformat(timespec="seconds"),
         "seconds": record.seconds,
-        "atlan_requests": requests,
+        "atlan_requests": record.requests,
         "counts": _count(report) if report else None,
         "coverage": _describe_coverage(plan.coverage) if plan else None,
         "stale": len(plan.stale) if plan else None,
@@ -120,13 +114,14 @@ def describe_run(
     return {name: _without_secrets(value) for name, value in document.items()}
 
 
-def describe_check(record: RunRecord, ending: Ending, exit_code: int, version: str) -> dict[str, Any]:
+def describe_check(record: RunRecord, exit_code: int | None, version: str) -> dict[str, Any]:
     """The document of a check, in which nothing was to be written. Nothing in it is secret."""
     settings = record.settings
     document = {
         "format": CHECK_FORMAT,
         "version": version,
-        "outcome": ending.value,
+        "name": record.name or None,
+        "outcome": record.ending.value,
         "exit_code": exit_code,
         "errors": [*record.errors],
         "tenant": settings.tenant if settings else None,
@@ -137,6 +132,44 @@ def describe_check(record: RunRecord, ending: Ending, exit_code: int, version: s
         ],
     }
     return {name: _without_secrets(value) for name, value in document.items()}
+
+
+def describe_flows(
+    whole: RunRecord, exit_code: int, flows: Sequence[Mapping[str, Any]], version: str
+) -> dict[str, Any]:
+    """The document of several flows, each as `describe_run` has it."""
+    failed = [*(ending.value for ending in FAILURES), Ending.STOPPED.value, Ending.TERMINATED.value]
+    return {
+        "format": FORMAT_OF_FLOWS,
+        "version": version,
+        "outcome": whole.ending.value,
+        "exit_code": exit_code,
+        "errors": [mask(error) for error in whole.errors],
+        "failed": [flow["name"] for flow in flows if flow["outcome"] in failed],
+        "not_run": [flow["name"] for flow in flows if flow["outcome"] == Ending.NOT_RUN.value],
+        "started_at": whole.began.isoformat(timespec="seconds"),
+        "seconds": whole.seconds["total"],
+        "atlan_requests": whole.requests,
+        "flows": [*flows],
+    }
+
+
+def tell_counts(record: RunRecord, is_dry: bool) -> str:
+    """What a run did, in a few words; an empty text where it did nothing."""
+    report = _report_of(record)
+    words: Mapping[Status, str] = PLANNED_WORDS if is_dry else {}
+    counts = [(status, report.count(status)) for status in Status] if report else []
+    told = [f"{count} {words.get(status, status.value)}" for status, count in counts if count]
+    if record.plan:
+        coverage = record.plan.coverage
+        tables = len(coverage.complete) + len(coverage.incomplete)
+        told.append(f"{len(coverage.complete)} of {tables} tables have a complete chain")
+    return ", ".join(told)
+
+
+def _report_of(record: RunRecord) -> Report | None:
+    """What became of the assets; of a run that did not come to its end, of those that it had written until then."""
+    return record.report or (Report([*record.noted.values()]) if record.noted else None)
 
 
 def _describe_flow(settings: Settings) -> dict[str, str]:

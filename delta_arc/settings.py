@@ -1,10 +1,11 @@
-"""The settings of a run: read from the environment and `.env`, and checked, all faults at once."""
+"""The settings of a run: read from the environment and `.env` or another file, and checked, all faults at once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from delta_arc.scope import Scope, parse_scope
 from runtime.embedded import SANDBOX_FOLDER
 from runtime.environment import (
+    ENV_FILE,
     LOG_LEVELS,
     check_log_file,
     check_log_level,
@@ -43,6 +45,11 @@ class Inventory:
     def source(self) -> dict[str, str]:
         """What a cache file says of whose assets it has: `{"tenant", "name"}`."""
         return {"tenant": self.tenant, "name": self.connection}
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What two flows have alike that can share these assets."""
+        return self.tenant, self.connector, self.connection
 
 
 @dataclass(frozen=True)
@@ -106,16 +113,14 @@ SANDBOX_DEFAULTS = {
     "SNOWFLAKE_CONNECTION_NAME": "snowflake-ary",
     "S3_BUCKET_NAME": "atlan-tech-challenge",
     "S3_PREFIX": "2025/csa-tech-challenge-ary/",
-    "POSTGRES_CACHE_FILE": str(SANDBOX_FOLDER / "postgres_assets_cache.json"),
-    "SNOWFLAKE_CACHE_FILE": str(SANDBOX_FOLDER / "snowflake_assets_cache.json"),
-    "STATE_CACHE_FILE": str(SANDBOX_FOLDER / "atlan_state_cache.sqlite"),
     "ATLAN_MAX_REQUESTS_PER_MINUTE": "9999999",  # nobody else is there
 }
 # What belongs to one tenant and means nothing to another.
 TENANT_SETTINGS = (
     "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", "OVERRIDES_FILE",
     "LINEAGE_EVENTS", "LINEAGE_NAMESPACES",
-    "POSTGRES_SCOPE", "SNOWFLAKE_SCOPE", "REQUIRE_TENANT", *SANDBOX_DEFAULTS,
+    "POSTGRES_SCOPE", "SNOWFLAKE_SCOPE", "POSTGRES_CACHE_FILE", "SNOWFLAKE_CACHE_FILE", "STATE_CACHE_FILE", "REQUIRE_TENANT",
+    *SANDBOX_DEFAULTS,
 )  # fmt: skip
 
 
@@ -126,22 +131,47 @@ def get_settings(sandbox: bool = False, require_tenant: bool = False) -> Setting
     `SettingsError` with every setting that is missing or wrong.
     """
     environment = read_environment()
-    # What is told of wrong settings has to be masked, too.
-    level, secrets = environment.get("LOG_LEVEL", "").strip().upper(), secrets_in(environment)
-    file = check_log_file(environment.get("LOG_FILE", ""), [])
-    configure_logging(level if level in LOG_LEVELS else "INFO", *secrets, file=file)
-    warn_of_unknown_settings(environment)
-    if sandbox:
-        environment = {name: value for name, value in environment.items() if name not in TENANT_SETTINGS}
-    if require_tenant:
-        environment["REQUIRE_TENANT"] = "true"
-    settings = read_settings(environment)
-    configure_logging(settings.log_level, settings.api_token, *secrets, file=settings.log_file)
+    settings = settings_in(environment, sandbox, require_tenant, masked=secrets_in(environment))
+    show_log(settings, secrets_in(environment))
     return settings
 
 
-def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Check every setting and tell all faults at once."""
+def settings_in(
+    environment: Mapping[str, str],
+    sandbox: bool = False,
+    require_tenant: bool = False,
+    *,
+    flow: str = "",
+    env_file: Path = ENV_FILE,
+    masked: Sequence[str] = (),
+) -> Settings:
+    """The settings of variables that were read from `env_file` and the environment; see `get_settings`.
+
+    With the name of a `flow`, its files have names of their own. While they are checked, the log shows none of `masked`.
+    """
+    # What is told of wrong settings has to be masked, too.
+    level = environment.get("LOG_LEVEL", "").strip().upper()
+    file = check_log_file(environment.get("LOG_FILE", ""), [])
+    configure_logging(level if level in LOG_LEVELS else "INFO", *masked, file=file)
+    warn_of_unknown_settings(environment, env_file)
+    if sandbox:
+        environment = {name: value for name, value in environment.items() if name not in TENANT_SETTINGS}
+    if require_tenant:
+        environment = {**environment, "REQUIRE_TENANT": "true"}
+    try:
+        return read_settings(environment, flow)
+    except SettingsError as error:
+        place = visible(str(env_file), MOST_OF_A_NAME)
+        raise SettingsError([fault.replace(f"into {ENV_FILE}", f"into {place}") for fault in error.faults]) from None
+
+
+def show_log(settings: Settings, secrets: Sequence[str]) -> None:
+    """Set the log up as the settings say; it never shows one of these secrets."""
+    configure_logging(settings.log_level, settings.api_token, *secrets, file=settings.log_file)
+
+
+def read_settings(environment: Mapping[str, str], flow: str = "") -> Settings:
+    """Check every setting and tell all faults at once; a `flow` has its name before those of its own files."""
     values = {name: value.strip() for name, value in environment.items() if value.strip()}
     faults: list[str] = []
     base_url = values.get("ATLAN_BASE_URL", "")
@@ -157,6 +187,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     else:
         base_url = _check_base_url(base_url, faults)
         _check_token(api_token, faults)
+    own = partial(_own_file, flow, sandbox)
     settings = Settings(
         base_url=base_url,
         api_token=api_token,
@@ -171,17 +202,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         s3_connection=values.get("S3_CONNECTION_NAME", "delta-arc-s3"),
         s3_prefix=values.get("S3_PREFIX", ""),
         cache_expiry_hours=_check_hours(values.get("CACHE_EXPIRY_HOURS", "24"), faults),
-        postgres_cache_file=_check_path(values, "POSTGRES_CACHE_FILE", "postgres_assets_cache.json", faults),
-        snowflake_cache_file=_check_path(values, "SNOWFLAKE_CACHE_FILE", "snowflake_assets_cache.json", faults),
-        state_cache_file=_check_path(values, "STATE_CACHE_FILE", "atlan_state_cache.sqlite", faults),
-        overrides_file=_check_overrides_file(values, sandbox, faults),
+        postgres_cache_file=_check_path(values, "POSTGRES_CACHE_FILE", own("postgres_assets_cache.json"), faults),
+        snowflake_cache_file=_check_path(values, "SNOWFLAKE_CACHE_FILE", own("snowflake_assets_cache.json"), faults),
+        state_cache_file=_check_path(values, "STATE_CACHE_FILE", own("atlan_state_cache.sqlite"), faults),
+        overrides_file=_check_overrides_file(values, own("overrides.txt"), faults),
         postgres_scope=_check_scope(values, "POSTGRES_SCOPE", faults),
         snowflake_scope=_check_scope(values, "SNOWFLAKE_SCOPE", faults),
         lineage_events=_check_events(values, sandbox, faults),
         lineage_namespaces=_check_namespaces(values, faults),
         read_file_headers=_check_boolean(values, "READ_FILE_HEADERS", "true", faults),
         max_requests_per_minute=_check_limit(values.get("ATLAN_MAX_REQUESTS_PER_MINUTE", "300"), faults),
-        lineage_page=_check_page(environment, sandbox, faults),
+        lineage_page=_check_page(environment, own("lineage.html"), faults),
         log_level=check_log_level(values.get("LOG_LEVEL", "INFO"), faults),
         log_file=check_log_file(values.get("LOG_FILE", ""), faults),
         sandbox=sandbox,
@@ -193,6 +224,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         told = {fault.split()[0] for fault in pasted}
         raise SettingsError([*(fault for fault in faults if fault.split()[0] not in told), *pasted])
     return settings
+
+
+def _own_file(flow: str, sandbox: bool, name: str) -> str:
+    """Where a file of a flow is unless it is set: in the current folder, or in that of the embedded sandbox."""
+    return str((SANDBOX_FOLDER if sandbox else Path()) / (f"{flow}_{name}" if flow else name))
 
 
 def _check_token(api_token: str, faults: list[str]) -> None:
@@ -230,8 +266,7 @@ def _check_bucket_arn(values: Mapping[str, str], faults: list[str]) -> str:
     return arn
 
 
-def _check_overrides_file(values: Mapping[str, str], sandbox: bool, faults: list[str]) -> Path:
-    default = str(SANDBOX_FOLDER / "overrides.txt" if sandbox else "overrides.txt")
+def _check_overrides_file(values: Mapping[str, str], default: str, faults: list[str]) -> Path:
     found = len(faults)
     path = _check_path(values, "OVERRIDES_FILE", default, faults)
     if "OVERRIDES_FILE" in values and len(faults) == found and not path.is_file():
@@ -312,9 +347,9 @@ def _check_limit(text: str, faults: list[str]) -> int:
     return int(text)
 
 
-def _check_page(environment: Mapping[str, str], sandbox: bool, faults: list[str]) -> Path | None:
+def _check_page(environment: Mapping[str, str], default: str, faults: list[str]) -> Path | None:
     """Where the page goes; a setting that is there but empty turns it off."""
-    name = environment.get("LINEAGE_PAGE", str(SANDBOX_FOLDER / "lineage.html") if sandbox else "lineage.html").strip()
+    name = environment.get("LINEAGE_PAGE", default).strip()
     return _check_path({"LINEAGE_PAGE": name}, "LINEAGE_PAGE", name, faults) if name else None
 
 

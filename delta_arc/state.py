@@ -53,7 +53,7 @@ CREATE TABLE asset (key TEXT, guid TEXT, document TEXT, PRIMARY KEY (key, guid))
 
 
 @dataclass
-class _Reading:
+class Reading:
     """The assets of one query, by guid.
 
     `since` is the time from which the next run has to ask for changes, in milliseconds; `left_out` the number of assets
@@ -67,25 +67,41 @@ class _Reading:
     is_new: bool = False
 
 
-def open_state(settings: Settings, *, afresh: bool = False, read_only: bool = True) -> AtlanState:
+def open_state(
+    settings: Settings,
+    *,
+    afresh: bool = False,
+    read_only: bool = True,
+    shared: dict[tuple[str, str], Reading] | None = None,
+) -> AtlanState:
     """The state of the flow that the settings name; see `AtlanState`."""
     source = (
         settings.tenant, settings.postgres_connection, settings.snowflake_connection, settings.s3_connection,
         settings.s3_bucket_arn, settings.s3_prefix,
     )  # fmt: skip
-    return AtlanState(settings.state_cache_file, source, afresh=afresh, read_only=read_only)
+    return AtlanState(settings.state_cache_file, source, afresh=afresh, read_only=read_only, shared=shared)
 
 
 class AtlanState:
     """What Atlan holds, as far as it has been asked for in this run.
 
     `source` tells of which tenant and flow; a file of another one is not used, nor one that is older than KEPT_DAYS.
-    `afresh` reads everything anew; `read_only` leaves the file as it is.
+    `afresh` reads everything anew; `read_only` leaves the file as it is. `shared` has the inventories, by tenant and
+    query, that other flows of this command have read, so that none is read whole twice.
     """
 
-    def __init__(self, path: Path, source: Sequence[str], *, afresh: bool = False, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        source: Sequence[str],
+        *,
+        afresh: bool = False,
+        read_only: bool = False,
+        shared: dict[tuple[str, str], Reading] | None = None,
+    ) -> None:
         self._path, self._source, self._read_only = path, json.dumps([*source]), read_only
-        self._readings: dict[str, _Reading] = {}
+        self._tenant, self._shared = source[0], {} if shared is None else shared
+        self._readings: dict[str, Reading] = {}
         # The guids of the processes that Atlan says refer to an asset, for each asset that may have changed in this run.
         self._uses: dict[str, set[str]] = {}
         self._uses_are_known = True
@@ -122,23 +138,30 @@ class AtlanState:
             kept = self._load(key) if self.is_kept else None
             updated = self._update(client, query, kept) if kept else None
             if updated is None:
-                updated = self._read_all(client, query, progress)
+                updated = self._borrow(key) or self._read_all(client, query, progress)
                 self._note_difference(kept, updated)
             elif progress:
                 progress.total = len(updated.hits)
                 progress.advance(len(updated.hits))
             self._readings[key] = updated
+            if not query.type_name:
+                self._shared[self._tenant, key] = updated
         return {hit["attributes"]["qualifiedName"]: hit for hit in self._readings[key].hits.values()}
 
-    def _read_all(self, client: AtlanClient, query: AssetQuery, progress: SearchProgress | None) -> _Reading:
+    def _borrow(self, key: str) -> Reading | None:
+        """What another flow has read, as if it had been read whole here."""
+        read = self._shared.get((self._tenant, key))
+        return Reading(read.hits, read.since, read.left_out, dict(read.hits), is_new=True) if read else None
+
+    def _read_all(self, client: AtlanClient, query: AssetQuery, progress: SearchProgress | None) -> Reading:
         search = find_assets(client, query, progress)
         newest, hits = 0, {}
         for hit in search:
             newest = max(newest, _update_time(hit))
             hits[hit["guid"]] = keep(hit, query.attributes)
-        return _Reading(hits, _overlap(search.asked_at or newest), search.left_out, dict(hits), is_new=True)
+        return Reading(hits, _overlap(search.asked_at or newest), search.left_out, dict(hits), is_new=True)
 
-    def _update(self, client: AtlanClient, query: AssetQuery, kept: _Reading) -> _Reading | None:
+    def _update(self, client: AtlanClient, query: AssetQuery, kept: Reading) -> Reading | None:
         """What was kept, brought up to date; None where it has to be read anew."""
         search, active = find_changes(client, query, kept.since, USES)
         hits, changed, newest = dict(kept.hits), set(), 0
@@ -161,7 +184,7 @@ class AtlanState:
             return None
         differs = {guid: hits.get(guid) for guid in changed if hits.get(guid) != kept.hits.get(guid)}
         since = max(kept.since, _overlap(search.asked_at or newest))
-        return _Reading(hits, since, kept.left_out, differs)
+        return Reading(hits, since, kept.left_out, differs)
 
     def _read_again(
         self, client: AtlanClient, query: AssetQuery, hits: dict[str, SearchHit], changed: set[str]
@@ -201,7 +224,7 @@ class AtlanState:
             refs = [ref for refs in told if isinstance(refs, list) for ref in refs if isinstance(ref, dict)]
             self._uses[now["attributes"]["qualifiedName"]] |= {str(ref.get("guid")) for ref in refs}
 
-    def _note_difference(self, kept: _Reading | None, read: _Reading) -> None:
+    def _note_difference(self, kept: Reading | None, read: Reading) -> None:
         """Note what is gone, where all was read anew; who refers to what is new, nobody has told."""
         if kept is None or read.hits.keys() - kept.hits.keys():
             self._uses_are_known = False
@@ -238,7 +261,7 @@ class AtlanState:
         elif 0 <= time.time() - read_at < KEPT_DAYS * 86400:
             self._generation, self._read_at = generation, read_at
 
-    def _load(self, key: str) -> _Reading | None:
+    def _load(self, key: str) -> Reading | None:
         try:
             with _connect(self._path) as database:
                 rows = database.execute("SELECT since, left_out FROM reading WHERE key = ?", (key,)).fetchall()
@@ -249,7 +272,7 @@ class AtlanState:
                 hits = {guid: _parse(guid, document) for guid, document in assets}
             if not isinstance(since, int) or not isinstance(left_out, int):
                 raise ValueError("its times are no numbers")
-            return _Reading(hits, since, left_out)
+            return Reading(hits, since, left_out)
         except (sqlite3.Error, ValueError, RecursionError) as error:
             self._warn(error)
             return None

@@ -1,4 +1,4 @@
-"""Where the settings of both programs come from: `.env` in the current folder, and the environment, which wins."""
+"""Where the settings of both programs come from: `.env` or another file, and the environment, which wins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from runtime.files import read_small_file
 from runtime.terminal import MOST_OF_A_NAME, append_to_log, logger, visible
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-MOST_BYTES = 1_000_000  # of .env
+ENV_FILE = Path(".env")
+MOST_BYTES = 1_000_000  # of such a file
 
 # Every setting of both programs: so that a name that neither knows can be told. tests/test_runtime_environment.py holds
 # it to what they read.
@@ -32,30 +33,37 @@ SETTINGS = frozenset({
 })  # fmt: skip
 OUR_PREFIXES = ("ATLAN_", "S3_", "POSTGRES_", "SNOWFLAKE_", "LINEAGE_", "READ_", "CACHE_", "OVERRIDES_", "REQUIRE_")
 MOST_UNKNOWN = 10  # names that are told
-MOST_COMPARED = 1000  # names of .env that are looked at
+MOST_COMPARED = 1000  # names of a file that are looked at
 
 
-def read_environment() -> dict[str, str]:
-    """Every variable of `.env` and of the environment, by name; raises `SettingsError` where `.env` cannot be read.
+def read_environment(env_file: Path | None = None) -> dict[str, str]:
+    """Every variable of a file and of the environment, by name; raises `SettingsError` where the file cannot be read.
 
-    The environment wins, also with an empty value. Nothing is written to it.
+    Without a file it is `.env` in the current folder, which need not be there. The environment wins, also with an empty
+    value. Nothing is written to it.
     """
-    return {**_read_env_file(), **os.environ}
+    try:
+        written = _read_env_file(env_file or ENV_FILE)
+    except FileNotFoundError as error:
+        if env_file:
+            raise _unreadable(env_file, error.strerror, "let it be a file that you may read") from None
+        written = {}
+    return {**written, **os.environ}
 
 
-def _read_env_file() -> dict[str, str]:
-    """The variables in `.env`; none where there is no such file."""
+def _read_env_file(path: Path) -> dict[str, str]:
+    """The variables in a file like `.env`; raises `FileNotFoundError` where there is none, and `SettingsError`."""
     try:
         # dotenv itself takes a link that leads nowhere, or a folder, for an empty file.
-        text = read_small_file(Path(".env"), MOST_BYTES).decode("utf-8-sig")
+        text = read_small_file(path, MOST_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
-        return {}
+        raise
     except UnicodeDecodeError as error:
-        raise SettingsError([f".env cannot be read ({type(error).__name__}): save it as UTF-8 text."]) from None
+        raise _unreadable(path, type(error).__name__, "save it as UTF-8 text") from None
     except OSError as error:
-        raise SettingsError([f".env cannot be read ({error.strerror}): let it be a file that you may read."]) from None
+        raise _unreadable(path, error.strerror, "let it be a file that you may read") from None
     if "\0" in text:
-        raise SettingsError([".env cannot be read (it has NUL characters): save it as UTF-8 text."])
+        raise _unreadable(path, "it has NUL characters", "save it as UTF-8 text")
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
 
@@ -67,17 +75,19 @@ def _read_env_file() -> dict[str, str]:
         if line.error or (line.key is not None and line.value is None)
     ]
     if wrong:
-        raise SettingsError(
-            [f".env cannot be read (line {', '.join(wrong[:5])}): write each as NAME=value, and close its quotes."]
-        )
-    return _with_values_put_in(dotenv_values(stream=io.StringIO(text), interpolate=False))
+        raise _unreadable(path, f"line {', '.join(wrong[:5])}", "write each as NAME=value, and close its quotes")
+    return _with_values_put_in(dotenv_values(stream=io.StringIO(text), interpolate=False), path)
+
+
+def _unreadable(path: Path, reason: str | None, advice: str) -> SettingsError:
+    return SettingsError([f"{visible(str(path), MOST_OF_A_NAME)} cannot be read ({reason}): {advice}."])
 
 
 # `${NAME}` or `${NAME:-default}`, as dotenv has it, but without its looking ahead to the end for each.
 _REFERENCE = re.compile(r"\$\{([^}:${]*)(?::-((?:[^}$]|\$(?!\{))*))?\}")
 
 
-def _with_values_put_in(written: Mapping[str, str | None]) -> dict[str, str]:
+def _with_values_put_in(written: Mapping[str, str | None], path: Path) -> dict[str, str]:
     """The variables with the values of others in the place of `${NAME}`, those of the file first, as dotenv does it.
 
     A few lines that name each other twice make any number of bytes, which dotenv does not bound.
@@ -91,9 +101,7 @@ def _with_values_put_in(written: Mapping[str, str | None]) -> dict[str, str]:
         value = found.get(name, os.environ.get(name, default))
         size += len(value)
         if size > MOST_BYTES:
-            raise SettingsError(
-                [f".env cannot be read (its values are larger than {MOST_BYTES:,} bytes): shorten them."]
-            )
+            raise _unreadable(path, f"its values are larger than {MOST_BYTES:,} bytes", "shorten them")
         return value
 
     for name, value in written.items():
@@ -108,10 +116,11 @@ def _with_values_put_in(written: Mapping[str, str | None]) -> dict[str, str]:
 _told: set[str] = set()
 
 
-def warn_of_unknown_settings(variables: Iterable[str]) -> None:
-    """Tell every variable that looks like a setting and is none, once; what the environment has not is of `.env`."""
+def warn_of_unknown_settings(variables: Iterable[str], env_file: Path = ENV_FILE) -> None:
+    """Tell every variable that looks like a setting and is none, once; what the environment has not is of the file."""
     in_file = [name for name in variables if name not in os.environ]
-    found = [sentence for sentence in find_unknown_settings(in_file, os.environ) if sentence not in _told]
+    place = visible(str(env_file), MOST_OF_A_NAME)
+    found = [sentence for sentence in find_unknown_settings(in_file, os.environ, place) if sentence not in _told]
     _told.update(found)
     for sentence in found[:MOST_UNKNOWN]:
         logger.warning("⚠️ %s", sentence)
@@ -119,14 +128,14 @@ def warn_of_unknown_settings(variables: Iterable[str]) -> None:
         logger.warning("⚠️ … and %d more names that are no settings", len(found) - MOST_UNKNOWN)
 
 
-def find_unknown_settings(in_file: Iterable[str], in_environment: Iterable[str]) -> list[str]:
-    """A sentence for each name that neither program knows: in `.env`, where it begins like a setting or nearly is one;
-    in the environment, where others have names like these, too, only where it nearly is one."""
+def find_unknown_settings(in_file: Iterable[str], in_environment: Iterable[str], place: str = ".env") -> list[str]:
+    """A sentence for each name that neither program knows: in a file (`place`), where it begins like a setting or nearly
+    is one; in the environment, where others have names like these, too, only where it nearly is one."""
     told = []
     for name in itertools.islice(in_file, MOST_COMPARED):
         meant = _nearest(name)
         if name not in SETTINGS and (meant or name.upper().startswith(OUR_PREFIXES)):
-            told.append(_is_unknown(name, " in .env", meant))
+            told.append(_is_unknown(name, f" in {place}", meant))
     for name in in_environment:
         if name not in SETTINGS and name.upper().startswith(OUR_PREFIXES) and (meant := _nearest(name)):
             told.append(_is_unknown(name, "", meant))

@@ -26,10 +26,11 @@ import pytest
 from world import Run
 
 import main
+from delta_arc.endings import DETAILED_EXIT_CODES, EXIT_CODES
 from delta_arc.matching import match_s3_objects
 from delta_arc.plan import Plan
 from delta_arc.report import Coverage, Gap, Outcome, Report, Status, Unmatched
-from delta_arc.run_report import Ending, RunRecord, describe_run
+from delta_arc.run_report import RunRecord, describe_flows, describe_run
 from delta_arc.settings import read_settings
 from metadata_extraction import __main__ as extraction
 from runtime import embedded
@@ -219,12 +220,12 @@ def told_codes(text: str) -> set[int]:
 
 
 def test_exit_codes_are_those_that_are_told() -> None:
-    codes = {*main.EXIT_CODES.values(), *main.DETAILED_EXIT_CODES.values(), *exit_codes("main.py", "main")}
-    assert told_codes(README) == codes == {0, 1, 2, 4, 5, 130}
+    codes = {*EXIT_CODES.values(), *DETAILED_EXIT_CODES.values(), *exit_codes("delta_arc/flows.py", "run_flows")}
+    assert told_codes(README) == codes == {0, 1, 2, 3, 4, 5, 130, 143}
     # The table of the page, in which an outcome has the code beside it.
     (outcomes,) = (rows for first, *rows in tables(PAGES["docs/report.md"]) if first[0] == "outcome")
     assert {name.strip("`"): int(code) for name, code, *_ in outcomes} == {
-        ending.value: code for ending, code in main.EXIT_CODES.items()
+        ending.value: code for ending, code in EXIT_CODES.items()
     }
     done = (extraction.DONE, extraction.FAILED, extraction.WRONG_SETTING, extraction.UPLOAD_INCOMPLETE)
     assert told_codes(EXTRACTION) == {*done, extraction.STOPPED}
@@ -473,9 +474,13 @@ def test_the_report_has_the_fields_that_its_page_lists() -> None:
     coverage = Coverage({"t": "w"}, {"u": Gap(("object",), "w")}, (Unmatched("table", "s", ("u",)),))
     coverage = replace(coverage, extracts={"u": "w"}, loads={"v": "w"})
     record = RunRecord(settings=read_settings({}), plan=Plan({}, [], [], coverage, False, {}), report=report)
-    document = describe_run(record, Ending.FAILED, 1, False, 0, "1")
+    document = describe_run(record, 1, False, "1")
     assert first_cells(PAGES["docs/report.md"], "field") == {*_fields_of(document)}
     assert f"`{document['format']}`" in PAGES["docs/report.md"]
+    record.finish()
+    of_flows = describe_flows(record, 1, [document], "1")
+    assert first_cells(PAGES["docs/report.md"], "field of several flows") == of_flows.keys()
+    assert f"`{of_flows['format']}`" in PAGES["docs/report.md"]
 
 
 def _fields_of(document: dict[str, Any], above: str = "") -> Iterator[str]:

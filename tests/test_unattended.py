@@ -19,9 +19,10 @@ from world import BUCKET, BULK, POSTGRES, PREFIX, ROOT, SCHEMA, SNOWFLAKE, TABLE
 
 import main
 from delta_arc import writing
+from delta_arc.endings import judge
 from delta_arc.plan import Plan
 from delta_arc.report import Coverage, Gap, Outcome, Report, Status, Unmatched
-from delta_arc.run_report import RunRecord, describe_run, explain_shortfall, judge
+from delta_arc.run_report import RunRecord, describe_run, explain_shortfall
 from runtime import terminal
 from runtime.version import read_version
 
@@ -419,8 +420,8 @@ def test_any_report_is_read_as_it_was_written_and_holds_no_secret(
         unmatched = tuple(Unmatched("table", f"{words} {secret}", (name, secret), (secret,)) for name, words in tables)
         plan = Plan({}, [], [], replace(coverage, unmatched=unmatched), False, {})
         report = Report(outcomes, [*unmatched])
-        record = RunRecord(plan=plan, report=report, errors=[secret])
-        document = describe_run(record, judge(report, False), 0, False, 0, "1")
+        record = RunRecord(ending=judge(report, False), plan=plan, report=report, errors=[secret])
+        document = describe_run(record, 0, False, "1")
     finally:
         terminal.configure_logging("INFO", "")
     text = json.dumps(document)

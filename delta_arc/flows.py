@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from delta_arc.endings import Ending, exit_code, judge_all, mark_of
+from delta_arc.flows_page import PAGE, write_flows_page
 from delta_arc.options import check_combinations, file_of_flow, name_of_flow
+from delta_arc.page import mark_page
 from delta_arc.run_report import (
     STDOUT,
     RunRecord,
@@ -54,21 +56,34 @@ def run_flows(options: argparse.Namespace, run: Callable[[argparse.Namespace, Ru
             if whole.ending is Ending.NOT_RUN:
                 whole.ending = judge_all([flow.ending for flow in flows])
             whole.finish()
+            described = _describe(flows, options, is_dry) if options.json or len(flows) > 1 else []
             if len(flows) > 1:
+                write_flows_page(_page_of(flows, options), flows, described)
                 _tell_all(whole, flows, is_dry)
         code = exit_code(whole.ending, options.detailed_exitcode)
         if not options.json:
             return code
-        described = [_describe(flow, options, is_dry) for flow in flows]
         document = described[0] if len(flows) == 1 else describe_flows(whole, code, described, read_version())
         return code if write_report(document, options.json) else 1
 
 
-def _describe(flow: RunRecord, options: argparse.Namespace, is_dry: bool) -> dict[str, Any]:
-    code = None if flow.ending is Ending.NOT_RUN else exit_code(flow.ending, options.detailed_exitcode)
-    if options.check:
-        return describe_check(flow, code, read_version())
-    return describe_run(flow, code, is_dry, read_version())
+def _describe(flows: Sequence[RunRecord], options: argparse.Namespace, is_dry: bool) -> list[dict[str, Any]]:
+    described = []
+    for flow in flows:
+        code = None if flow.ending is Ending.NOT_RUN else exit_code(flow.ending, options.detailed_exitcode)
+        described.append(
+            describe_check(flow, code, read_version())
+            if options.check
+            else describe_run(flow, code, is_dry, read_version())
+        )
+    return described
+
+
+def _page_of(flows: Sequence[RunRecord], options: argparse.Namespace) -> Path | None:
+    """Where the page that lists the flows goes; there is one where flows have pages, and what is done changes these."""
+    is_run = not (options.check or options.cache_status or options.clear_cache or options.remove_lineage)
+    has_page = any(flow.settings and flow.settings.lineage_page for flow in flows)
+    return PAGE if is_run and has_page and len(flows) > 1 else None
 
 
 # =====================================================================================================================
@@ -91,6 +106,7 @@ def _run_all(
         return
     secrets = _read_settings(flows, options)
     _share(flows)
+    mark_page(_page_of(flows, options))
     for number, flow in enumerate(flows, 1):
         if flow.settings:
             show_log(flow.settings, secrets)
@@ -181,6 +197,9 @@ def _find_clashes(flows: Sequence[RunRecord], options: argparse.Namespace) -> No
     named: dict[str, tuple[str, object, RunRecord]] = {
         os.path.realpath(flow.env_file or ENV_FILE): ("the file of settings", "settings", flow) for flow in flows
     }
+    page = _page_of(flows, options)
+    if page:
+        named.setdefault(os.path.realpath(page), ("the page that lists the flows", "list", flows[0]))
     known: dict[tuple[str, ...], RunRecord] = {}
     for flow in flows:
         settings = flow.settings
@@ -197,7 +216,7 @@ def _find_clashes(flows: Sequence[RunRecord], options: argparse.Namespace) -> No
         for path, label, use in _files_of(flow, settings, options):
             other, used_as, owner = named.setdefault(os.path.realpath(path), (label, use, flow))
             if used_as != use:
-                whose = "" if owner is flow else f" of {owner.env_file}"
+                whose = "" if owner is flow or used_as == "list" else f" of {owner.env_file}"
                 flow.errors.append(f"{label} is {path}, which is {other}{whose}, too: give each a file of its own.")
 
 

@@ -337,11 +337,26 @@ def render(document: Mapping[str, Any]) -> str:
 
     Raises ImportError where jinja2 is not installed.
     """
+    return _render("lineage.html", document)
+
+
+def render_flows(document: Mapping[str, Any]) -> str:
+    """The page that lists several flows, as HTML.
+
+    The document has `title`, `verdict` as that of `render`, `about`, and `flows`: for each a mapping of `name`, `href` (of
+    its page, "" for none), `place`, `outcome` with its `tone` (failed, updated, created or unchanged), `errors`, `coverage`
+    and `share` (0 to 1, or None), `assets` and `took`; all but the share are texts. Raises ImportError where jinja2 is not
+    installed.
+    """
+    return _render("flows.html", document)
+
+
+def _render(template: str, document: Mapping[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader
 
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, keep_trailing_newline=True)
     templates.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    return templates.get_template("lineage.html").render(document=document)
+    return templates.get_template(template).render(document=document)
 
 
 def mark(page: str, sentence: str) -> str:

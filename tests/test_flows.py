@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,6 +83,10 @@ def test_each_flow_has_its_own_files_and_all_are_told(lone: World, run: Callable
           ("postgres_assets_cache.json", "snowflake_assets_cache.json", "lineage.html")),
     }  # fmt: skip
     assert not Path("postgres_assets_cache.json").exists()
+    listed = Path("flows.html").read_text(encoding="utf-8")
+    assert re.findall(r'href="(.*?)"', listed) == ["sales_lineage.html", "hr_lineage.html"]
+    assert "All 2 flows are as they should be." in listed
+    assert "🔗 The flows as a page: flows.html" in lines
     told = report()
     assert (told["format"], told["outcome"], told["exit_code"]) == ("Delta Arc flows 1", "changed", 0)
     assert (told["errors"], told["failed"], told["not_run"]) == ([], [], [])
@@ -99,6 +104,14 @@ def test_each_flow_has_its_own_files_and_all_are_told(lone: World, run: Callable
     assert sum(line[0] in "=✅" for line in again.out.splitlines()) == 2 + 2 + 3
 
 
+def test_without_pages_there_is_no_list_of_them(
+    lone: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINEAGE_PAGE", "")
+    assert run(SALES, HR, "--dry-run").code == 0
+    assert not list(Path().glob("*.html"))
+
+
 def test_one_file_is_a_run_as_ever_and_env_is_not_read(lone: World, run: Callable[..., Run]) -> None:
     Path(".env").write_text("S3_BUCKET_NAME=s3://wrong\n")
     ended = run(SALES, "--json", "report.json", "--plan", "plan.json")
@@ -109,6 +122,7 @@ def test_one_file_is_a_run_as_ever_and_env_is_not_read(lone: World, run: Callabl
     assert (told["format"], told["name"], told["outcome"]) == ("Delta Arc run 1", "sales", "planned")
     assert Path("plan.json").exists()
     assert Path("sales_lineage.html").exists()
+    assert not Path("flows.html").exists()
 
 
 def test_the_environment_wins_over_every_file(
@@ -306,6 +320,7 @@ def test_no_secret_of_any_flow_is_shown(
         ({"LINEAGE_PAGE": "report.json"}, ("--json", "report.json"), "LINEAGE_PAGE is report.json, which is --json of sales.env, too"),
         ({"LINEAGE_PAGE": "hr_overrides.txt"}, (), "LINEAGE_PAGE is hr_overrides.txt, which is OVERRIDES_FILE, too"),
         ({"LINEAGE_PAGE": "sales.env"}, (), "LINEAGE_PAGE is sales.env, which is the file of settings of sales.env, too"),
+        ({"LINEAGE_PAGE": "flows.html"}, (), "LINEAGE_PAGE is flows.html, which is the page that lists the flows, too:"),
         ({"S3_PREFIX": PREFIX}, (), "flows/hr.env is the same flow as sales.env"),
     ],
 )  # fmt: skip
@@ -374,6 +389,9 @@ def test_lineage_is_removed_and_caches_are_shown_for_each_flow(lone: World, run:
     assert "💾 PostgreSQL cache: valid, 51 assets" in run(SALES, HR, "--cache-status").out
     assert run(SALES, HR, "--remove-lineage", "--yes").code == 0
     assert lone.count("Process") == 0
+    listed = Path("flows.html").read_text(encoding="utf-8")
+    assert ">changed<" in listed  # it tells of runs
+    assert "A run began" not in listed
     assert run(SALES, HR, "--clear-cache").code == 0
     assert not list(Path().glob("*_cache.json"))
 
@@ -441,6 +459,7 @@ def test_a_stop_in_the_middle_leaves_a_report(
         {},
     )
     assert "❌ last: not run" in out
+    assert "2 of 3 flows need a look." in Path("flows.html").read_text(encoding="utf-8")
     second.forget()
     assert python([str(ROOT / "main.py"), SALES, between]).returncode == 0
 

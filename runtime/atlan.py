@@ -24,7 +24,7 @@ from runtime.clocks import time_of
 from runtime.environment import is_local
 from runtime.parallel import interleave
 from runtime.terminal import logger, mask
-from runtime.transport import AtlanRequestError, PatientTransport
+from runtime.transport import AtlanRequestError, PatientTransport, TenantPace
 
 if TYPE_CHECKING:
     import httpx
@@ -67,7 +67,7 @@ class SearchProgress(Protocol):
 def connect_atlan(base_url: str, api_token: str, requests_per_minute: int) -> AtlanClient:
     """The pyatlan client of a tenant; made once for each address, token and limit.
 
-    All its requests, from any thread, share the limit of requests a minute.
+    All its requests, from any thread, share the limit of requests a minute; so do those of clients with other tokens.
     """
     with _connecting:
         return _make_atlan_client(base_url, api_token, requests_per_minute)
@@ -114,9 +114,15 @@ def _make_atlan_client(base_url: str, api_token: str, requests_per_minute: int) 
     client: AtlanClient = cast(Any, Client)(
         base_url=base_url, api_key=api_token, connect_timeout=10, read_timeout=120, retry=Retry(total=0), **local
     )
-    transport = PatientTransport(client._session._transport, httpx.TransportError, requests_per_minute)
+    pace = _pace_of(base_url, requests_per_minute)
+    transport = PatientTransport(client._session._transport, httpx.TransportError, pace)
     client._session._transport = transport  # type: ignore[assignment]
     return client
+
+
+@functools.cache
+def _pace_of(base_url: str, requests_per_minute: int) -> TenantPace:
+    return TenantPace(requests_per_minute)
 
 
 # =====================================================================================================================

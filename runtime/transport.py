@@ -44,6 +44,15 @@ def _count_request() -> None:
         _sent += 1
 
 
+class TenantPace:
+    """When requests may leave for a tenant, for all its clients together."""
+
+    def __init__(self, requests_per_minute: int) -> None:
+        self.pace = RequestPace(requests_per_minute)
+        self.turn = threading.Lock()
+        self.state = threading.Lock()
+
+
 class PatientTransport:
     """Sends every request of a client, from any thread, and again where that makes sense: the one place that retries.
 
@@ -55,12 +64,10 @@ class PatientTransport:
     SEARCH_TIMEOUT = b"ATLAS-400-00-502"  # a 429 as well, but of one search and not of the limit
     TRIES_WITHOUT_ANSWER = 4
 
-    def __init__(self, inner: httpx.BaseTransport, no_answer: type[Exception], requests_per_minute: int) -> None:
+    def __init__(self, inner: httpx.BaseTransport, no_answer: type[Exception], tenant: TenantPace) -> None:
         self._inner = inner
         self._no_answer = no_answer
-        self._pace = RequestPace(requests_per_minute)
-        self._turn = threading.Lock()
-        self._state = threading.Lock()
+        self._pace, self._turn, self._state = tenant.pace, tenant.turn, tenant.state
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, read to its end; its extension `seconds` tells how long the server took for it.

@@ -74,6 +74,7 @@ def _isolate(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 def _forget_clients() -> None:
     runtime_atlan._make_atlan_client.cache_clear()
+    runtime_atlan._pace_of.cache_clear()
     embedded._start_once.cache_clear()
 
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from runtime import transport
+from runtime.atlan import connect_atlan
 from runtime.terminal import configure_logging
 from runtime.transport import AtlanRequestError, PatientTransport
 
@@ -82,13 +83,25 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def client() -> Iterator[httpx.Client]:
     """A client whose pool has one connection, so that one that is not given back is missed."""
     inner = httpx.HTTPTransport(limits=httpx.Limits(max_connections=1))
-    patient = PatientTransport(inner, httpx.TransportError, 600)
+    patient = PatientTransport(inner, httpx.TransportError, transport.TenantPace(600))
     with httpx.Client(transport=patient, timeout=30) as made:  # type: ignore[arg-type]  # one in all but name
         yield made
 
 
 def post(client: httpx.Client, server: Server) -> httpx.Response:
     return client.post(server.url, json={"sent": "whole"})
+
+
+def test_clients_of_one_tenant_share_its_limit(server: Server, slept: list[float]) -> None:
+    """Of sixty a minute six may leave at once, whoever sends them, and the others one after the other."""
+    clients = [connect_atlan(server.url, token, 60)._session for token in ("one", "another")]
+    for number in range(12):
+        assert post(clients[number % 2], server).status_code == 200
+    assert len(slept) >= 4
+    assert sum(slept) > 4
+    slept.clear()
+    post(connect_atlan(server.url.replace("127.0.0.1", "127.0.0.2"), "one", 60)._session, server)
+    assert slept == []
 
 
 @pytest.mark.parametrize(("status", "tries"), PatientTransport.TRIES.items())

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from delta_arc.endings import Ending, exit_code, judge_all, mark_of
 from delta_arc.flows_page import PAGE, write_flows_page
@@ -44,7 +43,6 @@ def run_flows(options: argparse.Namespace, run: Callable[[argparse.Namespace, Ru
     """Do with each flow what the options say, by `run`; tell what became of them, and return the exit code."""
     flows = [RunRecord(name_of_flow(path), path) for path in options.env_file] or [RunRecord()]
     whole = flows[0] if len(flows) == 1 else RunRecord()
-    is_dry = options.dry_run or options.plan is not None
     with stopped_by_sigterm() as shield:
         # Where the report goes to stdout, nothing else does.
         with contextlib.redirect_stdout(sys.stderr) if options.json == STDOUT else contextlib.nullcontext():
@@ -56,27 +54,30 @@ def run_flows(options: argparse.Namespace, run: Callable[[argparse.Namespace, Ru
             if whole.ending is Ending.NOT_RUN:
                 whole.ending = judge_all([flow.ending for flow in flows])
             whole.finish()
-            described = _describe(flows, options, is_dry) if options.json or len(flows) > 1 else []
+            for flow in flows:
+                if flow.document is None and (options.json or len(flows) > 1):
+                    _close(flow, options)
             if len(flows) > 1:
-                write_flows_page(_page_of(flows, options), flows, described)
-                _tell_all(whole, flows, is_dry)
+                write_flows_page(_page_of(flows, options), flows)
+                _tell_all(whole, flows)
         code = exit_code(whole.ending, options.detailed_exitcode)
         if not options.json:
             return code
+        described = [flow.document for flow in flows if flow.document]
         document = described[0] if len(flows) == 1 else describe_flows(whole, code, described, read_version())
         return code if write_report(document, options.json) else 1
 
 
-def _describe(flows: Sequence[RunRecord], options: argparse.Namespace, is_dry: bool) -> list[dict[str, Any]]:
-    described = []
-    for flow in flows:
-        code = None if flow.ending is Ending.NOT_RUN else exit_code(flow.ending, options.detailed_exitcode)
-        described.append(
-            describe_check(flow, code, read_version())
-            if options.check
-            else describe_run(flow, code, is_dry, read_version())
-        )
-    return described
+def _close(flow: RunRecord, options: argparse.Namespace) -> None:
+    """Keep of a flow what is told of it, and let go of its plan and report, which may be large."""
+    is_dry = options.dry_run or options.plan is not None
+    code = None if flow.ending is Ending.NOT_RUN else exit_code(flow.ending, options.detailed_exitcode)
+    if options.check:
+        flow.document = describe_check(flow, code, read_version())
+    else:
+        flow.document = describe_run(flow, code, is_dry, read_version())
+    flow.plan = flow.report = None
+    flow.noted = {}
 
 
 def _page_of(flows: Sequence[RunRecord], options: argparse.Namespace) -> Path | None:
@@ -120,6 +121,8 @@ def _run_all(
         finally:
             flow.finish()
         _say_errors(flow)
+        if len(flows) > 1:
+            _close(flow, options)
 
 
 def _run_to_its_end(
@@ -193,7 +196,7 @@ def _read_settings(flows: Sequence[RunRecord], options: argparse.Namespace) -> l
 
 
 def _find_clashes(flows: Sequence[RunRecord], options: argparse.Namespace) -> None:
-    """Note where a flow is the same as one before it, or would write to a file that is another's."""
+    """Note where a flow is the same as one before it, or would write to a file that is another's; nor does a report."""
     named: dict[str, tuple[str, object, RunRecord]] = {
         os.path.realpath(flow.env_file or ENV_FILE): ("the file of settings", "settings", flow) for flow in flows
     }
@@ -218,6 +221,8 @@ def _find_clashes(flows: Sequence[RunRecord], options: argparse.Namespace) -> No
             if used_as != use:
                 whose = "" if owner is flow or used_as == "list" else f" of {owner.env_file}"
                 flow.errors.append(f"{label} is {path}, which is {other}{whose}, too: give each a file of its own.")
+                if "report" in (use, used_as):
+                    options.json = None  # the file may be one that somebody has written
 
 
 def _files_of(flow: RunRecord, settings: Settings, options: argparse.Namespace) -> Iterator[tuple[Path, str, object]]:
@@ -257,10 +262,10 @@ def _share(flows: Sequence[RunRecord]) -> None:
 # =====================================================================================================================
 
 
-def _tell_all(whole: RunRecord, flows: Sequence[RunRecord], is_dry: bool) -> None:
+def _tell_all(whole: RunRecord, flows: Sequence[RunRecord]) -> None:
     """Log what became of each flow, and of all together."""
     for flow in flows:
-        told = tell_counts(flow, is_dry)
+        told = tell_counts(flow.document) if flow.document else ""
         logger.log(NOTICE, "%s %s: %s%s", mark_of(flow.ending), flow.name, flow.ending.value, told and f", {told}")
     counts = Counter(flow.ending for flow in flows)
     told = ", ".join(f"{count} {ending.value}" for ending, count in counts.items())

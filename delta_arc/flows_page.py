@@ -28,20 +28,20 @@ WORDS = {"created": "created", "updated": "changed", "unchanged": "unchanged", "
 PLANNED_WORDS = {**WORDS, "created": "to create", "updated": "to change", "removed": "to remove"}
 
 
-def write_flows_page(path: Path | None, flows: Sequence[RunRecord], described: Sequence[Mapping[str, Any]]) -> None:
-    """Write the page, from the flows and their reports. That it cannot be written is told, and harms nothing else."""
+def write_flows_page(path: Path | None, flows: Sequence[RunRecord]) -> None:
+    """Write the page of flows that have ended. That it cannot be written is told, and harms nothing else."""
     if not path:
         return
     try:
-        replace_file(path, render_flows(document_of_flows(flows, described)))
+        replace_file(path, render_flows(document_of_flows(flows)))
     except (OSError, ImportError) as error:
         logger.warning("⚠️ The page %s cannot be written (%s)", path, getattr(error, "strerror", None) or error)
         return
     logger.info("🔗 The flows as a page: %s", path)
 
 
-def document_of_flows(flows: Sequence[RunRecord], described: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What became of the flows, for the page; `described` is the report of each, in which no secret is."""
+def document_of_flows(flows: Sequence[RunRecord]) -> dict[str, Any]:
+    """What became of the flows, for the page; their reports hold no secret."""
     good = sum(mark_of(flow.ending) == "✅" for flow in flows)
     bad = sum(mark_of(flow.ending) == "❌" for flow in flows)
     tone = "failed" if bad else "done" if good == len(flows) else "changes"
@@ -54,7 +54,7 @@ def document_of_flows(flows: Sequence[RunRecord], described: Sequence[Mapping[st
             all_good if good == len(flows) else f"{len(flows) - good} of {len(flows)} flows need a look.",
         ],
         "about": f"{now} · PostgreSQL → S3 → Snowflake",
-        "flows": [_describe(flow, told) for flow, told in zip(flows, described, strict=True)],
+        "flows": [_describe(flow, flow.document) for flow in flows if flow.document],
     }
 
 

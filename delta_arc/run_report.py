@@ -60,6 +60,7 @@ class RunRecord:
     findings: list[Finding] = field(default_factory=list)  # of a check
     seconds: dict[str, float] = field(default_factory=dict)  # by the name of the step
     requests: int = 0  # to Atlan
+    document: dict[str, Any] | None = None  # what is told of it, when it has ended
     inventories: dict[tuple[str, ...], tuple[Path, list[list[str]]] | None] = field(default_factory=dict)
     readings: dict[tuple[str, str], Reading] = field(default_factory=dict)  # of inventories, see `AtlanState`
     _started: tuple[float, int] = field(default_factory=lambda: (time.monotonic(), requests_sent()))
@@ -96,7 +97,7 @@ def describe_run(record: RunRecord, exit_code: int | None, dry_run: bool, versio
         "dry_run": dry_run,
         "tenant": settings.tenant if settings else None,
         "flow": _describe_flow(settings) if settings else None,
-        "started_at": record.began.isoformat(timespec="seconds"),
+        "started_at": None if record.ending is Ending.NOT_RUN else record.began.isoformat(timespec="seconds"),
         "seconds": record.seconds,
         "atlan_requests": record.requests,
         "counts": _count(report) if report else None,
@@ -154,16 +155,13 @@ def describe_flows(
     }
 
 
-def tell_counts(record: RunRecord, is_dry: bool) -> str:
-    """What a run did, in a few words; an empty text where it did nothing."""
-    report = _report_of(record)
-    words: Mapping[Status, str] = PLANNED_WORDS if is_dry else {}
-    counts = [(status, report.count(status)) for status in Status] if report else []
-    told = [f"{count} {words.get(status, status.value)}" for status, count in counts if count]
-    if record.plan:
-        coverage = record.plan.coverage
-        tables = len(coverage.complete) + len(coverage.incomplete)
-        told.append(f"{len(coverage.complete)} of {tables} tables have a complete chain")
+def tell_counts(document: Mapping[str, Any]) -> str:
+    """What the document of a run counts, in a few words; an empty text where it counts nothing."""
+    words: Mapping[Status, str] = PLANNED_WORDS if document["dry_run"] else {}
+    counts, coverage = document["counts"] or {}, document["coverage"]
+    told = [f"{counts[status]} {words.get(status, status.value)}" for status in Status if counts.get(status)]
+    if coverage:
+        told.append(f"{len(coverage['complete'])} of {coverage['tables']} tables have a complete chain")
     return ", ".join(told)
 
 

@@ -338,6 +338,16 @@ def test_no_flow_takes_a_file_or_the_place_of_another(
     assert "❌ hr: wrong setting" in ended.out
 
 
+@pytest.mark.parametrize("name", ["overrides.txt", ".env", "postgres_assets_cache.json", "lineage.html"])
+def test_a_report_takes_the_place_of_no_file_of_the_run(name: str, world: World, run: Callable[..., Run]) -> None:
+    Path(name).write_text("# mine\n")
+    ended = run("--json", f"../run/{name}")
+    assert ended.code == 2
+    assert f"--json is ../run/{name}, which is " in ended.err
+    assert Path(name).read_text() == "# mine\n"
+    assert world.requests()["total"] == 0
+
+
 def test_flows_may_share_a_cache_of_one_connection_and_overrides(lone: World, run: Callable[..., Run]) -> None:
     Path("overrides.txt").write_text("object nowhere/* is nothing\n")
     shared = {"POSTGRES_CACHE_FILE": "pg_cache.json", "OVERRIDES_FILE": "overrides.txt"}
@@ -452,6 +462,7 @@ def test_a_stop_in_the_middle_leaves_a_report(
     assert (done["outcome"], done["exit_code"], done["counts"]["created"]) == ("changed", 0, 67)
     assert (stopped["outcome"], stopped["exit_code"]) == (outcome, code)
     assert "total" in stopped["seconds"]
+    assert waiting["started_at"] is None
     assert (waiting["outcome"], waiting["exit_code"], waiting["counts"], waiting["seconds"]) == (
         "not run",
         None,
@@ -485,16 +496,3 @@ def test_a_stop_before_anything_is_done_has_a_report(
     if number is signal.SIGTERM:
         assert (program.returncode, told["outcome"], told["exit_code"]) == (code, outcome, code)
     assert (told["format"], told["counts"], told["created"]) == ("Delta Arc run 1", None, [])
-
-
-def test_who_handles_sigterm_already_goes_on_doing_so(lone: World, run: Callable[..., Run]) -> None:
-    def own(*_: object) -> None: ...
-
-    before = signal.signal(signal.SIGTERM, own)
-    try:
-        assert run(SALES, "--cache-status").code == 0
-        assert signal.getsignal(signal.SIGTERM) is own
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert run(SALES, "--cache-status").code == 0
-    assert signal.getsignal(signal.SIGTERM) is before

@@ -21,19 +21,15 @@ from lineage_page import render_flows
 
 def a_flow(name: str, ending: Ending, page: str = "", errors: tuple[str, ...] = (), complete: int = 0) -> RunRecord:
     flow = RunRecord(name, Path(f"{name}.env"), ending=ending, errors=[*errors])
-    if ending in (Ending.WRONG_SETTING, Ending.NOT_RUN):
-        return flow
-    flow.settings = read_settings({"LINEAGE_PAGE": page})
+    if ending not in (Ending.WRONG_SETTING, Ending.NOT_RUN):
+        flow.settings = read_settings({"LINEAGE_PAGE": page})
+        flow.finish()
     if complete:
         gaps = {f"gap {number}": Gap(("object",), "S3 object") for number in range(2)}
         flow.plan = Plan({}, [], [], Coverage({f"t{number}": "" for number in range(complete)}, gaps), False, {})
         flow.report = Report([Outcome("Table", "t", "q", status) for status in (Status.CREATED, Status.UNCHANGED)])
-    flow.finish()
+    flow.document = describe_run(flow, 0, False, "1")
     return flow
-
-
-def described(flows: list[RunRecord]) -> list[dict[str, Any]]:
-    return [describe_run(flow, 0, False, "1") for flow in flows]
 
 
 FLOWS = [
@@ -48,7 +44,7 @@ FLOWS = [
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_axe_has_no_complaint_and_nothing_is_cut_off(width: int, scheme: str, browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "flows.html"
-    path.write_text(render_flows(document_of_flows(FLOWS, described(FLOWS))), encoding="utf-8")
+    path.write_text(render_flows(document_of_flows(FLOWS)), encoding="utf-8")
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
     asked: list[str] = []
@@ -74,7 +70,7 @@ def test_a_flow_links_to_its_page_if_there_is_one(empty_folder: Path) -> None:
     for name in names:
         Path(name).write_text("")
     flows = [a_flow(str(number), Ending.CHANGED, name) for number, name in enumerate([*names, "nowhere.html", ""])]
-    links = [flow["href"] for flow in document_of_flows(flows, described(flows))["flows"]]
+    links = [flow["href"] for flow in document_of_flows(flows)["flows"]]
     assert links == [
         "pages/a%20b.html", "javascript%3Aalert%281%29", "x%22%27%3Cb%3E.html", "%23%3F.html", "%C3%A9%25.html", "", "",
     ]  # fmt: skip
@@ -84,7 +80,7 @@ def test_a_flow_links_to_its_page_if_there_is_one(empty_folder: Path) -> None:
 @given(st.text(min_size=1), st.text())
 def test_no_name_or_error_is_more_than_a_text(name: str, error: str) -> None:
     flows = [a_flow(f"{name}<script>alert(1)</script>\u202e", Ending.FAILED, errors=(f"<img src=x>{error}",))]
-    page = render_flows(document_of_flows(flows, described(flows)))
+    page = render_flows(document_of_flows(flows))
     assert "<script" not in page
     assert "<img" not in page
     assert "\u202e" not in page
@@ -97,10 +93,10 @@ def test_an_earlier_list_is_marked_and_one_that_cannot_be_written_is_told(
     from delta_arc.page import mark_page
 
     path = Path("flows.html")
-    write_flows_page(path, FLOWS, described(FLOWS))
+    write_flows_page(path, FLOWS)
     mark_page(path)
     assert "A run began on" in path.read_text()
-    write_flows_page(path, FLOWS, described(FLOWS))
+    write_flows_page(path, FLOWS)
     assert "A run began on" not in path.read_text()
-    write_flows_page(Path("no/flows.html"), FLOWS, described(FLOWS))
+    write_flows_page(Path("no/flows.html"), FLOWS)
     assert "⚠️ The page no/flows.html cannot be written (No such file or directory)" in capsys.readouterr().out

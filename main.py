@@ -972,7 +972,8 @@ def run_pipeline(
     state.save()
     if not dry_run:
         kept.save()
-    world = describe_world([*postgres, *snowflake], s3, tables, columns, settings)
+    with_atlan = dry_run or document is not None
+    world = describe_world([*postgres, *snowflake], s3, tables, columns, settings, with_atlan=with_atlan)
     gone = _find_gone_objects(s3, settings)
     prune = document["prune"] if document else options.prune
     plan = record.plan = make_plan(steps, tables, columns, world, prune, gone)

@@ -24,9 +24,18 @@ IN_ATLAN = "In Atlan,"  # the kind of thing whose value is a digest, which says 
 
 
 def describe_world(
-    assets: Iterable[AssetRow], s3: S3Integration, tables: TableLineage, columns: Report, settings: Settings
+    assets: Iterable[AssetRow],
+    s3: S3Integration,
+    tables: TableLineage,
+    columns: Report,
+    settings: Settings,
+    *,
+    with_atlan: bool = True,
 ) -> dict[str, dict[str, str]]:
-    """Everything that a plan is made from: for each kind of thing, what there is by name."""
+    """Everything that a plan is made from: for each kind of thing, what there is by name.
+
+    `with_atlan` takes in what Atlan holds, which only a plan in a file needs, and which costs most.
+    """
     overrides = tables.overrides.text.splitlines() if tables.overrides else []
     existing = {**s3["report"].existing, **tables.existing, **columns.existing}
     return {
@@ -59,7 +68,7 @@ def describe_world(
         },
         IN_ATLAN: {
             name: _fingerprint(hit, COMPARED_ATTRIBUTES.get(hit["typeName"], PROCESS_ATTRIBUTES))
-            for name, hit in sorted(existing.items())
+            for name, hit in sorted(existing.items() if with_atlan else ())
         },
     }
 

@@ -119,12 +119,6 @@ class AtlanState:
         """Whether there is a state to go on from."""
         return self._generation > 0
 
-    @property
-    def counts(self) -> tuple[int, int]:
-        """How many assets this run knows, and how many of them the file does not have, or has otherwise."""
-        readings = self._readings.values()
-        return sum(len(one.hits) for one in readings), sum(len(one.differs) for one in readings)
-
     def read(
         self, client: AtlanClient, query: AssetQuery, related: str = "", progress: SearchProgress | None = None
     ) -> dict[str, SearchHit]:

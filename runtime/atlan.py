@@ -515,7 +515,8 @@ def read_downstream(client: AtlanClient, guid: str) -> Iterator[SearchHit]:
     from pyatlan.client.constants import GET_LINEAGE_LIST
     from pyatlan.model.lineage import FluentLineage
 
-    request = FluentLineage(starting_guid=guid, includes_on_results=["name"]).request
+    # pyatlan asks for ten at a time, which of a table with a year of files are 37 requests.
+    request = FluentLineage(starting_guid=guid, includes_on_results=["name"], size=PAGE_SIZE).request
     body = {"from": 0, **json.loads(request.json(by_alias=True, exclude_none=True))}
     while True:
         answer = call_atlan(client, GET_LINEAGE_LIST, body)

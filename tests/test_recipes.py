@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 import yaml
 from packaging.version import Version
 from test_deploy import DOCUMENTS, container_of, pod_of
-from world import ROOT, World, settings_of
+from world import ROOT, Run, World, settings_of
 
 import main
 from delta_arc.run_report import Ending
@@ -50,16 +51,16 @@ def write_settings(place: Path, world: World) -> None:
     (place / ".env").chmod(0o600)
 
 
-def run_bare(place: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_bare(place: Path, command: str) -> subprocess.CompletedProcess[str]:
     """With no more than cron sets, from another folder."""
     bare = {"HOME": str(place.parent), "LOGNAME": "delta-arc", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
     return subprocess.run(
         ["/bin/sh", "-c", command.replace(PLACE, str(place))],
-        env={**bare, **environment},
+        env=bare,
         cwd=place.parent,
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -126,17 +127,18 @@ def checkout(place: Path) -> Path:
     return place
 
 
-def run_step(job: str, name: str, checkout: Path, world: World, **unset: str) -> subprocess.CompletedProcess[str]:
-    """As a runner does it: with `vars` and `secrets` put into the environment that the step asks for."""
+def run_plan(checkout: Path, world: World, **unset: str) -> subprocess.CompletedProcess[str]:
+    """The step that plans, as a runner does it: with `vars` and `secrets` put into the environment that the step asks for."""
+    step = steps_of("plan")["Plan"]
     known = {**settings_of(world), "AWS_REGION": "us-east-1", **unset}
-    asked = {**WORKFLOW["env"], **steps_of(job)[name]["env"]}
+    asked = {**WORKFLOW["env"], **step["env"]}
     environment = {
         key: re.sub(r"\$\{\{ (?:vars|secrets)\.(\w+) \}\}", lambda found: known[found[1]], value)
         for key, value in asked.items()
     }
     assert "${{" not in "".join(environment.values())
     return subprocess.run(
-        ["bash", "-e", "-c", steps_of(job)[name]["run"]],
+        ["bash", "-e", "-c", step["run"]],
         cwd=checkout,
         env={
             "PATH": f"{checkout}/.venv/bin:{os.environ['PATH']}",
@@ -147,12 +149,15 @@ def run_step(job: str, name: str, checkout: Path, world: World, **unset: str) ->
         },
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=300,
     )
 
 
-def test_a_pull_request_plans_and_merging_it_does_just_that(world: World, checkout: Path) -> None:
-    planned = run_step("plan", "Plan", checkout, world)
+def test_a_pull_request_plans_and_merging_it_does_just_that(
+    world: World, checkout: Path, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step that plans has a script; those that write are one command each, which needs no new process to import all."""
+    planned = run_plan(checkout, world)
     assert planned.returncode == 0, planned.stdout
     assert world.count("Process") == 0
     summary = (checkout / "summary.md").read_text(encoding="utf-8")
@@ -163,13 +168,20 @@ def test_a_pull_request_plans_and_merging_it_does_just_that(world: World, checko
     fetched = steps_of("write")["Fetch the plan"]
     assert fetched["env"]["PLAN"] == kept["name"]
     (checkout / "lineage.html").unlink()
-    applied = run_step("write", "Apply", checkout, world)
-    assert applied.returncode == 0, applied.stdout
+    for name, value in {**settings_of(world), "REQUIRE_TENANT": "true", "AWS_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    apply, nightly = (words_after("main.py", steps_of("write")[name]["run"]) for name in ("Apply", "Run"))
+    assert run(*apply).code == 0
     assert world.count("Process") == 16
+    again = run(*apply)
+    assert again.code == 1
+    assert "The world has changed since the plan was made" in again.err
+    assert run(*nightly).code == 0
+    assert json.loads((checkout / "report.json").read_text())["outcome"] == "unchanged"
 
 
 def test_a_plan_that_fails_fails_the_pull_request_and_is_shown(world: World, checkout: Path) -> None:
-    planned = run_step("plan", "Plan", checkout, world, ATLAN_BASE_URL="", ATLAN_API_TOKEN="")
+    planned = run_plan(checkout, world, ATLAN_BASE_URL="", ATLAN_API_TOKEN="")
     assert planned.returncode == 2
     assert "there is no tenant" in (checkout / "summary.md").read_text(encoding="utf-8")
 

@@ -322,15 +322,16 @@ def test_a_run_that_is_stopped_has_a_report(
         assert ended.err.startswith("❌ Stopped")
 
 
-def test_the_report_alone_is_on_stdout(world: World) -> None:
+def test_the_report_alone_is_on_stdout(world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
     ended = python([str(ROOT / "main.py"), "--json", "-"], PYTHONIOENCODING="ascii")
     assert ended.returncode == 0
     assert json.loads(ended.stdout)["outcome"] == "changed"
     assert "[ok] Done in" in ended.stderr
-    failed = python([str(ROOT / "main.py"), "--json", "-", "--quiet"], S3_PREFIX="nowhere/")
-    assert failed.returncode == 4
-    assert json.loads(failed.stdout)["outcome"] == "without chains"
-    assert "no table has a chain" in failed.stderr
+    monkeypatch.setenv("S3_PREFIX", "nowhere/")
+    failed = run("--json", "-", "--quiet")
+    assert failed.code == 4
+    assert json.loads(failed.out)["outcome"] == "without chains"
+    assert "no table has a chain" in failed.err
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")

@@ -226,6 +226,7 @@ def prepare(tenant: sandbox.Tenant) -> str:
         view = {"saveSearchLog": True, "utmTags": ["action_asset_viewed", "ui_sidebar"]}
         everything = {"dsl": {"query": {"term": {"__typeName.keyword": "Table"}}}, "requestMetadata": view}
         post("/api/meta/search/indexsearch", everything)  # somebody else has looked at something
+        post("/api/service/credentials", {"name": "jdbc", "connectorType": "jdbc", "host": "localhost", "port": 5432})
         made = post("/api/service/apikeys", {"displayName": "suite", "validitySeconds": 86_400})
         return str(made["attributes"]["accessToken"])
 

@@ -176,3 +176,10 @@ def test_pages_are_numbers(tenant: sandbox.Tenant, query: dict[str, str]) -> Non
 def test_a_limit_of_0_is_none(tenant: sandbox.Tenant) -> None:
     page = raw(tenant).call("GET", f"{SERVICE}/roles", params={"limit": "0"}).json()
     assert len(page["records"]) == page["totalRecord"] == len(ROLES)
+
+
+def test_a_credential_goes_without_a_word(tenant: sandbox.Tenant, atlan: AtlanClient) -> None:
+    made = raw(tenant).call("POST", "/api/service/credentials", json={"name": unique("credential")}).json()
+    answer = raw(tenant).call("POST", f"/api/service/credentials/{made['id']}/archive")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert raw(tenant).call("GET", f"/api/service/credentials/{made['id']}").status_code == 404

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from helpers import Stack, error_code, names, new_stack, raw, save, unique
 from pyatlan.client.atlan import AtlanClient
 from pyatlan.model.assets import (
     AtlasGlossary,
@@ -27,7 +28,6 @@ from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
 from pyatlan.model.typedef import AtlanTagDef
 
 import sandbox
-from tests.sandbox.helpers import Stack, error_code, names, new_stack, raw, save, unique
 
 READ = {PersonaMetadataAction.READ}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from helpers import error_code, new_stack, raw, save, unique
 from pyatlan.client.atlan import AtlanClient
 from pyatlan.model.assets import Asset
 from pyatlan.model.enums import UTMTags
@@ -14,7 +15,6 @@ from pyatlan.model.search_log import SearchLogRequest, SearchLogResults, SearchL
 
 import sandbox
 from sandbox import searchlog
-from tests.sandbox.helpers import error_code, new_stack, raw, save, unique
 
 VIEWED = [UTMTags.ACTION_ASSET_VIEWED.value, UTMTags.UI_PROFILE.value]
 BY_TIME = [{"timestamp": {"order": "asc"}}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from helpers import Stack, error_code, new_stack, raw, save, table_entity, unique
 from hypothesis import given
 from hypothesis import strategies as st
 from pyatlan.client.atlan import AtlanClient
@@ -12,7 +13,6 @@ from pyatlan.client.atlan import AtlanClient
 import sandbox
 from sandbox.errors import AtlasError
 from sandbox.search.spans import compile_span
-from tests.sandbox.helpers import Stack, error_code, new_stack, raw, save, table_entity, unique
 
 WORDS = ["the", "old", "man", "and", "the", "sea", "and", "the", "fish"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from helpers import Stack, error_code, new_stack, raw, save, unique
 from pyatlan.client.atlan import AtlanClient
 from pyatlan.model.assets import Table
 from pyatlan.model.enums import AtlanTaskStatus, AtlanTaskType
@@ -12,7 +13,6 @@ from pyatlan.model.fluent_tasks import FluentTasks
 from pyatlan.model.task import AtlanTask
 
 import sandbox
-from tests.sandbox.helpers import Stack, error_code, new_stack, raw, save, unique
 
 ADD, DELETE = "CLASSIFICATION_PROPAGATION_ADD", "CLASSIFICATION_PROPAGATION_DELETE"
 

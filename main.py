@@ -121,7 +121,7 @@ from runtime.errors import PipelineError
 from runtime.files import read_small_file, replace_file
 from runtime.findings import tell_findings
 from runtime.parallel import side_by_side
-from runtime.s3 import S3Error, list_pages
+from runtime.s3 import S3Error, list_objects, list_pages
 from runtime.terminal import Progress, logger, say_error
 from runtime.transport import AtlanRequestError
 
@@ -410,25 +410,21 @@ def list_s3_bucket_objects(
     settings = settings or get_settings()
     bucket = bucket_name or settings.s3_bucket
     prefix = settings.s3_prefix if prefix is None else prefix
-    objects: list[ListedObject] = []
     with Progress(f"Objects in {bucket}") as progress:
-        for listed in list_pages(get_s3_client(settings), bucket, prefix):
-            objects += [
-                list_object(
-                    item["Key"],
-                    item["Size"],
-                    item["LastModified"].astimezone(timezone.utc),
-                    item.get("ETag", "").strip('"'),
-                )
-                for item in listed
-            ]
-            progress.advance(len(listed))
+        objects = list_objects(get_s3_client(settings), bucket, prefix, _as_listed, progress.advance)
     place = f"s3://{bucket}/{prefix}"
     if objects:
         logger.info("🪣 %d objects in %s", len(objects), place)
     else:
         logger.warning("⚠️ There are no objects in %s: check S3_BUCKET_NAME and S3_PREFIX", place)
     return objects
+
+
+def _as_listed(item: Mapping[str, Any]) -> ListedObject:
+    """An object as boto3 lists it, as ours."""
+    return list_object(
+        item["Key"], item["Size"], item["LastModified"].astimezone(timezone.utc), item.get("ETag", "").strip('"')
+    )
 
 
 def _count_all_objects(settings: Settings, bucket: str) -> int | None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from runtime.clocks import time_of
 from runtime.environment import is_local, shown, without_passwords
 from runtime.errors import PipelineError
+from runtime.parallel import interleave
+
+T = TypeVar("T")
 
 LARGEST_SIZE = 2**63 - 1  # bytes that Atlan's long can count
 MOST_EMPTY_PAGES = 100  # one after the other
@@ -164,16 +169,110 @@ def _words_of(error: Exception) -> str:
     return without_passwords(" ".join(str(error).split()))
 
 
-def list_pages(client: Any, bucket: str, prefix: str) -> Iterator[list[dict[str, Any]]]:
-    """The objects of a bucket page by page, as boto3 gives them, without folder markers (keys that end in `/`).
+def list_objects(
+    client: Any,
+    bucket: str,
+    prefix: str,
+    make: Callable[[dict[str, Any]], T],
+    advance: Callable[[int], None] = lambda count: None,
+) -> list[T]:
+    """What `make` makes of each object that `list_pages` lists, in that order; `advance` is told how many there are more.
+
+    Behind the first pages, which are enough for most buckets, several parts of the bucket are listed side by side. Raises
+    `S3Error`.
+    """
+    found: list[T] = []
+    pages, keys = list_pages(client, bucket, prefix), list[str]()
+    for page in itertools.islice(pages, FIRST_PAGES):
+        keys += [item["Key"] for item in page]
+        found += [make(item) for item in page]
+        advance(len(page))
+    if len(keys) > (FIRST_PAGES - 1) * KEYS_A_PAGE and keys == sorted(keys):
+        ends = _find_parts(client, bucket, prefix, keys[-1])
+        parts: list[list[T]] = [[] for _ in (*ends, None)]
+        readers = [
+            _read_part(client, bucket, prefix, number, start, end)
+            for number, (start, end) in enumerate(zip([keys[-1], *ends], [*ends, None], strict=True))
+        ]
+        try:
+            for number, page in interleave(readers) if ends else ():
+                parts[number] += [make(item) for item in page]
+                advance(len(page))
+            if ends:
+                return [*found, *itertools.chain(*parts)]
+        except _UnorderedError:  # S3 lists by key, other servers may not; then one page tells where the next begins
+            advance(-sum(map(len, parts)))
+    for page in pages:
+        found += [make(item) for item in page]
+        advance(len(page))
+    return found
+
+
+FIRST_PAGES = 4
+KEYS_A_PAGE = 1000  # at the most (Amazon S3 API Reference, ListObjectsV2, MaxKeys)
+MOST_PARTS = 8
+DEEPEST_FOLDER = 16
+
+
+class _UnorderedError(Exception):
+    """What answers as S3 does not list by key, or not from the key on that it was asked for."""
+
+
+def _find_parts(client: Any, bucket: str, prefix: str, after: str) -> list[str]:
+    """Folders behind a key that part what comes behind it, in their order; none where it is all in one."""
+    folder = prefix
+    with contextlib.suppress(S3Error):
+        for _ in range(DEEPEST_FOLDER):
+            with _explaining(client, bucket):
+                answer = client.list_objects_v2(Bucket=bucket, Prefix=folder, Delimiter="/", StartAfter=after)
+            folders = sorted(item["Prefix"] for item in answer.get("CommonPrefixes", []))
+            if any(item["Key"] <= after for item in answer.get("Contents", [])):
+                return []
+            behind = [name for name in folders if name > after]
+            if behind:
+                step = -(-len(behind) // (MOST_PARTS - 1))
+                return behind[::step]
+            inner, slash, _ = after[len(folder) :].partition("/")
+            if not slash:
+                return []
+            folder += inner + slash
+    return []
+
+
+def _read_part(
+    client: Any, bucket: str, prefix: str, number: int, start: str, end: str | None
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """The pages of the objects behind a key and up to another one, each with the number of the part."""
+    last = start
+    for page in list_pages(client, bucket, prefix, start):
+        keys = [item["Key"] for item in page]
+        if keys and (keys[0] <= last or keys != sorted(keys)):
+            raise _UnorderedError
+        last = keys[-1] if keys else last
+        if end is not None and last > end:
+            yield number, [item for item in page if item["Key"] <= end]
+            return
+        yield number, page
+
+
+def list_pages(client: Any, bucket: str, prefix: str, after: str = "") -> Iterator[list[dict[str, Any]]]:
+    """The objects of a bucket page by page, as boto3 gives them, without folder markers (keys that end in `/`); with
+    `after` only those whose keys come behind it.
 
     All of them, each with `Key`, `Size` (bytes) and `LastModified`, or an error: what is missing in a listing would be
     taken for gone. Raises `S3Error` where the bucket cannot be listed, or the listing is not whole.
     """
+    with _explaining(client, bucket):
+        yield from _read_pages(client, bucket, prefix, after)
+
+
+@contextlib.contextmanager
+def _explaining(client: Any, bucket: str) -> Iterator[None]:
+    """Raises as one sentence what botocore says of a listing."""
     from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     try:
-        yield from _read_pages(client, bucket, prefix)
+        yield
     except ClientError as error:
         raise S3Error(_explain_s3_refusal(error, bucket, client)) from None
     except ParamValidationError:
@@ -184,8 +283,9 @@ def list_pages(client: Any, bucket: str, prefix: str) -> Iterator[list[dict[str,
         ) from None
 
 
-def _read_pages(client: Any, bucket: str, prefix: str) -> Iterator[list[dict[str, Any]]]:
-    pages = iter(client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix))
+def _read_pages(client: Any, bucket: str, prefix: str, after: str) -> Iterator[list[dict[str, Any]]]:
+    start = {"StartAfter": after} if after else {}
+    pages = iter(client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **start))
     begun: set[str] = set()
     empty = 0
     while True:

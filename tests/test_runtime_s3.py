@@ -433,3 +433,66 @@ def test_a_time_is_read_as_botocore_reads_it(text: str) -> None:
             return type(error) in (ValueError, OverflowError)
 
     assert outcome(s3._read_time) == outcome(parse_timestamp)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with 2,300 objects: in folders of folders, beside folders, and below a name that goes on after another."""
+    folder = tmp_path_factory.mktemp("many")
+    names = [f"in/s{number % 7}/t{number % 21}/{number}.csv" for number in range(2200)]
+    names += [f"in/s{number}.csv" for number in range(50)] + [f"in/s3-{number}/a b+c.csv" for number in range(50)]
+    for name in names:
+        path = folder / "landing" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    with storage.serve_buckets(folder) as endpoint:
+        yield endpoint
+
+
+def listed_side_by_side(endpoint: str, prefix: str, told: list[int]) -> tuple[list[str], list[dict[str, str]], Any]:
+    """The keys, what was asked for them, and the client; `told` gets what progress is told."""
+    client, asked = connect_keyed_s3(endpoint, ("a", "b")), list[dict[str, str]]()
+    client.meta.events.register("provide-client-params.s3.ListObjectsV2", lambda params, **_: asked.append(params))
+    return s3.list_objects(client, "landing", prefix, lambda item: item["Key"], told.append), [*asked], client
+
+
+@pytest.mark.parametrize("prefix", ["in/", "in/s3", "nowhere/"])
+@pytest.mark.parametrize("first_pages", [1, 4])
+def test_parts_side_by_side_are_the_whole(
+    many: str, prefix: str, first_pages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "FIRST_PAGES", first_pages)
+    told: list[int] = []
+    keys, asked, client = listed_side_by_side(many, prefix, told)
+    assert keys == [item["Key"] for page in list_pages(client, "landing", prefix) for item in page]
+    assert sum(told) == len(keys)
+    begun = sum("StartAfter" in params and not {"Delimiter", "ContinuationToken"} & params.keys() for params in asked)
+    if prefix == "in/" and first_pages == 1:
+        assert 2 < begun <= s3.MOST_PARTS
+    elif prefix != "in/" and first_pages == 4:
+        assert len(asked) == 1 + len(keys) // 1000  # no more than one after the other
+
+
+def test_a_server_that_does_not_start_where_it_is_asked_to_is_listed_in_one_go(
+    many: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "FIRST_PAGES", 1)
+    connect = s3.connect_keyed_s3
+    whole, _, _ = listed_side_by_side(many, "in/", [])
+    for only in ("", "Delimiter"):  # also one that does so only where it lists folders
+
+        def ignoring(*arguments: Any, only: str = only) -> Any:
+            client = connect(*arguments)
+            client.meta.events.register(
+                "before-parameter-build.s3.ListObjectsV2",
+                lambda params, **_: None if only and only in params else params.pop("StartAfter", None) and None,
+            )
+            return client
+
+        monkeypatch.setattr(s3, "connect_keyed_s3", ignoring)
+        monkeypatch.setitem(globals(), "connect_keyed_s3", ignoring)
+        told: list[int] = []
+        keys, _, _ = listed_side_by_side(many, "in/", told)
+        assert keys == whole
+        assert sum(told) == len(whole)
+        s3._make_s3_client.cache_clear()

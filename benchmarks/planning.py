@@ -1,4 +1,5 @@
 """How much processor time matching and planning take, and how that grows: `python benchmarks/planning.py`.
+`--history TABLES DAYS`: the same for tables with a file a day.
 
 Nothing is asked of Atlan or S3. There are five keys for each table of four columns, in the styles of `FORMS`: a quarter
 of them names no table or is no data. Ids and dates differ from key to key, so that hardly anything is seen twice.
@@ -6,7 +7,9 @@ of them names no table or is no data. Ids and dates differ from key to key, so t
 
 from __future__ import annotations
 
+import itertools
 import json
+import resource
 import sys
 import time
 import uuid
@@ -18,10 +21,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from delta_arc.coverage import explain_tables
-from delta_arc.entities import Flow, RegisteredObject, make_bucket, make_s3_object
+from delta_arc.entities import Flow, RegisteredObject, list_object, make_bucket, make_s3_object, register_objects
 from delta_arc.evidence import conclude, find_kinds, judge, objects_to_ask, parse_head
 from delta_arc.hops import find_hops, group_datasets, match_rest
+from delta_arc.jobs.told import Told
 from delta_arc.keys import read_folder, read_name
+from delta_arc.linking import link
 from delta_arc.matching import match_s3_objects
 from delta_arc.overrides import parse_overrides
 from delta_arc.pairing import match_tables
@@ -157,7 +162,42 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.process_time() - started
 
 
+def measure_history(tables: int, days: int) -> None:
+    """What matching and concluding take where each table has a file a day, in seconds of processor time and in memory."""
+    sources, targets = (make_assets(f"default/{side}/1", tables) for side in ("postgres", "snowflake"))
+    bucket = make_bucket("default/s3/1/arn:aws:s3:::landing", "landing", "arn:aws:s3:::landing", None)
+    listed = [
+        list_object(
+            f"in/schema{table % 50}/{make_name(table)}/{make_name(table)}_{CHANGED - timedelta(days=day):%Y-%m-%d}.csv",
+            day, CHANGED - timedelta(days=day), f"{table * days + day:032x}",
+        )
+        for table in range(tables) for day in range(days)
+    ]  # fmt: skip
+    objects = {item["key"]: item for item in register_objects(listed, bucket, "landing", "in/")}
+    overrides = parse_overrides("overrides.txt", "", sources, targets)
+    head = parse_head((",".join(COLUMNS) + "\n1,2,3,2025-09-21\n").encode(), True)
+    times = [time.process_time()]
+    links = link(objects, "in/", sources, sources, targets, overrides, Told())
+    times.append(time.process_time())
+    datasets, evidence = group_datasets(links.matches, objects, True), {}
+    for table, items in datasets.items():
+        kinds = find_kinds(items)
+        told = {item["key"]: judge(item["key"], head, COLUMNS) for item in objects_to_ask(kinds)}
+        evidence[table] = conclude(kinds, told, COLUMNS)
+    times.append(time.process_time())
+    flow = Flow("default/postgres/1", bucket["attributes"]["qualifiedName"], "in/", "default/snowflake/1")
+    hops = find_hops(flow, links.pairs, datasets, evidence, ())
+    explain_tables(links.pairs, links.matches, sources, targets, evidence, hops, overrides)
+    times.append(time.process_time())
+    match, conclusion, rest = (after - before for before, after in itertools.pairwise(times))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{len(objects):,} keys of {len(hops):,} tables: match {match:.1f} s, conclude {conclusion:.1f} s,")
+    print(f"hops and coverage {rest:.1f} s, at most {peak:,.0f} MB")
+
+
 def main() -> None:
+    if sys.argv[1:2] == ["--history"]:
+        return measure_history(int(sys.argv[2]), int(sys.argv[3]))
     print("|    keys |  tables |   match objects |  plan, first run |     plan, rerun |       save plan |")
     print("|--------:|--------:|----------------:|-----------------:|----------------:|----------------:|")
     before: list[float] = []

@@ -427,14 +427,22 @@ def _as_listed(item: Mapping[str, Any]) -> ListedObject:
     )
 
 
-def _count_all_objects(settings: Settings, bucket: str) -> int | None:
-    """How many objects a bucket has, under any prefix; None where that is not allowed, or takes over 100 requests."""
-    count = 0
+def _count_all_objects(settings: Settings, bucket: str, prefix: str, listed: Sequence[ListedObject]) -> int | None:
+    """How many objects a bucket has, under any prefix, where those `listed` are all under this one; None where listing
+    the others is not allowed, or takes over 100 requests.
+    """
+    client, count, requests = get_s3_client(settings), len(listed), 0
+    last = listed[-1]["key"] if listed else prefix
     with contextlib.suppress(S3Error):
-        for number, listed in enumerate(list_pages(get_s3_client(settings), bucket, ""), 1):
-            if number > 100:
-                return None
-            count += len(listed)
+        for after in ("", last):  # those before the prefix, and those behind it
+            for page in list_pages(client, bucket, "", after):
+                requests += 1
+                keys = [item["Key"] for item in page]
+                if requests > 100 or keys != sorted(keys):  # S3 lists by key; other servers may not
+                    return None
+                count += sum(not key.startswith(prefix) and (key < prefix) == (not after) for key in keys)
+                if not after and keys and keys[-1] >= prefix:
+                    break
         return count
     return None
 
@@ -459,7 +467,7 @@ def integration_with_S3(
     arn = bucket_arn or (settings.s3_bucket_arn if name == settings.s3_bucket else f"arn:aws:s3:::{name}")
     prefix = settings.s3_prefix if prefix is None else prefix
     listed = list_s3_bucket_objects(name, prefix, settings=settings)
-    count = _count_all_objects(settings, name) if prefix else len(listed)
+    count = _count_all_objects(settings, name, prefix, listed) if prefix else len(listed)
     client = get_atlan_client(settings=settings)
     steps, bucket, existing = _plan_bucket(client, name, arn, count, settings)
     objects = [make_s3_object(bucket, item) for item in listed]

@@ -18,6 +18,7 @@ import pytest
 from world import Run, World
 
 import main
+from delta_arc.settings import get_settings
 from runtime.s3 import S3Error
 from sandbox import storage
 
@@ -264,6 +265,14 @@ def test_a_listing_that_breaks_off_is_no_listing(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
         with pytest.raises(S3Error):
             main.list_s3_bucket_objects("b")
+
+
+@pytest.mark.parametrize("prefix", ["day=0/", "day=3", "day=3/part-01", "day=6/", "a", "day=3/nothing", "z"])
+def test_all_objects_of_the_bucket_are_counted(open_server: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", open_server)
+    settings = get_settings()
+    listed = main.list_s3_bucket_objects("large", prefix, settings=settings)
+    assert main._count_all_objects(settings, "large", prefix, listed) == 2500
 
 
 def test_the_right_to_list_the_prefix_is_enough(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from test_s3 import answering, listing
 from world import BUCKET, POSTGRES, PREFIX, ROOT, SNOWFLAKE, Run, World
 
 from delta_arc.check import _first_objects, check_clock, check_token, expiry_of
-from delta_arc.run_report import Ending, RunRecord, describe_check
+from delta_arc.run_report import RunRecord, describe_check
 from delta_arc.settings import read_settings
 from runtime import version
 from runtime.clocks import time_of
@@ -184,7 +184,7 @@ def test_what_says_what_a_run_does_does_not_go_with_it(option: str, world: World
 
 def test_the_page_lists_the_fields_of_the_report(empty_folder: Path) -> None:
     record = RunRecord(settings=read_settings({}), findings=[Finding("token", State.FINE, "s")])
-    document = describe_check(record, Ending.CHECKED, 0, "1")
+    document = describe_check(record, 0, "1")
     page = (ROOT / "docs/report.md").read_text(encoding="utf-8")
     table = page.partition("| field of a check |")[2].partition("\n\n")[0]
     told = {
@@ -204,7 +204,7 @@ def test_no_secret_is_in_a_finding(capsys: pytest.CaptureFixture[str], empty_fol
     findings = [Finding("atlan", State.WRONG, "a server said opensesame\nand more")]
     assert not tell_findings(findings)
     assert capsys.readouterr().out.splitlines()[0] == r"❌ a server said ***\nand more"
-    assert "opensesame" not in json.dumps(describe_check(RunRecord(findings=findings), Ending.FAILED, 1, "1"))
+    assert "opensesame" not in json.dumps(describe_check(RunRecord(findings=findings), 1, "1"))
 
 
 # Atlan

@@ -229,7 +229,7 @@ def test_the_worst_flow_decides_and_a_partial_success_has_its_own_code(endings: 
         assert told in endings
         assert EXIT_CODES[told] == 0 or told is Ending.WITHOUT_CHAINS or Ending.WITHOUT_CHAINS not in endings
         assert (exit_code(told, False) == 0) == all(EXIT_CODES[one] == 0 for one in endings)
-        assert (exit_code(told, True) == 0) == ({*endings} == {Ending.UNCHANGED})
+        assert (exit_code(told, True) == 0) == ({*endings} <= {Ending.UNCHANGED, Ending.CHECKED})
     assert judge_all([*endings, Ending.NOT_RUN]) == told
     assert judge_all(endings[::-1]) == told
 
@@ -254,7 +254,7 @@ def test_a_connection_is_found_once_for_all_flows(lone: World, run: Callable[...
     fresh = "--force-refresh"
     alone = searches(HR)  # with valid caches
     one = searches(SALES, fresh)
-    assert searches(SALES, HR, fresh) == one + alone
+    assert searches(SALES, HR, fresh) <= one + alone
     for path in Path().glob("*_cache.json"):
         path.unlink()
     ended = run(SALES, HR)

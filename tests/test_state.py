@@ -330,6 +330,10 @@ def test_what_the_index_sees_late_is_seen(
 # The file
 
 
+# One asset more than Atlan has: what is only missing here may just have been modified in the last minutes.
+GHOST = "INSERT INTO asset SELECT key, 'ghost', json_set(document, '$.guid', 'ghost') FROM asset LIMIT 1"
+
+
 def change_file(statement: str) -> None:
     with sqlite3.connect(FILE) as database:
         database.execute(statement)
@@ -399,7 +403,7 @@ def test_a_file_that_cannot_be_one_is_told(
 def test_a_file_that_is_old_or_of_another_flow_is_not_used(change: str, world: World, run: Callable[..., Run]) -> None:
     assert run().code == 0
     change_file(change)
-    change_file("DELETE FROM asset")  # which would be told if it were used
+    change_file(GHOST)  # which would be told if it were used
     assert "0 created, 0 updated, 66 unchanged" in (out := run().out)
     assert READ_ANEW not in out
     assert ("is of another tenant or flow" in out) == ("source" in change)
@@ -409,7 +413,7 @@ def test_a_file_that_is_old_or_of_another_flow_is_not_used(change: str, world: W
 def test_it_is_used_for_seven_days(world: World, run: Callable[..., Run]) -> None:
     assert run().code == 0
     change_file("UPDATE state SET read_at = read_at - 86400 * 6.9")
-    change_file("DELETE FROM asset")
+    change_file(GHOST)
     assert READ_ANEW in run().out
 
 

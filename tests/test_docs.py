@@ -142,21 +142,16 @@ def test_every_command_of_the_extraction_is_in_its_table_with_its_options(capsys
 
 
 def test_no_page_names_an_option_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
-    known = {"--help", "--check", "--strict", "--from-env-file"}  # of all, and of ruff, mypy and kubectl
-    known |= {
-        "--no-deps",
-        "--now",
-        "--rm",
-        "--read-only",
-        "--tmpfs",
-        "--env-file",
-        "--build-arg",
-    }  # pip, systemctl, docker
+    known = {"--help", "--strict", "--from-env-file"}  # of all, and of mypy and kubectl
+    known |= {"--no-deps", "--now", "--rm", "--read-only", "--tmpfs", "--build-arg"}  # of pip, systemctl and docker
     for command in (main.main, sandbox_command.main, extraction.main):
         known |= options_of(lambda command=command: command(["--help"]), capsys)
     known |= {option for name in ("run", "start", "worker", "clean") for option in _options_of_command(name, capsys)}
     known |= {
-        option for tool in (PROJECT / "tools").glob("*.py") for option in re.findall(r'"(--[a-z-]+)"', tool.read_text())
+        option
+        for folder in ("tools", "benchmarks")
+        for tool in (PROJECT / folder).glob("*.py")
+        for option in re.findall(r'"(--[a-z0-9-]+)"', tool.read_text())
     }
     for name, text in PAGES.items():
         shown = "\n".join([*spans(text), *blocks(text, "sh"), *blocks(text, "")])

@@ -415,6 +415,10 @@ def _refs_of(hit: SearchHit, side: str) -> list[dict[str, Any]]:
     refs = hit["attributes"].get(side)
     found = []
     for ref in refs if isinstance(refs, list) else ():
+        if isinstance(ref, str):  # as it is kept
+            kept = reference(hit.get("referred", {}).get(side, ""), ref)
+            found.append({**kept, "guid": hit.get("guids", {}).get(ref, "")})
+            continue
         names = ref.get("uniqueAttributes") if isinstance(ref, dict) else None
         name = names.get("qualifiedName") if isinstance(names, dict) else None
         if isinstance(name, str):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delta_arc.plan import common_type, compared_value
+from delta_arc.plan import LARGE, common_type, compared_value
 from delta_arc.settings import Settings
 from runtime.atlan import (
     MOST_GUIDS,
@@ -334,12 +334,18 @@ def _connect(path: Path, mode: str = "ro") -> Iterator[sqlite3.Connection]:
 
 def _parse(guid: object, document: object) -> SearchHit:
     hit = json.loads(document) if isinstance(document, str) else None
-    if not is_search_hit(hit) or hit["guid"] != guid or not isinstance(hit.get("referred", {}), dict):
+    if not is_search_hit(hit) or hit["guid"] != guid:
         raise ValueError("an asset in it is none")
+    if not _is_of_texts(hit.get("referred", {})) or not _is_of_texts(hit.get("guids", {})):
+        raise ValueError("an asset in it refers to what is none")
     for value in hit["attributes"].values():
         if isinstance(value, dict) or (isinstance(value, list) and not all(isinstance(item, str) for item in value)):
             raise ValueError("an attribute in it is none")
     return hit
+
+
+def _is_of_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
 
 
 def keep(hit: SearchHit, attributes: Iterable[str]) -> SearchHit:
@@ -352,6 +358,10 @@ def keep(hit: SearchHit, attributes: Iterable[str]) -> SearchHit:
     types = {name: common_type(value) for name, value in values.items() if isinstance(value, list)}
     if referred := {name: type_name for name, type_name in types.items() if type_name}:
         kept["referred"] = referred
+    few = [ref for value in values.values() if isinstance(value, list) and len(value) < LARGE for ref in value]
+    guids = {str(compared_value(ref)): ref["guid"] for ref in few if isinstance(ref, dict) and "guid" in ref}
+    if guids:
+        kept["guids"] = guids
     return kept
 
 

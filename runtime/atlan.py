@@ -43,6 +43,7 @@ class _Unchecked(TypedDict, total=False):
     updateTime: Any
     # Of an asset that is kept: the type of what an attribute refers to, by its name, where that is one type only.
     referred: dict[str, str]
+    guids: dict[str, str]  # of one that is kept: of what it refers to, by qualified name, where that is not much
 
 
 class SearchHit(_Unchecked):

@@ -14,8 +14,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-import main
-from delta_arc.run_report import Ending
+from delta_arc.endings import EXIT_CODES, Ending
+from delta_arc.options import build_parser
 from metadata_extraction import __main__ as extraction
 from metadata_extraction.components import ComponentError, open_store, read_components
 from metadata_extraction.settings import check_extraction_settings
@@ -65,7 +65,7 @@ def test_each_command_is_one_of_the_programs(name: str) -> None:
     assert container["command"] == ["python"]
     arguments = [argument.replace("$(JOB_NAME)", "delta-arc-extraction-29383200") for argument in container["args"]]
     if arguments[0] == "/app/main.py":
-        assert main.build_parser().parse_args(arguments[1:]).require_tenant
+        assert build_parser().parse_args(arguments[1:]).require_tenant
     else:
         assert arguments[:2] == ["-m", "metadata_extraction"]
         options = extraction.build_extraction_parser().parse_args(arguments[2:])
@@ -156,6 +156,6 @@ def test_a_cron_job_never_runs_twice_at_once_and_ends(name: str) -> None:
     (rule,) = job["podFailurePolicy"]["rules"]
     useless = {extraction.WRONG_SETTING}
     if name == "CronJob delta-arc-lineage":
-        useless = {main.EXIT_CODES[end] for end in (Ending.WRONG_SETTING, Ending.WITHOUT_CHAINS, Ending.BELOW_COVERAGE)}
+        useless = {EXIT_CODES[end] for end in (Ending.WRONG_SETTING, Ending.WITHOUT_CHAINS, Ending.BELOW_COVERAGE)}
     assert (rule["action"], {*rule["onExitCodes"]["values"]}) == ("FailJob", useless)
     assert job["template"]["spec"]["restartPolicy"] == "Never"  # as a policy for failures asks for

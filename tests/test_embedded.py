@@ -15,7 +15,11 @@ from world import ROOT, Run, python, start_world
 from runtime import embedded
 
 SAMPLES = [ROOT / "sandbox/sample/postgres.json", ROOT / "sandbox/sample/snowflake.json"]
-CACHES = {"postgres_assets_cache.json", "snowflake_assets_cache.json"}
+CACHES = {
+    "postgres_assets_cache.json",
+    "snowflake_assets_cache.json",
+    "file_columns_of_atlan_state_cache.json",
+}
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,8 @@ from packaging.version import Version
 from test_deploy import DOCUMENTS, container_of, pod_of
 from world import ROOT, Run, World, settings_of
 
-import main
-from delta_arc.run_report import Ending
+from delta_arc.endings import EXIT_CODES, Ending
+from delta_arc.options import build_parser
 
 DEPLOY = ROOT / "deploy"
 PLACE = "/opt/delta-arc"
@@ -29,7 +29,7 @@ CRON = (DEPLOY / "cron" / "delta-arc").read_text(encoding="utf-8")
 WORKFLOW = yaml.safe_load((DEPLOY / "github" / "lineage.yml").read_text(encoding="utf-8"))
 DAG = (DEPLOY / "airflow" / "delta_arc_lineage.py").read_text(encoding="utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-NOT_TRIED_AGAIN = {main.EXIT_CODES[end] for end in (Ending.WRONG_SETTING, Ending.WITHOUT_CHAINS, Ending.BELOW_COVERAGE)}
+NOT_TRIED_AGAIN = {EXIT_CODES[end] for end in (Ending.WRONG_SETTING, Ending.WITHOUT_CHAINS, Ending.BELOW_COVERAGE)}
 
 
 def words_after(program: str, line: str) -> list[str]:
@@ -209,7 +209,7 @@ def test_the_dag_of_airflow_runs_what_there_is() -> None:
     }
     assert values["FOLDER"] == PLACE
     assert values["COMMAND"][:2] == [".venv/bin/python", "main.py"]
-    options = main.build_parser().parse_args(values["COMMAND"][2:])
+    options = build_parser().parse_args(values["COMMAND"][2:])
     assert (options.require_tenant, options.quiet, str(options.json)) == (True, True, "-")
     assert {*values["AS_WRONG_THE_NEXT_TIME"]} == NOT_TRIED_AGAIN
 
@@ -220,7 +220,7 @@ def test_every_recipe_gives_options_that_there_are() -> None:
         *(step["run"] for job in WORKFLOW["jobs"].values() for step in job["steps"] if "run" in step),
     ]
     for line in [line for command in commands for line in command.splitlines() if "main.py" in line]:
-        options = main.build_parser().parse_args(words_after("main.py", line))
+        options = build_parser().parse_args(words_after("main.py", line))
         assert options.json, line
 
 

@@ -365,7 +365,7 @@ def test_no_secret_of_an_error_gets_into_temporals_history(kind: type[Exception]
         )
     failure = Failure()
     DataConverter.default.failure_converter.to_failure(caught.value, DataConverter.default.payload_converter, failure)
-    assert "postgresql://u:***@h/d with ***" in failure.message
+    assert "postgresql://***@h/d with ***" in failure.message
     assert failure.application_failure_info.type == kind.__name__
     assert "pass-word" not in str(failure)
     assert "hush-hush" not in str(failure)

@@ -35,7 +35,7 @@ def _start_once() -> Tenant:
     running = contextlib.ExitStack()
     try:
         import sandbox
-        from sandbox.catalog import FolderInUse
+        from sandbox.database import FolderInUse
         from sandbox.seed import InventoryError
         from sandbox.storage import StorageError
 

@@ -47,7 +47,7 @@ def port_number(text: str) -> int:
 
 def run_until_stopped(options: argparse.Namespace) -> int:
     """Run a tenant until SIGINT or SIGTERM; returns the exit code."""
-    from sandbox.catalog import FolderInUse
+    from sandbox.database import FolderInUse
     from sandbox.ports import PortUnavailable
     from sandbox.seed import InventoryError
     from sandbox.storage import StorageError

@@ -33,9 +33,7 @@ def scope_of(catalog: Catalog, request: JsonObject) -> Query | None:
         raise not_supported("accessControlExclusive of a search")
     if not isinstance(name, str) or name.count("/") != 1:
         raise bad_request(f"{type_name.lower()} must be a qualified name")
-    found = next(
-        (guid for guid in catalog.by_name.get(name, {}) if catalog.entities[guid].type.name == type_name), None
-    )
+    found = next((guid for guid in catalog.by_name[name] if catalog.entities[guid].type.name == type_name), None)
     if not found or not catalog.entities[found].active:
         raise query_rejected(f"no such index [{name.partition('/')[2]}]")
     access = catalog.entities[found]

@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from sandbox.bodies import parse_json
-from sandbox.catalog import ACTIVE, Catalog, Difference, Entity, Statement, Transaction
+from sandbox.catalog import ACTIVE, Catalog, Difference, Entity, Transaction
+from sandbox.database import Statement
 from sandbox.errors import bad_request, not_supported, query_rejected
 from sandbox.messages import Attributes, AuditEvent, AuditSearchResult, JsonObject, Query
 from sandbox.presentation import object_id, search_hit

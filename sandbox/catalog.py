@@ -1,4 +1,4 @@
-"""The entities of a tenant, in memory for reading and in SQLite for keeping.
+"""The entities of a tenant, kept in SQLite, and the last ones that were asked for in memory.
 
 A `Catalog` knows nothing of HTTP or of request formats. Every change happens inside `Catalog.transaction()`: it is
 either applied and stored as a whole or undone as a whole.
@@ -7,19 +7,20 @@ either applied and stored as a whole or undone as a whole.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
+import itertools
 import sqlite3
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import orjson
 
+from sandbox.database import ATTRIBUTE_COLUMNS, STATE_TABLES, Statement, open_database
 from sandbox.errors import already_exists
 from sandbox.messages import Attributes, BusinessAttributes, Classification
 from sandbox.types import EntityType, Relationship, TypeSystem
@@ -29,35 +30,39 @@ ACTIVE, DELETED = "ACTIVE", "DELETED"
 # for awsArn also said by pyatlan's S3 models).
 UNIQUE_ATTRIBUTES = ("awsArn",)
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS entity (guid TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS link (
-    guid TEXT, name TEXT, other TEXT, other_name TEXT, attributes BLOB, PRIMARY KEY (guid, name, other)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS document (kind TEXT, name TEXT, value BLOB, PRIMARY KEY (kind, name)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS audit (
-    position INTEGER PRIMARY KEY, entityId TEXT, entityQualifiedName TEXT, typeName TEXT, user TEXT, action TEXT,
-    created INTEGER, timestamp INTEGER, detail BLOB
-);
-CREATE INDEX IF NOT EXISTS audit_of_entity ON audit (entityId);
-CREATE INDEX IF NOT EXISTS audit_of_name ON audit (entityQualifiedName);
+# Of the temporary view `known_entity`, see `Catalog`.
+NEXT_GUIDS = "SELECT id, guid FROM known_entity WHERE id > ? ORDER BY id LIMIT 1000"
+READ_ENTITY = "SELECT id, document FROM known_entity JOIN body USING (id) WHERE guid = ?"
+READ_RELATION = """
+SELECT guid, attributes FROM link JOIN known_entity ON known_entity.id = other WHERE entity = ? AND name = ? ORDER BY position
 """
+PUT_LINK = """
+INSERT INTO link VALUES (?, ?, ?, ?, ?) ON CONFLICT (entity, name, other) DO UPDATE SET attributes = excluded.attributes
+"""
+# Each type with one look into the index, where SELECT DISTINCT takes one for each entity.
+STORED_TYPES = """
+WITH RECURSIVE stored(type) AS (
+    SELECT min(type) FROM entity UNION ALL SELECT (SELECT min(type) FROM entity WHERE type > stored.type)
+    FROM stored WHERE stored.type IS NOT NULL
+)
+SELECT type FROM stored WHERE type IS NOT NULL
+"""
+KEPT = 5_000  # entities that are kept in memory; for a moment twice as many
 
 
-# An SQL statement and its values.
-Statement = tuple[str, tuple[Any, ...]]
+class _Held:
+    """What can be found again as long as somebody holds it (dataclasses have no slot for that before Python 3.11)."""
 
-
-class FolderInUse(Exception):
-    """Another process holds the state folder."""
+    __slots__ = ("__weakref__",)
 
 
 @dataclass(slots=True)
-class Entity:
+class Entity(_Held):
     """One asset, as it is stored.
 
-    `relations` maps a relationship's name to the guids at its other end, each with the relationship's own attributes;
-    both ends hold it. Times are in milliseconds since 1970; `business` has custom metadata by the set's hashed name.
+    `relations` maps a relationship's name to the guids at its other end, each with the relationship's own attributes; both
+    ends hold it. None stands for those that `read_relation` has not been asked for yet: a bucket may have a million objects.
+    Times are in milliseconds since 1970; `business` has custom metadata by the set's hashed name; `number` is the database's.
     """
 
     guid: str
@@ -71,7 +76,9 @@ class Entity:
     tags: list[Classification] = field(default_factory=list)
     business: BusinessAttributes = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
-    relations: dict[str, dict[str, Attributes]] = field(default_factory=dict)
+    relations: dict[str, dict[str, Attributes] | None] = field(default_factory=dict)
+    number: int = 0
+    read_relation: Callable[[int, str], dict[str, Attributes]] = field(default=lambda number, name: {}, compare=False)
 
     @property
     def active(self) -> bool:
@@ -90,10 +97,15 @@ class Entity:
 
     def related(self, name: str) -> dict[str, Attributes]:
         """The guids at the other end of a relationship, in the order of linking, with the relationship's attributes."""
-        return self.relations.get(name, {})
+        if name not in self.relations:
+            return {}
+        others = self.relations[name]
+        if others is None:
+            others = self.relations[name] = self.read_relation(self.number, name)
+        return others
 
     def document(self) -> bytes:
-        """What is stored of it, as JSON; relationships are rows of their own."""
+        """What is stored of it, as JSON; of relationships the names, as they are rows of their own."""
         return orjson.dumps(
             {
                 "type": self.type.name,
@@ -106,16 +118,13 @@ class Entity:
                 "tags": self.tags,
                 "business": self.business,
                 "labels": self.labels,
+                "relations": list(self.relations),
             }
         )
 
     def copy(self) -> Entity:
-        """A copy that later changes of this entity leave as it is."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        fields["attributes"] = dict(self.attributes)
-        fields["tags"] = list(self.tags)
-        fields["relations"] = {name: dict(others) for name, others in self.relations.items()}
-        return Entity(**fields)
+        """A copy that later changes of this entity leave as it is, without relationships."""
+        return replace(self, attributes=dict(self.attributes), tags=list(self.tags), relations={})
 
 
 @dataclass(slots=True)
@@ -148,16 +157,13 @@ class Transaction:
         self.differences: dict[str, Difference] = defaultdict(Difference)
         self._touched: set[str] = set()
         self._undo: list[Callable[[], object]] = []
-        self._links: list[Statement] = []
 
     def create(self, entity_type: EntityType, qualified_name: str) -> Entity:
         """Add an active entity with a new guid and no attribute but its qualified name."""
-        guid = str(uuid.uuid4())
-        entity = Entity(guid, entity_type, {}, ACTIVE, self.user, self.user, self.now, self.now)
-        self.catalog._add(entity)
+        entity = self.catalog.entities.create(entity_type, qualified_name, self.user, self.now)
         self._undo.append(lambda: self.catalog._discard(entity))
-        self.created[guid] = entity
-        self.set_attribute(entity, "qualifiedName", qualified_name)
+        self.created[entity.guid] = entity
+        self.differences[entity.guid].attributes.add("qualifiedName")
         return entity
 
     def mention(self, entity: Entity) -> None:
@@ -192,19 +198,17 @@ class Transaction:
             self._check_unique(entity, name, value)
         self.touch(entity)
         self.differences[entity.guid].attributes.add(name)
-        self.catalog._unindex(entity)
         if value is None:
             entity.attributes.pop(name, None)
         else:
             entity.attributes[name] = value
-        self.catalog._index(entity)
+        if name in ATTRIBUTE_COLUMNS:
+            self.catalog.entities.set_column(entity, name, value)
 
         def undo() -> None:
-            self.catalog._unindex(entity)
             entity.attributes[name] = before
             if before is None:
                 del entity.attributes[name]
-            self.catalog._index(entity)
 
         self._undo.append(undo)
 
@@ -216,6 +220,10 @@ class Transaction:
         self.touch(entity)
         self.differences[entity.guid].fields.setdefault(name, before)
         self.catalog._set_field(entity, name, value)
+        if name == "status":
+            self.catalog.entities.set_column(entity, "state", value)
+        elif name == "tags":
+            self.catalog.entities.set_column(entity, "tagged", bool(value))
         self._undo.append(lambda: self.catalog._set_field(entity, name, before))
 
     def link(self, entity: Entity, end: Relationship, other: Entity, attributes: Attributes | None = None) -> None:
@@ -238,8 +246,6 @@ class Transaction:
         self._set_link(entity, end.name, other, attributes)
         if end.inverse:
             self._set_link(other, end.inverse, entity, attributes)
-        row = (entity.guid, end.name, other.guid, end.inverse, orjson.dumps(attributes))
-        self._links += [self._delete_link_rows(entity, end, other), ("INSERT INTO link VALUES (?,?,?,?,?)", row)]
 
     def unlink(self, entity: Entity, end: Relationship, other: Entity) -> None:
         """End a relationship, at both ends; nothing happens if there is none."""
@@ -253,7 +259,6 @@ class Transaction:
         self._drop_link(entity, end.name, other)
         if end.inverse:
             self._drop_link(other, end.inverse, entity)
-        self._links.append(self._delete_link_rows(entity, end, other))
 
     def leave(self, entity: Entity, name: str, other: Entity) -> None:
         """Note at the other end of a relationship that an entity goes.
@@ -271,22 +276,22 @@ class Transaction:
         for name in list(entity.relations):
             end = entity.type.relationships[name]
             for guid in list(entity.related(name)):
-                self.catalog.search_view_before_change(self.catalog.entities[guid])
                 self.leave(entity, end.name, self.catalog.entities[guid])
                 self._unlink(entity, end, self.catalog.entities[guid])
         self.catalog.search_view_before_change(entity)
         self.catalog._discard(entity)
+        self.catalog.entities.remove_rows(entity)
         self._undo.append(lambda: self.catalog._add(entity))
         self.changed.pop(entity.guid, None)
         self.purged[entity.guid] = entity
 
-    def statements(self) -> list[Statement]:
-        """The SQL that stores what has changed."""
-        rows: list[Statement] = [("DELETE FROM entity WHERE guid = ?", (guid,)) for guid in self.purged]
+    def statements(self) -> Iterator[Statement]:
+        """The SQL that stores the bodies of what has changed; what entities are found by is stored at once."""
         for entity in [*self.created.values(), *self.changed.values()]:
             if entity.guid not in self.purged:
-                rows.append(("INSERT OR REPLACE INTO entity VALUES (?,?)", (entity.guid, entity.document())))
-        return rows + self._links
+                yield "INSERT OR REPLACE INTO body VALUES (?, ?)", (entity.number, entity.document())
+                if entity.guid in self.changed:
+                    yield "UPDATE entity SET modified = ? WHERE id = ?", (entity.update_time, entity.number)
 
     def roll_back(self) -> None:
         """Undo everything, the last change first: an earlier one may be what a later one was made on."""
@@ -294,7 +299,7 @@ class Transaction:
             undo()
 
     def _check_unique(self, entity: Entity, name: str, value: Any) -> None:
-        holder = self.catalog.by_unique.get((entity.type.name, name, value))
+        holder = self.catalog.entities.having(name, value).get(entity.type.name)
         if holder and holder != entity.guid:
             raise already_exists(
                 f"{entity.type.name} with {name} {value} already exists: {self.catalog.entities[holder].qualified_name}",
@@ -302,48 +307,176 @@ class Transaction:
             )
 
     def _set_link(self, entity: Entity, name: str, other: Entity, attributes: Attributes) -> None:
-        others = entity.relations.setdefault(name, {})
-        before = others.get(other.guid)
-        others[other.guid] = attributes
-        self._undo.append(lambda: others.pop(other.guid) if before is None else others.__setitem__(other.guid, before))
+        self._undo_relation(entity, name)
+        if name not in entity.relations:
+            entity.relations[name] = {}
+        self.catalog.entities.put_link(entity, name, other, attributes, self.now)
 
     def _drop_link(self, entity: Entity, name: str, other: Entity) -> None:
-        attributes = entity.relations[name].pop(other.guid)
-        self._undo.append(lambda: entity.relations[name].__setitem__(other.guid, attributes))
+        self._undo_relation(entity, name)
+        self.catalog.entities.remove_link(entity, name, other)
 
-    @staticmethod
-    def _delete_link_rows(entity: Entity, end: Relationship, other: Entity) -> Statement:
-        return (
-            "DELETE FROM link WHERE (guid = ? AND name = ? AND other = ?) OR (guid = ? AND name = ? AND other = ?)",
-            (entity.guid, end.name, other.guid, other.guid, end.inverse, entity.guid),
+    def _undo_relation(self, entity: Entity, name: str) -> None:
+        """Have the relation read again when this is undone."""
+        if name in entity.relations:
+            self._undo.append(lambda: entity.relations.__setitem__(name, None))
+        else:
+            self._undo.append(lambda: entity.relations.pop(name))
+
+
+class Entities(Mapping[str, Entity]):
+    """The entities of a tenant by guid, in the order in which they were made, read from its database as they are asked for.
+
+    The last ones that were asked for are kept, and any that somebody holds is the same object for all. What changes goes
+    through a `Transaction`, whose changes are seen here at once.
+    """
+
+    def __init__(self, types: TypeSystem, database: sqlite3.Connection) -> None:
+        self._types = types
+        self._database = database
+        self._position = 0
+        self._held: WeakValueDictionary[str, Entity] = WeakValueDictionary()
+        self._recent: dict[str, Entity] = {}
+        self._older: dict[str, Entity] = {}
+
+    def __getitem__(self, guid: str) -> Entity:
+        entity = self._recent.get(guid)
+        if entity is None:
+            entity = self._held.get(guid) or self._read(guid)
+            self.keep(entity)
+        return entity
+
+    def __iter__(self) -> Iterator[str]:
+        last = 0
+        while rows := self._database.execute(NEXT_GUIDS, (last,)).fetchall():
+            yield from (guid for _, guid in rows)
+            last = rows[-1][0]
+
+    def __len__(self) -> int:
+        ((count,),) = self._database.execute("SELECT count(*) FROM known_entity")
+        return int(count)
+
+    def keep(self, entity: Entity) -> None:
+        """Keep an entity in memory for a while."""
+        self._held[entity.guid] = entity
+        self._recent[entity.guid] = entity
+        if len(self._recent) >= KEPT:
+            self._older, self._recent = self._recent, {}
+
+    def forget(self, entity: Entity) -> None:
+        """Have it read again, if it is there."""
+        for kept in (self._recent, self._older, self._held):
+            kept.pop(entity.guid, None)
+
+    def forget_all(self) -> None:
+        """Have all of them read again."""
+        for kept in (self._recent, self._older, self._held):
+            kept.clear()
+
+    def having(self, name: str, value: str) -> dict[str, str]:
+        """The guids of the entities that have this value in an attribute of `ATTRIBUTE_COLUMNS`, by type.
+
+        Of two entities of a type, it is the later one.
+        """
+        statement = f"SELECT type, guid FROM known_entity WHERE {name} = ? ORDER BY id"
+        return dict(self._database.execute(statement, (value,)))
+
+    def _read(self, guid: str) -> Entity:
+        row = self._database.execute(READ_ENTITY, (guid,)).fetchone()
+        if not row:
+            raise KeyError(guid)
+        number, document = row
+        values = orjson.loads(document)
+        values["relations"] = dict.fromkeys(values["relations"])
+        entity_type = self._types.types[values.pop("type")]
+        return Entity(guid, entity_type, **values, number=number, read_relation=self._read_relation)
+
+    def _read_relation(self, number: int, name: str) -> dict[str, Attributes]:
+        rows = self._database.execute(READ_RELATION, (number, name))
+        return {other: orjson.loads(attributes) if attributes else {} for other, attributes in rows}
+
+    # Rows of what is changed
+
+    def create(self, entity_type: EntityType, qualified_name: str, user: str, now: int) -> Entity:
+        """An active entity with a new guid and no attribute but its qualified name."""
+        guid, attributes = str(uuid.uuid4()), {"qualifiedName": qualified_name}
+        inserted = self._database.execute(
+            "INSERT INTO entity (guid, type, state, created, modified, qualifiedName) VALUES (?, ?, ?, ?, ?, ?)",
+            (guid, entity_type.name, ACTIVE, now, now, qualified_name),
+        )
+        entity = Entity(guid, entity_type, attributes, ACTIVE, user, user, now, now, read_relation=self._read_relation)
+        entity.number = inserted.lastrowid or 0
+        self.keep(entity)
+        return entity
+
+    def set_column(self, entity: Entity, column: str, value: Any) -> None:
+        """Note what the entity is found by."""
+        self._database.execute(f"UPDATE entity SET {column} = ? WHERE id = ?", (value, entity.number))
+
+    def remove_rows(self, entity: Entity) -> None:
+        """Remove what is stored of an entity; its links are gone already."""
+        for table in ("body", "entity"):
+            self._database.execute(f"DELETE FROM {table} WHERE id = ?", (entity.number,))
+
+    def put_link(self, entity: Entity, name: str, other: Entity, attributes: Attributes, now: int) -> None:
+        """Note one end of a relationship; one that is there gets the attributes."""
+        others = entity.relations[name]
+        if others is not None:
+            others[other.guid] = attributes
+        self._position = max(self._position + 1, now * 1000)
+        stored = orjson.dumps(attributes) if attributes else None
+        self._database.execute(PUT_LINK, (entity.number, name, other.number, self._position, stored))
+
+    def remove_link(self, entity: Entity, name: str, other: Entity) -> None:
+        """Note that one end of a relationship is gone."""
+        others = entity.relations[name]
+        if others is not None:
+            del others[other.guid]
+        self._database.execute(
+            "DELETE FROM link WHERE entity = ? AND name = ? AND other = ?", (entity.number, name, other.number)
         )
 
 
-class Catalog:
-    """All entities of a tenant, found by guid, by type and qualified name, by connection, or by walking relations.
+class Index:
+    """The guids of the entities that have a value in a column, in the order in which they were made."""
 
-    `by_root` has the guids below a connection's qualified name, `tagged` those of entities with tags, `propagated` the tags that
-    reach each from elsewhere, with the version that they were derived at. `version` grows with every change. `index_delay` is how
-    many seconds a change takes to be seen by a search. `listeners` are asked at the end of a transaction for what else is
-    to be stored with it, as the metastore tells its `EntityChangeListenerV2`s.
+    def __init__(self, database: sqlite3.Connection, column: str) -> None:
+        self._database = database
+        self._statement = f"SELECT guid FROM known_entity WHERE {column} = ? ORDER BY id"
+
+    def __getitem__(self, value: str) -> list[str]:
+        return [guid for (guid,) in self._database.execute(self._statement, (value,))]
+
+
+class Catalog:
+    """All entities of a tenant, found by guid, by type and qualified name, or by walking relations.
+
+    `by_type` and `by_name` have the guids of a type and of a qualified name, `tagged` those of entities with tags,
+    `propagated` the tags that reach each from elsewhere, with the version that they were derived at. `version` grows with
+    every change. `index_delay` is how many seconds a change takes to be seen by a search. `listeners` are asked at the end of
+    a transaction for what else is to be stored with it, as the metastore tells its `EntityChangeListenerV2`s.
     """
 
     def __init__(self, types: TypeSystem, database: Path) -> None:
         self.types = types
-        self.entities: dict[str, Entity] = {}
-        self.by_key: dict[tuple[str, str], str] = {}
-        self.by_unique: dict[tuple[str, str, str], str] = {}
-        self.by_type: dict[str, dict[str, None]] = defaultdict(dict)
-        self.by_name: dict[str, dict[str, None]] = defaultdict(dict)
-        self.by_root: dict[str, dict[str, None]] = defaultdict(dict)
-        self.tagged: dict[str, None] = {}
+        self._database = open_database(database)
+        self._hide_unknown_types()
+        self.entities = Entities(types, self._database)
+        self.by_type = Index(self._database, "type")
+        self.by_name = Index(self._database, "qualifiedName")
+        self.tagged = {guid: None for (guid,) in self._database.execute("SELECT guid FROM known_entity WHERE tagged")}
         self.propagated: tuple[int, dict[str, list[Classification]]] = (-1, {})
         self.version = 0
         self.index_delay = 0.0
         self.listeners: list[Callable[[Transaction], Iterable[Statement]]] = []
         self._stale_views: dict[str, tuple[float, Entity | None]] = {}
-        self._database = _open_database(database)
-        self._load()
+
+    def _hide_unknown_types(self) -> None:
+        """Leave out what the installed pyatlan has no type for, as long as it has none."""
+        unknown = [name for (name,) in self._database.execute(STORED_TYPES) if not self.types.get(name)]
+        names = ", ".join("'" + name.replace("'", "''") + "'" for name in unknown)
+        known = f"WHERE type NOT IN ({names})" if unknown else ""
+        self._database.execute(f"CREATE TEMP VIEW known_entity AS SELECT * FROM entity {known}")
 
     def close(self) -> None:
         """Close the database, and with it the folder for others to use."""
@@ -353,13 +486,16 @@ class Catalog:
     def transaction(self, user: str = "") -> Iterator[Transaction]:
         """Collect changes by a user: stored when the block ends, undone if it raises anything."""
         transaction = Transaction(self, user)
+        self._database.execute("BEGIN")
         try:
             yield transaction
             further = [statement for listener in self.listeners for statement in listener(transaction)]
-            with self._database:
-                for statement, values in [*transaction.statements(), *further]:
-                    self._database.execute(statement, values)
+            for statement, values in itertools.chain(transaction.statements(), further):
+                self._database.execute(statement, values)
+            self._database.execute("COMMIT")
         except BaseException:
+            if self._database.in_transaction:  # a full disk has ended it already
+                self._database.execute("ROLLBACK")
             transaction.roll_back()
             raise
         for guid in transaction.created:
@@ -371,30 +507,20 @@ class Catalog:
 
         Case counts. An archived entity is found, too, as its name stays taken (`AtlasGraphUtilsV2`, observed).
         """
-        for name in self.types.family(type_name):
-            if unique == "qualifiedName":
-                guid = self.by_key.get((name, qualified_name))
-            else:
-                guid = self.by_unique.get((name, unique, qualified_name))
-            if guid:
-                return self.entities[guid]
-        return None
+        if unique not in ("qualifiedName", *UNIQUE_ATTRIBUTES):
+            return None
+        found = self.entities.having(unique, qualified_name)
+        guid = next((found[name] for name in self.types.family(type_name) if name in found), None) if found else None
+        return self.entities[guid] if guid else None
 
     def reset(self) -> None:
         """Forget all entities and documents, in memory and in the database."""
-        with self._database:
-            for table in ("entity", "link", "document", "audit"):
-                self._database.execute(f"DELETE FROM {table}")
-        for index in (
-            self.entities,
-            self.by_key,
-            self.by_unique,
-            self.by_type,
-            self.by_name,
-            self.by_root,
-            self.tagged,
-        ):
-            index.clear()
+        self._database.execute("BEGIN")
+        for table in STATE_TABLES:
+            self._database.execute(f"DELETE FROM {table}")
+        self._database.execute("COMMIT")
+        self.entities.forget_all()
+        self.tagged.clear()
         self._stale_views.clear()
         self.version += 1
 
@@ -407,13 +533,11 @@ class Catalog:
 
     def put_document(self, kind: str, name: str, value: Any) -> None:
         """Store a document (any JSON) under a kind and a name, at once."""
-        with self._database:
-            self._database.execute("INSERT OR REPLACE INTO document VALUES (?,?,?)", (kind, name, orjson.dumps(value)))
+        self._database.execute("INSERT OR REPLACE INTO document VALUES (?,?,?)", (kind, name, orjson.dumps(value)))
 
     def delete_document(self, kind: str, name: str) -> None:
         """Forget a document; nothing happens if there is none."""
-        with self._database:
-            self._database.execute("DELETE FROM document WHERE kind = ? AND name = ?", (kind, name))
+        self._database.execute("DELETE FROM document WHERE kind = ? AND name = ?", (kind, name))
 
     def select(self, statement: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query to the tenant's database, for what is not kept in memory."""
@@ -447,30 +571,24 @@ class Catalog:
         if key not in self._stale_views:
             self._stale_views[key] = (time.monotonic() + self.index_delay, entity.copy() if entity else None)
 
-    def search_view(self, entity: Entity) -> Entity | None:
-        """The entity as the search index has it now; None while a new one is not yet indexed."""
-        until, view = self._stale_views.get(entity.guid, (0.0, entity))
-        if until <= time.monotonic():
-            return entity
-        if view:  # what it refers to comes from the graph, also in a search (`EntityGraphRetriever`)
-            view.relations = entity.relations
-        return view
+    def stale_views(self) -> dict[str, Entity | None]:
+        """What the index has of entities whose change it has not seen: as they were, None for those that it does not know.
 
-    def unindexed_changes(self) -> list[Entity]:
-        """Entities that are gone but that the search index still has; forgets what the index has caught up with."""
+        Forgets what the index has caught up with.
+        """
         now = time.monotonic()
         self._stale_views = {guid: item for guid, item in self._stale_views.items() if item[0] > now}
-        gone = [view for guid, (_, view) in self._stale_views.items() if view and guid not in self.entities]
-        for view in gone:
-            view.relations = {}
-        return gone
+        views = {guid: view for guid, (_, view) in self._stale_views.items()}
+        for guid, view in views.items():
+            if view:  # what it refers to comes from the graph, also in a search (`EntityGraphRetriever`)
+                current = self.entities.get(guid)
+                view.relations = current.relations if current else {}
+        return views
 
     @property
     def index_is_behind(self) -> bool:
         """Whether a search may have to see an entity as it was."""
         return bool(self._stale_views)
-
-    # Indexes
 
     def _set_field(self, entity: Entity, name: str, value: Any) -> None:
         setattr(entity, name, value)
@@ -484,51 +602,12 @@ class Catalog:
             self.tagged.pop(entity.guid, None)
 
     def _add(self, entity: Entity) -> None:
-        self.entities[entity.guid] = entity
+        self.entities.keep(entity)
         self._note_tags(entity)
-        self.by_type[entity.type.name][entity.guid] = None
-        self._index(entity)
 
     def _discard(self, entity: Entity) -> None:
-        self._unindex(entity)
-        self.by_type[entity.type.name].pop(entity.guid, None)
+        self.entities.forget(entity)
         self.tagged.pop(entity.guid, None)
-        self.entities.pop(entity.guid, None)
-
-    def _index(self, entity: Entity) -> None:
-        qualified_name = entity.qualified_name
-        self.by_key[entity.type.name, qualified_name] = entity.guid
-        self.by_name[qualified_name][entity.guid] = None
-        self.by_root[name_root(qualified_name)][entity.guid] = None
-        for name in UNIQUE_ATTRIBUTES:
-            if entity.attributes.get(name):
-                self.by_unique[entity.type.name, name, entity.attributes[name]] = entity.guid
-
-    def _unindex(self, entity: Entity) -> None:
-        qualified_name = entity.qualified_name
-        if self.by_key.get((entity.type.name, qualified_name)) == entity.guid:
-            del self.by_key[entity.type.name, qualified_name]
-        self.by_name[qualified_name].pop(entity.guid, None)
-        if not self.by_name[qualified_name]:
-            del self.by_name[qualified_name]
-        self.by_root[name_root(qualified_name)].pop(entity.guid, None)
-        for name in UNIQUE_ATTRIBUTES:
-            key = (entity.type.name, name, str(entity.attributes.get(name)))
-            if self.by_unique.get(key) == entity.guid:
-                del self.by_unique[key]
-
-    def _load(self) -> None:
-        for guid, document in self._database.execute("SELECT guid, document FROM entity"):
-            values = orjson.loads(document)
-            entity_type = self.types.get(values.pop("type"))
-            if entity_type:
-                self._add(Entity(guid, entity_type, **values))
-        for guid, name, other, other_name, attributes in self._database.execute("SELECT * FROM link"):
-            if guid in self.entities and other in self.entities:
-                values = orjson.loads(attributes)
-                self.entities[guid].relations.setdefault(name, {})[other] = values
-                if other_name:
-                    self.entities[other].relations.setdefault(other_name, {})[guid] = values
 
 
 def name_root(qualified_name: str) -> str:
@@ -543,32 +622,3 @@ def _same(before: Any, after: Any) -> bool:
     if isinstance(before, list) and isinstance(after, list) and all(isinstance(item, str) for item in before + after):
         return sorted(before) == sorted(after)
     return False
-
-
-def _open_database(path: Path) -> sqlite3.Connection:
-    """Open the database for this process alone. A write is in the file's log before it is acknowledged.
-
-    Only the user can read it, as it has the tenant's token; SQLite gives its log the same rights.
-
-    Raises `FolderInUse` if another process has it open, and OSError if it cannot be one (no right to write, no database).
-    """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    if path.stat().st_mode & 0o077:
-        path.chmod(0o600)
-    try:
-        database = sqlite3.connect(path, timeout=0.2, check_same_thread=False)
-    except sqlite3.Error as error:
-        raise OSError(errno.EIO, str(error), str(path)) from error
-    try:
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.executescript(SCHEMA)
-        with database:
-            database.execute("INSERT OR REPLACE INTO document VALUES ('state', 'opened', '1')")
-    except sqlite3.Error as error:
-        database.close()
-        if "locked" in str(error):
-            raise FolderInUse(str(path)) from error
-        raise OSError(errno.EIO, str(error), str(path)) from error
-    return database

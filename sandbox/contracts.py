@@ -188,7 +188,7 @@ def _asset_of(catalog: Catalog, qualified_name: str, spec: JsonObject) -> Entity
     types = [name for name in DATASET_TYPES if name.lower() == str(wanted).lower()] if wanted else list(DATASET_TYPES)
     if not types:
         raise errors.AtlasError(400, "400-00-028", f"invalid value: type: {wanted}. Accepted values: {DATASET_TYPES}")
-    entities = [catalog.entities[guid] for guid in catalog.by_name.get(qualified_name, {})]
+    entities = [catalog.entities[guid] for guid in catalog.by_name[qualified_name]]
     found = [entity for entity in entities if entity.type.name in types]
     if len(found) != 1:
         # Of none the metastore says so with a 500 (an exception without a code).

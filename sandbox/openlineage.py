@@ -386,7 +386,7 @@ class _Assets:
         """The active entity of this name, or in Snowflake of the name in capitals, which are what it has where none are quoted."""
         paths = [path, path.upper()] if connection.split("/")[1] == "snowflake" else [path]
         for name in paths:
-            for guid in self.catalog.by_name.get(f"{connection}/{name}", {}):
+            for guid in self.catalog.by_name[f"{connection}/{name}"]:
                 entity = self.catalog.entities[guid]
                 if entity.active and entity.type.is_a(type_name):
                     return entity

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,6 +16,8 @@ from sandbox.errors import guid_not_found
 from sandbox.lineage import MAX_DEPTH, walk
 from sandbox.presentation import object_id
 
+COUNT_ACTIVE = "SELECT type, count(*) FROM known_entity WHERE state = 'ACTIVE' GROUP BY type"
+ACTIVE_NAMES = "SELECT type, ifnull(qualifiedName, ''), guid FROM known_entity WHERE state = 'ACTIVE' ORDER BY id"
 FOUND = 200  # how many assets of a search are shown
 COUNTED = {
     "Table": "Tables",
@@ -32,11 +36,10 @@ NO_LINEAGE = "No process yet, so no lineage: `python main.py` writes some. The a
 
 def tenant_page(catalog: Catalog, base_url: str) -> str:
     """The page at /, as HTML: what the tenant holds, and a chain for each of its active processes."""
-    active = [entity for entity in catalog.entities.values() if entity.active]
-    counts = Counter(entity.type.name for entity in active)
-    connections = sorted(entity.name for entity in active if entity.type.name == "Connection")
-    links = [_link_of_process(catalog, entity) for entity in active if entity.type.name == "Process"]
-    columns = [_link_of_process(catalog, entity) for entity in active if entity.type.name == "ColumnProcess"]
+    counts = Counter(dict(catalog.select(COUNT_ACTIVE)))
+    connections = sorted(entity.name for entity in _active(catalog, "Connection"))
+    links = [_link_of_process(catalog, entity) for entity in _active(catalog, "Process")]
+    columns = [_link_of_process(catalog, entity) for entity in _active(catalog, "ColumnProcess")]
     chains = sorted(chains_of(links, columns), key=_first_source)
     refs = [ref for link in (*links, *columns) for ref in (*link.inputs, *link.outputs)]
     guids = {name_of(ref): ref["guid"] for ref in refs if ref["typeName"] != "Column"}
@@ -54,7 +57,7 @@ def tenant_page(catalog: Catalog, base_url: str) -> str:
         "apply": None,
         "asset_url": f"{base_url}/assets/",
         **describe_chains(chains, guids, names),
-        "empty": NO_LINEAGE if active else NOTHING_YET,
+        "empty": NO_LINEAGE if counts else NOTHING_YET,
         "open": [],
         "overrides": None,
         "removals": [],
@@ -62,6 +65,10 @@ def tenant_page(catalog: Catalog, base_url: str) -> str:
         "live": dict(counts.most_common()),
     }
     return render(document)
+
+
+def _active(catalog: Catalog, type_name: str) -> Iterator[Entity]:
+    return (entity for guid in catalog.by_type[type_name] if (entity := catalog.entities[guid]).active)
 
 
 def _first_source(chain: Chain) -> str:
@@ -115,14 +122,18 @@ def find_assets(catalog: Catalog, part: str, type_name: str = "") -> dict[str, A
     `FOUND`, each as `guid`, `type`, `name` and `qualified_name`.
     """
     wanted = part.lower()
-    found = [
-        entity for entity in catalog.entities.values() if entity.active and wanted in entity.qualified_name.lower()
-    ]
-    types = Counter(entity.type.name for entity in found)
-    found = [entity for entity in found if type_name in ("", entity.type.name)]
-    found.sort(key=lambda entity: (entity.type.name != "Connection", len(entity.qualified_name), entity.qualified_name))
-    assets = [_describe(entity) for entity in found[:FOUND]]
-    return {"types": dict(types.most_common()), "total": len(found), "assets": assets}
+    types: Counter[str] = Counter()
+
+    def found() -> Iterator[tuple[bool, int, str, str]]:
+        for kind, name, guid in catalog.select(ACTIVE_NAMES):
+            if wanted in name.lower():
+                types[kind] += 1
+                if type_name in ("", kind):
+                    yield kind != "Connection", len(name), name, guid
+
+    assets = [_describe(catalog.entities[guid]) for *_, guid in heapq.nsmallest(FOUND, found())]
+    total = types[type_name] if type_name else sum(types.values())
+    return {"types": dict(types.most_common()), "total": total, "assets": assets}
 
 
 def lineage_of(catalog: Catalog, guid: str) -> dict[str, Any]:

@@ -26,12 +26,20 @@ USER_ATTRIBUTES = ("owner", "ownerUsers", "adminUsers", "viewerUsers")
 GROUP_ATTRIBUTES = ("ownerGroups", "adminGroups", "viewerGroups")
 
 
+NAMED_BY_ATLAN = {
+    "AtlasGlossary", "AtlasGlossaryTerm", "AtlasGlossaryCategory", "DataDomain", "DataProduct", "Persona", "Purpose",
+    "AuthPolicy",
+}  # fmt: skip
+
+
 def name_new_entity(transaction: Transaction, sent: RequestEntity, assignments: dict[str, str]) -> str | None:
     """The qualified name that Atlan gives to a new entity of some types, whatever was sent; None for all others.
 
     `createQualifiedName` of `GlossaryPreProcessor`, `TermPreProcessor`, `CategoryPreProcessor`, `DataDomainPreProcessor` and
     `DataProductPreProcessor`; `PersonaPreProcessor`, `PurposePreProcessor` and `AuthPolicyPreProcessor` when they make one.
     """
+    if sent.type.name not in NAMED_BY_ATLAN:
+        return None
     identifier = nano_id()
     if sent.type.name == "AtlasGlossary":
         return identifier
@@ -47,7 +55,7 @@ def name_new_entity(transaction: Transaction, sent: RequestEntity, assignments: 
         return f"{domain.qualified_name}/product/{identifier}"
     if sent.type.name in ("Persona", "Purpose"):
         return f"{sent.attributes.get('tenantId') or 'default'}/{nano_id(22)}"
-    if sent.type.name == "AuthPolicy" and sent.attributes.get("policyCategory") in ("persona", "purpose"):
+    if sent.attributes.get("policyCategory") in ("persona", "purpose"):
         access = _referred(transaction.catalog, sent, "accessControl", assignments)
         return f"{access.qualified_name}/{nano_id(22)}" if access else None
     return None

@@ -60,7 +60,7 @@ def fill_catalog(catalog: Catalog, inventories: Iterable[Path] = SAMPLE_INVENTOR
 
 def is_empty(catalog: Catalog) -> bool:
     """Whether a tenant has no connection, so that no program finds anything in it."""
-    return not catalog.by_type.get("Connection")
+    return not catalog.by_type["Connection"]
 
 
 def fill_buckets(folder: Path) -> None:

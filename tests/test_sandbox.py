@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +25,7 @@ from world import authorization
 
 import sandbox
 from sandbox import storage
-from sandbox.catalog import FolderInUse
+from sandbox.database import FolderInUse
 from sandbox.seed import SAMPLE_INVENTORIES, InventoryError
 from sandbox.storage import StorageError, serve_buckets
 
@@ -239,6 +244,33 @@ def test_a_killed_server_keeps_every_acknowledged_write(tmp_path: Path) -> None:
     while is_listening(settings["AWS_ENDPOINT_URL_S3"]) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not is_listening(settings["AWS_ENDPOINT_URL_S3"]), "its S3 server outlived the kill"
+
+
+def test_a_kill_at_any_moment_loses_no_acknowledged_write_and_leaves_none_half(tmp_path: Path) -> None:
+    acknowledged, asked = set(), set()
+    for kill in range(3):
+        server, settings = run_module(tmp_path)
+        timer = threading.Timer(random.uniform(0.1, 1), server.kill)
+        timer.start()
+        with contextlib.suppress(httpx.HTTPError):
+            for number in itertools.count():
+                request = f"{kill}.{number}"
+                asked.add(request)
+                names = [f"{request}_{table}" for table in range(40)]
+                post_tables(settings["ATLAN_BASE_URL"], settings["ATLAN_API_TOKEN"], names).raise_for_status()
+                acknowledged.add(request)
+        timer.join()
+        server.wait()
+    with sandbox.start(tmp_path / ".sandbox") as tenant:
+        dsl = {"size": 100_000, "query": {"term": {"__typeName.keyword": {"value": "Table"}}}}
+        headers = {"authorization": f"Bearer {tenant.api_token}"}
+        url = f"{tenant.base_url}/api/meta/search/indexsearch"
+        hits = httpx.post(url, json={"dsl": dsl}, headers=headers, timeout=30).json()["entities"]
+    found = Counter(hit["displayText"].partition("_")[0] for hit in hits if "_" in hit["displayText"])
+    written = {request: found[request] for request in asked if request in found}
+    assert acknowledged <= written.keys()
+    assert len(written) <= len(acknowledged) + 3
+    assert set(written.values()) <= {40}  # no time for any, on a busy machine
 
 
 def test_the_command_prints_settings_that_work_and_ends_on_a_signal(tmp_path: Path) -> None:

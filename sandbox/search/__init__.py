@@ -1,8 +1,8 @@
 """Index search: the part of Elasticsearch's query DSL that Atlan's clients send, over the catalog.
 
-A query is compiled once into a predicate over entities (`queries`, which reads `fields` and compares `values`). Terms
-that pick a type, a guid, a qualified name or a connection also narrow the `candidates`. Sorted `results` are kept for the
-next page.
+A query is compiled once into a predicate over entities (`queries`, which reads `fields` and compares `values`). What it
+says of types, states, names, connections, guids and moments becomes `conditions` of SQL, too: they find the `candidates`,
+and where they say all, these are the `hits`. Sorted `results` are kept for the next page.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from sandbox.access import scope_of
 from sandbox.bodies import parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import bad_request, query_rejected
-from sandbox.messages import Aggregation, JsonObject, SearchResponse
+from sandbox.messages import Aggregation, JsonObject, Query, SearchResponse
 from sandbox.presentation import HitParts, search_hit
 from sandbox.requests import as_texts
 from sandbox.search.aggregations import aggregate
-from sandbox.search.fields import Document
+from sandbox.search.hits import Documents, Entries
 from sandbox.search.queries import EntityFields, Fields, LogFields, check_dsl, compile_over, compile_query
 from sandbox.search.results import SearchCache
 from sandbox.search.sorting import sort_documents
@@ -48,16 +48,16 @@ def index_search(catalog: Catalog, request: JsonObject, cache: SearchCache) -> S
     if scope is not None:
         query = dsl.get("query")
         dsl = {**dsl, "query": {"bool": {"filter": [scope, {"match_all": {}} if query is None else query]}}}
-    matches, hits = cache.find(catalog, dsl)
-    page = hits[start : start + size]
+    found = cache.find(catalog, dsl)
+    page = found.hits[start : start + size] if size else ()
     wanted, wanted_of_related = (as_texts(request.get(name), name) for name in ("attributes", "relationAttributes"))
     parts = HitParts.asked_for(request)
-    answer: SearchResponse = {"queryType": "INDEX", "searchParameters": request, "approximateCount": len(hits)}
+    answer: SearchResponse = {"queryType": "INDEX", "searchParameters": request, "approximateCount": found.count}
     if page:
         answer["entities"] = [search_hit(catalog, entity, wanted, wanted_of_related, parts) for entity in page]
-    aggregations = _aggregations(EntityFields(catalog), dsl, matches)
-    if aggregations:
-        answer["aggregations"] = aggregations
+    specs = _aggregations(dsl)
+    if specs:
+        answer["aggregations"] = _aggregate(EntityFields(catalog), specs, found.matches)
     return answer
 
 
@@ -77,10 +77,11 @@ def search_log(fields: LogFields, dsl: JsonObject, entries: list[JsonObject]) ->
     """
     start, size = _window(dsl, MAX_LOG_WINDOW)
     query, post_filter = dsl.get("query"), dsl.get("post_filter")
-    matches = list(filter(compile_over(fields, {"match_all": {}} if query is None else query), entries))
-    hits = matches if post_filter is None else list(filter(compile_over(fields, post_filter), matches))
+    matches = Entries(filter(compile_over(fields, {"match_all": {}} if query is None else query), entries))
+    hits = matches if post_filter is None else Entries(filter(compile_over(fields, post_filter), matches))
     page = sort_documents(fields, hits, dsl.get("sort"))[start : start + size]
-    return LogPage(page, len(hits), _aggregations(fields, dsl, matches) or None)
+    specs = _aggregations(dsl)
+    return LogPage(page, len(hits), _aggregate(fields, specs, matches) if specs else None)
 
 
 def _window(dsl: JsonObject, most: int) -> tuple[int, int]:
@@ -95,8 +96,12 @@ def _window(dsl: JsonObject, most: int) -> tuple[int, int]:
     return start, size
 
 
-def _aggregations(fields: Fields, dsl: JsonObject, matches: list[Document]) -> dict[str, Aggregation]:
+def _aggregations(dsl: JsonObject) -> dict[str, Query]:
     specs = dsl.get("aggregations") or dsl.get("aggs") or {}
     if not isinstance(specs, dict):
         raise query_rejected("aggregations are an object")
+    return specs
+
+
+def _aggregate(fields: Fields, specs: dict[str, Query], matches: Documents) -> dict[str, Aggregation]:
     return {name: aggregate(fields, spec, matches) for name, spec in specs.items()}

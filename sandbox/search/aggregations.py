@@ -5,17 +5,21 @@ The rules are those of Elasticsearch's reference ("Aggregations"), the page of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any, TypeVar
 
 from sandbox.attributes import as_text
 from sandbox.errors import not_supported, query_rejected
 from sandbox.messages import Aggregation, Query
 from sandbox.requests import as_texts
 from sandbox.search.fields import Document, FieldReader, check_doc_values, plain_name
+from sandbox.search.hits import Documents, Found
 from sandbox.search.intervals import as_iso, is_moment, read_interval
-from sandbox.search.queries import EntityFields, Fields, check_options, compile_over, whole_number
+from sandbox.search.queries import EntityFields, Fields, Predicate, check_options, compile_over, whole_number
 from sandbox.search.sorting import sort_documents
+
+Key = TypeVar("Key")
 
 METRICS: dict[str, Callable[[list[float]], float]] = {
     "max": max,
@@ -45,7 +49,7 @@ OTHER_KINDS = {
 }  # fmt: skip
 
 
-def aggregate(fields: Fields, spec: Query, documents: list[Document]) -> Aggregation:
+def aggregate(fields: Fields, spec: Query, documents: Documents) -> Aggregation:
     """The result of one aggregation, `{kind: body}` with nested ones under `aggregations` or `aggs`.
 
     Buckets come as `{"buckets": [{"key", "doc_count", …}]}`, a metric as `{"value": …}`. Raises `AtlasError` (400) for
@@ -66,7 +70,7 @@ def aggregate(fields: Fields, spec: Query, documents: list[Document]) -> Aggrega
         raise query_rejected(f"Expected [START_OBJECT] under [{kind}]")
     if kind == "filter":
         keep = compile_over(fields, body)
-        return _bucket(fields, nested, [document for document in documents if keep(document)])
+        return _bucket(fields, nested, _those(documents, keep))
     if kind == "top_hits":
         if not isinstance(fields, EntityFields):
             raise not_supported("[top_hits] aggregations of a log")
@@ -85,7 +89,7 @@ def aggregate(fields: Fields, spec: Query, documents: list[Document]) -> Aggrega
     if kind == "date_histogram":
         return _date_buckets(fields, body, nested, documents, read)
     if kind == "missing":
-        return _bucket(fields, nested, [document for document in documents if not read(document)])
+        return _bucket(fields, nested, _those(documents, lambda document: not read(document)))
     values = [value for document in documents for value in read(document)]
     numbers = [float(value) for value in values if isinstance(value, (int, float))]
     if kind == "cardinality":
@@ -128,7 +132,7 @@ def _percentile(numbers: list[float], percent: float) -> float | None:
 
 
 def _date_buckets(
-    fields: Fields, body: Query, nested: dict[str, Query], documents: list[Document], read: FieldReader
+    fields: Fields, body: Query, nested: dict[str, Query], documents: Documents, read: FieldReader
 ) -> Aggregation:
     """A bucket for each interval from the first value to the last, in UTC, even empty ones ("Date histogram aggregation")."""
     for option in ("format", "time_zone", "offset", "missing", "extended_bounds", "hard_bounds", "keyed", "order"):
@@ -136,11 +140,8 @@ def _date_buckets(
             raise not_supported(f"a date_histogram with [{option}]")
     least = whole_number(body.get("min_doc_count", 0), "min_doc_count")
     start_of, next_of = read_interval(body)
-    groups: dict[int, list[Document]] = {}
-    for document in documents:
-        for start in dict.fromkeys(start_of(value) for value in read(document) if is_moment(value)):
-            groups.setdefault(start, []).append(document)
-    starts = sorted(groups)
+    groups = _group(documents, lambda document: (start_of(value) for value in read(document) if is_moment(value)))
+    none, starts = documents.at(()), sorted(groups)
     if starts and least == 0:
         starts = [starts[0]]
         while starts[-1] < max(groups):
@@ -151,19 +152,20 @@ def _date_buckets(
                 )
     return {
         "buckets": [
-            {"key_as_string": as_iso(start), "key": start, **_bucket(fields, nested, groups.get(start, []))}
+            {"key_as_string": as_iso(start), "key": start, **_bucket(fields, nested, groups.get(start, none))}
             for start in starts
-            if len(groups.get(start, [])) >= least
+            if len(groups.get(start, none)) >= least
         ]
     }
 
 
-def _top_hits(fields: Fields, body: Query, documents: list[Document]) -> Aggregation:
+def _top_hits(fields: Fields, body: Query, documents: Documents) -> Aggregation:
     """The first documents with the stored values of the fields asked for, in their own case."""
     source = body.get("_source") or {}
     wanted = as_texts(source.get("includes") if isinstance(source, dict) else source, "_source")
+    size = whole_number(body.get("size", 3), "size")
     hits = []
-    for document in sort_documents(fields, documents, body.get("sort"))[: whole_number(body.get("size", 3), "size")]:
+    for document in islice(sort_documents(fields, documents, body.get("sort")), size):
         values = {name: fields.reader(plain_name(name))(document) for name in wanted}
         shown = {name: found[0] for name, found in values.items() if found}
         hits.append(
@@ -179,13 +181,10 @@ def _top_hits(fields: Fields, body: Query, documents: list[Document]) -> Aggrega
 
 
 def _terms_buckets(
-    fields: Fields, body: Query, nested: dict[str, Query], documents: list[Document], read: FieldReader
+    fields: Fields, body: Query, nested: dict[str, Query], documents: Documents, read: FieldReader
 ) -> Aggregation:
     check_options("terms", body, TERMS_OPTIONS, OTHER_TERMS_OPTIONS)
-    groups: dict[Any, list[Document]] = {}
-    for document in documents:
-        for value in dict.fromkeys(map(_as_key, read(document))):
-            groups.setdefault(value, []).append(document)
+    groups = _group(documents, lambda document: map(_as_key, read(document)))
     ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), str(group[0])))
     for by, descending in reversed(_orders(body.get("order"), nested)):
         ordered.sort(key=lambda group: _order_value(fields, nested, by, *group), reverse=descending)
@@ -216,13 +215,26 @@ def _orders(order: object, nested: dict[str, Query]) -> list[tuple[str, bool]]:
     return found
 
 
-def _order_value(fields: Fields, nested: dict[str, Query], by: str, key: Any, members: list[Document]) -> Any:
+def _order_value(fields: Fields, nested: dict[str, Query], by: str, key: Any, members: Documents) -> Any:
     if by == "_count":
         return len(members)
     if by == "_key":
         return (0, key, "") if isinstance(key, (int, float)) else (1, 0, key)
     value = aggregate(fields, nested[by], members)["value"]
     return float("-inf") if value is None else value
+
+
+def _those(documents: Found, keep: Predicate) -> Found:
+    return documents.at(place for place, document in enumerate(documents) if keep(document))
+
+
+def _group(documents: Found, keys_of: Callable[[Document], Iterable[Key]]) -> dict[Key, Found]:
+    """The documents by their keys; one that has several is in several groups."""
+    places: dict[Key, list[int]] = {}
+    for place, document in enumerate(documents):
+        for key in dict.fromkeys(keys_of(document)):
+            places.setdefault(key, []).append(place)
+    return {key: documents.at(members) for key, members in places.items()}
 
 
 def _as_key(value: Any) -> Any:
@@ -236,7 +248,7 @@ def _bucket_key(key: Any) -> Aggregation:
     return {"key": key}
 
 
-def _bucket(fields: Fields, nested: dict[str, Query], members: list[Document]) -> Aggregation:
+def _bucket(fields: Fields, nested: dict[str, Query], members: Documents) -> Aggregation:
     return {
         "doc_count": len(members),
         **{name: aggregate(fields, spec, members) for name, spec in nested.items()},

@@ -6,40 +6,67 @@ from typing import Any
 
 from sandbox.errors import not_supported, query_rejected
 from sandbox.messages import Query
-from sandbox.search.fields import Document, check_doc_values
+from sandbox.search.fields import check_doc_values
+from sandbox.search.hits import Found
 from sandbox.search.queries import Fields
 
+# Fields that every entity has one value of, as columns.
+COLUMNS = {
+    "__guid": "guid",
+    "__timestamp": "created",
+    "__modificationTimestamp": "modified",
+    "qualifiedName": "qualifiedName",
+}
 OPTIONS = {"order", "missing", "unmapped_type"}
 OTHER_OPTIONS = {"mode", "nested", "nested_path", "nested_filter", "numeric_type", "format"}
 
 
-def sort_documents(fields: Fields, documents: list[Document], sort: object) -> list[Document]:
+def check_sort(fields: Fields, sort: object) -> None:
+    """Raises `AtlasError`: 400 for a field that is text or is not there, 501 for sorting by score and options left out."""
+    _criteria(fields, sort)
+
+
+def sorted_columns(sort: object) -> str | None:
+    """An order that the table `entity` has columns for, in SQL; None for any other. `sort` is one that was checked."""
+    columns = []
+    for criterion in sort if isinstance(sort, list) else [sort]:
+        if not isinstance(criterion, dict) or not criterion.keys() <= COLUMNS.keys():
+            return None
+        for field, given in criterion.items():
+            order = given if isinstance(given, str) else given["order"] if [*given] == ["order"] else ""
+            if not isinstance(order, str) or order.lower() not in ("asc", "desc"):
+                return None
+            columns.append(f"{COLUMNS[field]} {order}")
+    return ", ".join([*columns, "id"])
+
+
+def sort_documents(fields: Fields, documents: Found, sort: object) -> Found:
     """The documents sorted by each criterion in turn; those without a value come last, in either order.
 
     `sort` is a criterion or a list of them: a field's name, or `{field: "desc"}`, or `{field: {"order": "desc"}}`.
     Elasticsearch's reference, "Sort search results", says the same of missing values.
 
-    Raises `AtlasError`: 400 for a field that is text or is not there, 501 for sorting by score and options that are left out.
+    Raises `AtlasError` as `check_sort` does.
     """
-    documents = list(documents)
     for field, options in reversed(_criteria(fields, sort)):
         if field == "_doc":
             continue
         descending = options["order"] == "desc"
         read, choose = fields.reader(field), max if descending else min
         valued, missing = [], []
-        for document in documents:
+        for place, document in enumerate(documents):
             values = read(document)
             if values:
-                valued.append((_least(values, choose), document))
+                valued.append((_least(values, choose), place))
             else:
-                missing.append(document)
+                missing.append(place)
         try:
             valued.sort(key=lambda pair: pair[0], reverse=descending)
         except TypeError:
             valued.sort(key=lambda pair: str(pair[0]), reverse=descending)
-        sorted_ones = [document for _, document in valued]
-        documents = missing + sorted_ones if options.get("missing") == "_first" else sorted_ones + missing
+        sorted_ones = [place for _, place in valued]
+        first = options.get("missing") == "_first"
+        documents = documents.at(missing + sorted_ones if first else sorted_ones + missing)
     return documents
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 
-from sandbox.catalog import Catalog, Entity, FolderInUse, Transaction
+from sandbox.catalog import Catalog, Entity, Transaction
+from sandbox.database import FORMAT, FolderInUse
 from sandbox.errors import AtlasError
 from sandbox.messages import SentEntity
 from sandbox.mutations import SaveOptions, delete, restore, save
@@ -22,9 +27,13 @@ ROOT = "default/vertica/1"
 ALL = {"match_all": {}}
 
 
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    """Two schemas: s1 with the tables a and b, s2 with none; a process from a to b; a bucket."""
+@pytest.fixture(params=[1, 5_000])
+def catalog(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
+    """Two schemas: s1 with the tables a and b, s2 with none; a process from a to b; a bucket.
+
+    So many entities are kept in memory: with few, nearly all are read again each time.
+    """
+    monkeypatch.setattr("sandbox.catalog.KEPT", request.param)
     opened = Catalog(load_types(), tmp_path / "tenant.db")
     put(
         opened,
@@ -69,24 +78,23 @@ def related(catalog: Catalog, found: Entity, name: str) -> list[str]:
 
 
 def state(catalog: Catalog) -> dict[str, Any]:
-    """Everything that the catalog holds, with its indexes."""
+    """Everything that the catalog holds, as it gives it, and what it is found by."""
     return {
         "entities": {
-            guid: (found.document(), {name: dict(others) for name, others in found.relations.items() if others})
+            guid: (
+                found.document(),
+                {name: dict(found.related(name)) for name in found.relations if found.related(name)},
+            )
             for guid, found in catalog.entities.items()
         },
-        "by_key": dict(catalog.by_key),
-        "by_unique": dict(catalog.by_unique),
-        "by_type": {name: set(guids) for name, guids in catalog.by_type.items() if guids},
-        "by_name": {name: set(guids) for name, guids in catalog.by_name.items()},
-        "by_root": {name: set(guids) for name, guids in catalog.by_root.items() if guids},
+        "columns": catalog._database.execute("SELECT * FROM entity ORDER BY guid").fetchall(),
+        "tagged": dict(catalog.tagged),
     }
 
 
 def stored(catalog: Catalog) -> Any:
-    return [
-        catalog._database.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in ("entity", "link")
-    ]
+    tables = ("entity", "body", "link")
+    return [catalog._database.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables]
 
 
 def change_twice(transaction: Transaction, catalog: Catalog) -> None:
@@ -214,6 +222,7 @@ def test_a_purged_entity_leaves_no_link_and_a_free_name(catalog: Catalog) -> Non
     assert related(catalog, get(catalog, "Process", "p"), "inputs") == []
     assert not catalog.find("Table", f"{ROOT}/s1/a")
     assert table.guid not in str(stored(catalog))
+    assert table.number not in {number for row in stored(catalog)[2] for number in (row[0], row[2])}
 
 
 def test_lineage_needs_a_process_and_both_its_ends_to_be_active(catalog: Catalog) -> None:
@@ -295,7 +304,138 @@ def test_without_a_delay_a_search_sees_each_change_at_once(catalog: Catalog) -> 
     assert not catalog.index_is_behind
 
 
+# What is read when it is asked for
+
+
+def test_whoever_holds_an_entity_holds_the_one_that_is_changed(catalog: Catalog) -> None:
+    held = get(catalog, "Table", "s1/a")
+    for path in ("s1/b", "s1/a", "s1/b"):
+        put(catalog, entity("Table", path, description=f"seen {path}"))
+    assert get(catalog, "Table", "s1/a") is held
+    assert held.attributes["description"] == "seen s1/a"
+
+
+def test_entities_that_nobody_holds_are_not_all_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.catalog.KEPT", 10)
+    catalog = Catalog(load_types(), tmp_path / "tenant.db")
+    put(catalog, *(entity("Table", f"t{number}") for number in range(100)))
+    gc.collect()
+    assert len([*catalog.entities.values()]) == len(catalog.entities) == 100
+    assert len(catalog.entities._held) <= 30
+    catalog.close()
+
+
+def test_what_joins_a_relationship_is_not_read_with_all_that_is_in_it(catalog: Catalog) -> None:
+    for number in range(3):
+        put(catalog, entity("Table", f"s1/t{number}", atlanSchema=ref("Schema", "s1")))
+        catalog.entities.forget_all()
+    schema = get(catalog, "Schema", "s1")
+    assert schema.relations["tables"] is None or catalog.entities.get(schema.guid) is schema
+    put(catalog, entity("Table", "s1/last", atlanSchema=ref("Schema", "s1")))
+    names = [catalog.entities[guid].name for guid in schema.related("tables")]
+    assert sorted(names[:2]) == ["a", "b"]
+    assert names[2:] == ["t0", "t1", "t2", "last"]
+
+
 # The folder
+
+
+OLD_SCHEMA = """
+CREATE TABLE entity (guid TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE link (
+    guid TEXT, name TEXT, other TEXT, other_name TEXT, attributes BLOB, PRIMARY KEY (guid, name, other)
+) WITHOUT ROWID;
+CREATE TABLE document (kind TEXT, name TEXT, value BLOB, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+"""
+
+
+def write_old_state(catalog: Catalog, path: Path) -> None:
+    """The catalog as the first format had it, with links to nobody."""
+    old = sqlite3.connect(path)
+    old.executescript(OLD_SCHEMA)
+    for guid, found in catalog.entities.items():
+        document = orjson.loads(found.document())
+        del document["relations"]
+        old.execute("INSERT INTO entity VALUES (?, ?)", (guid, orjson.dumps(document)))
+        for name in found.relations:
+            inverse = found.type.relationships[name].inverse
+            for other, attributes in found.related(name).items():
+                row = (guid, name, other, inverse, orjson.dumps(attributes))
+                if not old.execute("SELECT 1 FROM link WHERE guid = ? AND name = ?", (other, inverse)).fetchone():
+                    old.execute("INSERT INTO link VALUES (?, ?, ?, ?, ?)", row)
+        old.execute("INSERT INTO link VALUES (?, 'tables', 'nobody', 'atlanSchema', '{}')", (guid,))
+    old.execute("INSERT INTO document VALUES ('state', 'token', '\"secret\"')")
+    old.commit()
+    old.close()
+
+
+def test_a_state_of_the_first_format_is_taken_over(catalog: Catalog, tmp_path: Path) -> None:
+    tag: Any = {"typeName": "pii", "propagate": True}
+    with catalog.transaction("tester") as transaction:
+        transaction.set_field(get(catalog, "Table", "s1/b"), "tags", [tag])
+        end = load_types().types["Table"].relationships["atlanSchema"]
+        transaction.link(get(catalog, "Table", "s1/b"), end, get(catalog, "Schema", "s1"), {"note": "1"})
+    delete(catalog, [get(catalog, "S3Bucket", "bucket").guid], "SOFT", "tester")
+    write_old_state(catalog, tmp_path / "old.db")
+    for _ in range(2):
+        again = Catalog(load_types(), tmp_path / "old.db")
+        for guid, found in catalog.entities.items():
+            known = again.entities[guid]
+            assert orjson.loads(known.document()) | {"relations": 0} == orjson.loads(found.document()) | {
+                "relations": 0
+            }
+            assert {name: known.related(name) for name in known.relations} == {
+                name: found.related(name) for name in found.relations
+            }
+        columns = "guid, type, state, created, modified, tagged, qualifiedName, connectionQualifiedName, awsArn"
+        statement = f"SELECT {columns} FROM entity ORDER BY guid"
+        assert [*again.select(statement)] == [*catalog.select(statement)]
+        assert again.tagged == catalog.tagged
+        assert again.documents("state")["token"] == "secret"
+        again.close()
+
+
+def test_a_state_that_cannot_be_taken_over_stays_as_it_is(catalog: Catalog, tmp_path: Path) -> None:
+    write_old_state(catalog, tmp_path / "old.db")
+    with sqlite3.connect(tmp_path / "old.db") as old:
+        old.execute("INSERT INTO entity VALUES ('~', '{\"type\": 1}')")
+    old.close()
+    for _ in range(2):
+        with pytest.raises(OSError, match="an asset in it cannot be read"):
+            Catalog(load_types(), tmp_path / "old.db")
+    with sqlite3.connect(tmp_path / "old.db") as old:
+        old.execute("DELETE FROM entity WHERE guid = '~'")
+    old.close()
+    again = Catalog(load_types(), tmp_path / "old.db")
+    assert len(again.entities) == len(catalog.entities)
+    again.close()
+
+
+def test_a_state_of_a_newer_sandbox_is_told(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "tenant.db") as newer:
+        newer.execute(f"PRAGMA user_version = {FORMAT + 1}")
+    newer.close()
+    with pytest.raises(OSError, match="newer sandbox"):
+        Catalog(load_types(), tmp_path / "tenant.db")
+
+
+def test_what_pyatlan_has_no_type_for_is_left_out_and_kept(catalog: Catalog, tmp_path: Path) -> None:
+    every = state(catalog)["entities"]
+    catalog.close()
+    types = load_types()
+    fewer = dataclasses.replace(
+        types, types={name: one for name, one in types.types.items() if name != "Schema"}, families={}
+    )
+    without = Catalog(fewer, tmp_path / "tenant.db")
+    assert sorted(found.name for found in without.entities.values()) == ["a", "b", "bucket", "p"]
+    assert len(without.entities) == 4
+    assert get(without, "Table", "s1/a").related("atlanSchema") == {}
+    assert not without.by_name[f"{ROOT}/s1"]
+    assert len(find_entities(without, ALL)) == 4
+    without.close()
+    again = Catalog(types, tmp_path / "tenant.db")
+    assert state(again)["entities"] == every
+    again.close()
 
 
 def test_a_database_that_is_none_or_cannot_be_opened_is_not_another_sandbox(tmp_path: Path) -> None:

@@ -447,7 +447,7 @@ def test_a_result_is_kept_until_the_catalog_changes(tmp_path: Path) -> None:
         attributes = {"name": str(number), "qualifiedName": f"{ROOTS[0]}/{number}"}
         save(catalog, [{"typeName": "Table", "attributes": attributes}], SaveOptions(), "tester")
         assert page(catalog, cache)["approximateCount"] == number + 1
-        assert cache.find(catalog, {"query": TYPE})[1] is cache.find(catalog, {"query": TYPE})[1]
+        assert cache.find(catalog, {"query": TYPE}).hits is cache.find(catalog, {"query": TYPE}).hits
     catalog.close()
 
 
@@ -466,11 +466,11 @@ def test_a_result_is_not_kept_while_the_index_is_behind(tmp_path: Path, monkeypa
 
 def test_the_cache_keeps_the_last_results_that_were_asked_for(catalog: Catalog) -> None:
     cache = SearchCache(2)
-    first = cache.find(catalog, {"query": named(A)})[1]
+    first = cache.find(catalog, {"query": named(A)})
     cache.find(catalog, {"query": named(B)})
-    assert cache.find(catalog, {"query": named(A)})[1] is first
+    assert cache.find(catalog, {"query": named(A)}) is first
     cache.find(catalog, {"query": named(C)})
-    assert cache.find(catalog, {"query": named(A)})[1] is first
+    assert cache.find(catalog, {"query": named(A)}) is first
     assert len(cache._results) == 2
 
 

@@ -250,15 +250,16 @@ def test_a_kill_at_any_moment_loses_no_acknowledged_write_and_leaves_none_half(t
     acknowledged, asked = set(), set()
     for kill in range(3):
         server, settings = run_module(tmp_path)
-        timer = threading.Timer(random.uniform(0.1, 1), server.kill)
-        timer.start()
-        with contextlib.suppress(httpx.HTTPError):
+        timer = threading.Timer(random.uniform(0, 1), server.kill)
+        with contextlib.suppress(httpx.TransportError):
             for number in itertools.count():
                 request = f"{kill}.{number}"
                 asked.add(request)
                 names = [f"{request}_{table}" for table in range(40)]
                 post_tables(settings["ATLAN_BASE_URL"], settings["ATLAN_API_TOKEN"], names).raise_for_status()
                 acknowledged.add(request)
+                if number == 0:
+                    timer.start()
         timer.join()
         server.wait()
     with sandbox.start(tmp_path / ".sandbox") as tenant:
@@ -270,7 +271,7 @@ def test_a_kill_at_any_moment_loses_no_acknowledged_write_and_leaves_none_half(t
     written = {request: found[request] for request in asked if request in found}
     assert acknowledged <= written.keys()
     assert len(written) <= len(acknowledged) + 3
-    assert set(written.values()) <= {40}  # no time for any, on a busy machine
+    assert set(written.values()) == {40}
 
 
 def test_the_command_prints_settings_that_work_and_ends_on_a_signal(tmp_path: Path) -> None:

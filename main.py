@@ -50,7 +50,6 @@ from delta_arc.entities import (
     connection_of,
     digest,
     last_name,
-    list_object,
     load_suffix,
     make_bucket,
     make_connection,
@@ -67,6 +66,7 @@ from delta_arc.jobs.events import Document, make_scope, needles_of, read_told
 from delta_arc.jobs.told import TOLD, Told
 from delta_arc.joining import at_least, tell_hops
 from delta_arc.linking import link
+from delta_arc.listing import known_objects, list_bucket, settle
 from delta_arc.matching import (
     TARGET_TYPES,
     AssetRow,
@@ -121,7 +121,7 @@ from runtime.errors import PipelineError
 from runtime.files import read_small_file, replace_file
 from runtime.findings import tell_findings
 from runtime.parallel import side_by_side
-from runtime.s3 import S3Error, list_objects, list_pages
+from runtime.s3 import S3Error, list_pages
 from runtime.terminal import Progress, logger, say_error
 from runtime.transport import AtlanRequestError
 
@@ -405,32 +405,21 @@ def list_s3_bucket_objects(
 ) -> list[ListedObject]:
     """Every object of a bucket: `{"key", "size" (bytes), "last_modified" (aware datetime), "etag"}`, in key order.
 
-    Folder markers (keys that end in `/`) are left out. Raises `S3Error` where the bucket cannot be listed.
+    Folder markers (keys that end in `/`) are left out. With S3_INVENTORY they are those of a report, of when that was
+    made; `integration_with_S3` brings what Atlan knows up to date. Raises `S3Error` where the bucket cannot be listed.
     """
     settings = settings or get_settings()
     bucket = bucket_name or settings.s3_bucket
     prefix = settings.s3_prefix if prefix is None else prefix
-    with Progress(f"Objects in {bucket}") as progress:
-        objects = list_objects(get_s3_client(settings), bucket, prefix, _as_listed, progress.advance)
-    place = f"s3://{bucket}/{prefix}"
-    if objects:
-        logger.info("🪣 %d objects in %s", len(objects), place)
-    else:
-        logger.warning("⚠️ There are no objects in %s: check S3_BUCKET_NAME and S3_PREFIX", place)
-    return objects
-
-
-def _as_listed(item: Mapping[str, Any]) -> ListedObject:
-    """An object as boto3 lists it, as ours."""
-    return list_object(
-        item["Key"], item["Size"], item["LastModified"].astimezone(timezone.utc), item.get("ETag", "").strip('"')
-    )
+    return [*list_bucket(get_s3_client(settings), bucket, prefix, settings.s3_inventory).objects]
 
 
 def _count_all_objects(settings: Settings, bucket: str, prefix: str, listed: Sequence[ListedObject]) -> int | None:
     """How many objects a bucket has, under any prefix, where those `listed` are all under this one; None where listing
     the others is not allowed, or takes over 100 requests.
     """
+    if not prefix:
+        return len(listed)
     client, count, requests = get_s3_client(settings), len(listed), 0
     last = listed[-1]["key"] if listed else prefix
     with contextlib.suppress(S3Error):
@@ -466,16 +455,21 @@ def integration_with_S3(
     name = bucket_name or settings.s3_bucket
     arn = bucket_arn or (settings.s3_bucket_arn if name == settings.s3_bucket else f"arn:aws:s3:::{name}")
     prefix = settings.s3_prefix if prefix is None else prefix
-    listed = list_s3_bucket_objects(name, prefix, settings=settings)
-    count = _count_all_objects(settings, name, prefix, listed) if prefix else len(listed)
+    s3_client = get_s3_client(settings)
+    listing = list_bucket(s3_client, name, prefix, settings.s3_inventory)
+    count = None if listing.report else _count_all_objects(settings, name, prefix, listing.objects)
     client = get_atlan_client(settings=settings)
     steps, bucket, existing = _plan_bucket(client, name, arn, count, settings)
-    objects = [make_s3_object(bucket, item) for item in listed]
     guid = existing[bucket["attributes"]["qualifiedName"]]["guid"] if existing else ""
     existing |= _read(client, AssetQuery("S3Object", (_names_below(bucket),), OBJECT_ATTRIBUTES), state, guid)
+    if listing.report:
+        listing = settle(
+            s3_client, name, prefix, listing, known_objects(existing.values(), _names_below(bucket), prefix)
+        )
+    objects = [make_s3_object(bucket, item) for item in listing.objects]
     steps.append(Step("S3 objects", compare(objects, existing)))
     report = Report(_carry_out(steps, into, dry_run, settings), existing=existing)
-    registered = register_objects(listed, bucket, name, prefix)
+    registered = register_objects(listing.objects, bucket, name, prefix)
     s3_objects = [item for item in registered if item["qualified_name"] not in report.absent]
     return {
         "connection_qualified_name": bucket["attributes"]["connectionQualifiedName"],
@@ -483,6 +477,7 @@ def integration_with_S3(
         "s3_objects": s3_objects,
         "object_count": len(s3_objects),
         "bucket_object_count": count,
+        "inventory": f"{listing.report.place} of {listing.report.moment.isoformat()}" if listing.report else "",
         "report": report,
     }
 

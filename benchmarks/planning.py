@@ -146,6 +146,7 @@ def plan_run(keys: list[str], sources: list[list[str]], targets: list[list[str]]
         "s3_objects": [*objects.values()],
         "object_count": len(objects),
         "bucket_object_count": len(objects),
+        "inventory": "",
         "report": Report(existing=held),
     }
     tables = TableLineage(coverage=coverage, evidence=evidence, overrides=overrides)

@@ -21,6 +21,7 @@ from delta_arc.entities import MARKER, Entity
 from delta_arc.evidence import read_columns
 from delta_arc.jobs.event_files import read_documents
 from delta_arc.jobs.events import fault_of_event, is_static
+from delta_arc.listing import describe_age
 from delta_arc.matching import TABLE_TYPES, TARGET_TYPES, AssetRow, tables_in
 from delta_arc.overrides import parse_overrides, read_overrides
 from delta_arc.scope import in_scope, unused_patterns
@@ -33,6 +34,7 @@ from runtime.files import why_not_writable
 from runtime.findings import Finding, State, collect_findings
 from runtime.parallel import side_by_side
 from runtime.s3 import list_pages
+from runtime.s3_inventory import find_report
 from runtime.terminal import MOST_OF_A_NAME, visible
 from runtime.transport import AtlanRequestError
 from runtime.version import unmet_requirements
@@ -356,6 +358,8 @@ def _check_s3(settings: Settings) -> Iterator[Finding]:
             yield Finding("s3", State.WRONG, f"S3: there are no objects in {place}{_what_there_is(client, bucket)}")
     except PipelineError as error:
         yield Finding("s3", State.WRONG, f"S3: {error}")
+    if settings.s3_inventory:
+        yield from _guarded("s3 inventory", _check_inventory, settings)
     if not settings.read_file_headers:
         yield Finding("file header", State.FINE, "File headers: none are read, as READ_FILE_HEADERS is false")
     elif full := [item for item in objects if item["Size"]]:
@@ -364,6 +368,13 @@ def _check_s3(settings: Settings) -> Iterator[Finding]:
         yield Finding("file header", State.UNKNOWN, "File headers: none was read, as there is no object to read")
     if settings.lineage_events:
         yield from _guarded("events", _check_events, settings)
+
+
+def _check_inventory(settings: Settings) -> Iterator[Finding]:
+    now = datetime.now(timezone.utc)
+    report = find_report(get_s3_client(settings), settings.s3_inventory, settings.s3_bucket, now)
+    told = f"S3 Inventory: {visible(report.place, MOST_OF_A_NAME)} is of {describe_age(report, now)}"
+    yield Finding("s3 inventory", State.FINE, f"{told}, with {len(report.files)} files")
 
 
 def _first_objects(client: Any, bucket: str, prefix: str) -> list[dict[str, Any]]:

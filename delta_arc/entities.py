@@ -159,7 +159,7 @@ def make_s3_object(bucket: Entity, item: ListedObject) -> Entity:
     connection, arn = attributes["connectionQualifiedName"], f"{attributes['awsArn']}/{item['key']}"
     known = {
         "s3ObjectSize": item.get("size"),
-        "s3ObjectLastModifiedTime": _milliseconds(item.get("last_modified")),
+        "s3ObjectLastModifiedTime": milliseconds(moment) if (moment := item.get("last_modified")) else None,
         "s3ETag": item.get("etag"),
         "s3ObjectContentType": mimetypes.guess_type(item["key"])[0],
     }
@@ -359,5 +359,6 @@ def _name_objects(objects: Sequence[RegisteredObject]) -> str:
     return f"{len(keys)} objects in s3://{bucket}/{folder + '/' if folder else ''}"
 
 
-def _milliseconds(moment: datetime | None) -> int | None:
-    return int(moment.timestamp() * 1000) if moment else None
+def milliseconds(moment: datetime) -> int:
+    """A time as Atlan has it."""
+    return int(moment.timestamp() * 1000)

@@ -166,13 +166,15 @@ class TableLineage(Report):
 
 class S3Integration(TypedDict):
     """What `integration_with_S3` returns: `object_count` counts the `s3_objects`, and `bucket_object_count` all that the
-    bucket has, under any prefix (None where that is not known)."""
+    bucket has, under any prefix (None where that is not known); `inventory` is the report of S3 Inventory that they are
+    from, with its moment, or an empty text where they were listed."""
 
     connection_qualified_name: str
     bucket_qualified_name: str
     s3_objects: list[RegisteredObject]
     object_count: int
     bucket_object_count: int | None
+    inventory: str
     report: Report
 
 

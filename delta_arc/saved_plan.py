@@ -46,6 +46,7 @@ def describe_world(
             "bucket": s3["bucket_qualified_name"],
             "prefix": settings.s3_prefix,
             "objects in the whole bucket": str(s3["bucket_object_count"]),
+            "S3 Inventory": s3["inventory"],
             "POSTGRES_SCOPE": settings.postgres_scope.text,
             "SNOWFLAKE_SCOPE": settings.snowflake_scope.text,
             "LINEAGE_NAMESPACES": " ".join(settings.lineage_namespaces),

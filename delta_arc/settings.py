@@ -25,6 +25,7 @@ from runtime.environment import (
 )
 from runtime.errors import SettingsError
 from runtime.openlineage import normal_namespace, system_of
+from runtime.s3_inventory import is_place
 from runtime.terminal import MOST_OF_A_NAME, configure_logging, mask, visible
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Settings:
     s3_bucket_arn: str
     s3_connection: str
     s3_prefix: str
+    s3_inventory: str  # the address of a manifest, or of a folder, which ends in /; empty: list the bucket
     cache_expiry_hours: float
     postgres_cache_file: Path
     snowflake_cache_file: Path
@@ -117,7 +119,7 @@ SANDBOX_DEFAULTS = {
 }
 # What belongs to one tenant and means nothing to another.
 TENANT_SETTINGS = (
-    "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", "OVERRIDES_FILE",
+    "ATLAN_BASE_URL", "ATLAN_API_TOKEN", "ATLAN_API_KEY", "S3_BUCKET_ARN", "S3_CONNECTION_NAME", "S3_INVENTORY", "OVERRIDES_FILE",
     "LINEAGE_EVENTS", "LINEAGE_NAMESPACES",
     "POSTGRES_SCOPE", "SNOWFLAKE_SCOPE", "POSTGRES_CACHE_FILE", "SNOWFLAKE_CACHE_FILE", "STATE_CACHE_FILE", "REQUIRE_TENANT",
     *SANDBOX_DEFAULTS,
@@ -201,6 +203,7 @@ def read_settings(environment: Mapping[str, str], flow: str = "") -> Settings:
         s3_bucket_arn=_check_bucket_arn(values, faults),
         s3_connection=values.get("S3_CONNECTION_NAME", "delta-arc-s3"),
         s3_prefix=values.get("S3_PREFIX", ""),
+        s3_inventory=_check_inventory(values, faults),
         cache_expiry_hours=_check_hours(values.get("CACHE_EXPIRY_HOURS", "24"), faults),
         postgres_cache_file=_check_path(values, "POSTGRES_CACHE_FILE", own("postgres_assets_cache.json"), faults),
         snowflake_cache_file=_check_path(values, "SNOWFLAKE_CACHE_FILE", own("snowflake_assets_cache.json"), faults),
@@ -264,6 +267,19 @@ def _check_bucket_arn(values: Mapping[str, str], faults: list[str]) -> str:
     if "S3_BUCKET_ARN" in values and not re.fullmatch(r"arn:[a-z-]+:s3:[^\s:]*:[^\s:]*:[^\s:]+", arn):
         faults.append(f"S3_BUCKET_ARN is no ARN of a bucket ({shown(arn)}): write it as arn:aws:s3:::<bucket>.")
     return arn
+
+
+def _check_inventory(values: Mapping[str, str], faults: list[str]) -> str:
+    """Where reports of S3 Inventory are: a manifest, or the folder of a configuration; or an empty text."""
+    place = values.get("S3_INVENTORY", "")
+    if place and not place.endswith(("/", "/manifest.json")):
+        place += "/"
+    if place and not is_place(place):
+        faults.append(
+            f"S3_INVENTORY is no place in S3 ({shown(place)}): write it like "
+            "s3://bucket/prefix/source-bucket/configuration/."
+        )
+    return place
 
 
 def _check_overrides_file(values: Mapping[str, str], default: str, faults: list[str]) -> Path:

@@ -61,7 +61,7 @@ def _make_s3_client(aws: tuple[tuple[str, str], ...], own_endpoint: str = "") ->
         place = {"region_name": "us-east-1"} if own_endpoint else {}
         return _make_client(session, endpoint, Config(**options), place)
     except BotoCoreError as error:
-        raise S3Error(f"The AWS settings cannot be used: {_words_of(error).rstrip('.')}.") from None
+        raise S3Error(f"The AWS settings cannot be used: {words_of(error).rstrip('.')}.") from None
 
 
 def _make_client(session: Any, endpoint: str, config: Any, place: Mapping[str, str]) -> Any:
@@ -73,7 +73,7 @@ def _make_client(session: Any, endpoint: str, config: Any, place: Mapping[str, s
             "s3", endpoint_url=endpoint or None, config=config, **place
         )
     except ValueError as error:
-        words = shown(endpoint) if "@" in endpoint else _words_of(error)
+        words = shown(endpoint) if "@" in endpoint else words_of(error)
         raise S3Error(
             f"AWS_ENDPOINT_URL_S3 is no web address ({words}): write it like http://127.0.0.1:9000."
         ) from None
@@ -160,7 +160,7 @@ def _set_credentials(session: Any, variables: Mapping[str, str]) -> None:
         ) from None
 
 
-def _words_of(error: Exception) -> str:
+def words_of(error: Exception) -> str:
     """What an error of botocore says, on one line, and without what stands before the host in an address."""
     from botocore.exceptions import HTTPClientError
 
@@ -279,7 +279,7 @@ def _explaining(client: Any, bucket: str) -> Iterator[None]:
         raise S3Error(f"S3_BUCKET_NAME is no name of a bucket ({shown(bucket)}): check it.") from None
     except BotoCoreError as error:
         raise S3Error(
-            f"S3 cannot be reached: {_words_of(error)} — check AWS_ENDPOINT_URL_S3, AWS_PROFILE and the network."
+            f"S3 cannot be reached: {words_of(error)} — check AWS_ENDPOINT_URL_S3, AWS_PROFILE and the network."
         ) from None
 
 
@@ -295,7 +295,7 @@ def _read_pages(client: Any, bucket: str, prefix: str, after: str) -> Iterator[l
         if "Name" not in page:
             raise S3Error("What answers as S3 is no S3 server: check AWS_ENDPOINT_URL_S3.")
         items = page.get("Contents", [])
-        fault = _fault_of(page) or next(filter(None, (_fault_of_item(item, prefix) for item in items)), "")
+        fault = _fault_of(page) or next(filter(None, (fault_of_item(item, prefix) for item in items)), "")
         empty = 0 if items else empty + 1
         if not fault and (empty > MOST_EMPTY_PAGES or (items and items[0]["Key"] in begun)):
             fault = "it begins again and again"
@@ -344,7 +344,7 @@ def _fault_of(page: Mapping[str, Any]) -> str:
     return ""
 
 
-def _fault_of_item(item: Mapping[str, Any], prefix: str) -> str:
+def fault_of_item(item: Mapping[str, Any], prefix: str) -> str:
     """Why something in a listing is no object below a prefix, or an empty text."""
     key, size, time = item.get("Key"), item.get("Size"), item.get("LastModified")
     if not isinstance(key, str) or not key:
@@ -360,6 +360,14 @@ def _fault_of_item(item: Mapping[str, Any], prefix: str) -> str:
     except OverflowError:  # in the year 1 or 9999
         pass
     return f"S3 does not tell the time of {key}"
+
+
+def find_object(client: Any, bucket: str, key: str) -> dict[str, Any] | None:
+    """An object as the bucket has it now, as `list_pages` gives it, or None. Asked by a listing, which needs no right but
+    s3:ListBucket; of the keys that begin with this one S3 lists it first. Raises `S3Error`.
+    """
+    first = next(filter(None, list_pages(client, bucket, key)), [])
+    return first[0] if first and first[0]["Key"] == key else None
 
 
 def read_server_time(client: Any, bucket: str) -> datetime | None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from delta_arc.entities import Entity
@@ -34,7 +35,14 @@ class Action(str, Enum):
 STATUS_AFTER = {Action.CREATE: Status.CREATED, Action.UPDATE: Status.UPDATED, Action.KEEP: Status.UNCHANGED}
 
 
-@dataclass(frozen=True)
+NOTHING: Mapping[str, Any] = MappingProxyType({})  # one for all of the many that have nothing
+
+
+def _nothing() -> Mapping[str, Any]:
+    return NOTHING
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What has to happen to one wanted asset; `before` has what an update replaces, by attribute.
 
@@ -44,8 +52,8 @@ class Change:
 
     entity: Entity
     action: Action
-    before: Mapping[str, Any] = field(default_factory=dict)
-    by_difference: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=_nothing)
+    by_difference: Mapping[str, str] = field(default_factory=_nothing)
 
     @property
     def type_name(self) -> str:
@@ -237,15 +245,30 @@ def compare(wanted: Iterable[Entity], existing: Mapping[str, SearchHit]) -> list
         if hit is None:
             changes.append(Change(entity, Action.CREATE))
             continue
+        before = _differences(entity, hit)
+        if not before:
+            changes.append(Change(entity, Action.KEEP))
+            continue
         sent = {name: value for name, value in entity["attributes"].items() if name not in ONLY_AT_CREATION}
-        has = {name: compared_value(hit["attributes"].get(name)) for name in sent}
-        before = {name: has[name] for name, value in sent.items() if compared_value(value) != has[name]}
-        to_send: Entity = {**entity, "attributes": sent}
-        large = [name for name, value in sent.items() if isinstance(value, list) and len(value) >= LARGE and has[name]]
-        types = {name: hit.get("referred", {}).get(name) or common_type(hit["attributes"][name]) for name in large}
-        by_difference = {name: type_name for name, type_name in types.items() if type_name} if before else {}
-        changes.append(Change(to_send, Action.UPDATE if before else Action.KEEP, before, by_difference))
+        large = [name for name, value in sent.items() if isinstance(value, list) and len(value) >= LARGE]
+        held = {name: hit["attributes"][name] for name in large if hit["attributes"].get(name)}
+        types = {name: hit.get("referred", {}).get(name) or common_type(value) for name, value in held.items()}
+        by_difference = {name: type_name for name, type_name in types.items() if type_name}
+        changes.append(Change({**entity, "attributes": sent}, Action.UPDATE, before, by_difference))
     return changes
+
+
+def _differences(entity: Entity, hit: SearchHit) -> dict[str, Any]:
+    """What Atlan holds otherwise than it is wanted, as `compared_value` gives it, by attribute."""
+    held, differs = hit["attributes"], {}
+    for name, value in entity["attributes"].items():
+        has = held.get(name)
+        if name in ONLY_AT_CREATION or (value == has and not isinstance(value, (dict, list))):
+            continue
+        has = compared_value(has)
+        if compared_value(value) != has:
+            differs[name] = has
+    return differs
 
 
 def common_type(references: Sequence[Any]) -> str:

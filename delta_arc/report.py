@@ -26,7 +26,7 @@ class Status(str, Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one asset. `is_absent` says that it was to be created and is not in Atlan after all."""
 

@@ -53,7 +53,7 @@ from delta_arc.entities import (
     load_suffix,
     make_bucket,
     make_connection,
-    make_s3_object,
+    make_s3_objects,
     register_objects,
 )
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
@@ -466,7 +466,7 @@ def integration_with_S3(
         listing = settle(
             s3_client, name, prefix, listing, known_objects(existing.values(), _names_below(bucket), prefix)
         )
-    objects = [make_s3_object(bucket, item) for item in listing.objects]
+    objects = make_s3_objects(bucket, listing.objects)
     steps.append(Step("S3 objects", compare(objects, existing)))
     report = Report(_carry_out(steps, into, dry_run, settings), existing=existing)
     registered = register_objects(listing.objects, bucket, name, prefix)

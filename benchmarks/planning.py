@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from delta_arc.coverage import explain_tables
-from delta_arc.entities import Flow, RegisteredObject, list_object, make_bucket, make_s3_object, register_objects
+from delta_arc.entities import Flow, RegisteredObject, list_object, make_bucket, make_s3_objects, register_objects
 from delta_arc.evidence import conclude, find_kinds, judge, objects_to_ask, parse_head
 from delta_arc.hops import find_hops, group_datasets, match_rest
 from delta_arc.jobs.told import Told
@@ -133,7 +133,7 @@ def plan_run(keys: list[str], sources: list[list[str]], targets: list[list[str]]
     extracts, loads, ends = table_processes(flow, hops, [*sources, *targets])
     columns, unmatched, _, _ = column_processes(ends, sources, targets, overrides)
     wanted = {
-        "S3 objects": [make_s3_object(bucket, item) for item in objects.values()],
+        "S3 objects": make_s3_objects(bucket, objects.values()),
         "Extract processes": extracts,
         "Load processes": loads,
         "Column processes": columns,
@@ -190,10 +190,12 @@ def measure_history(tables: int, days: int) -> None:
     hops = find_hops(flow, links.pairs, datasets, evidence, ())
     explain_tables(links.pairs, links.matches, sources, targets, evidence, hops, overrides)
     times.append(time.process_time())
-    match, conclusion, rest = (after - before for before, after in itertools.pairwise(times))
+    step = Step("S3 objects", compare(make_s3_objects(bucket, listed), {}))
+    times.append(time.process_time())
+    match, conclusion, rest, changes = (after - before for before, after in itertools.pairwise(times))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{len(objects):,} keys of {len(hops):,} tables: match {match:.1f} s, conclude {conclusion:.1f} s,")
-    print(f"hops and coverage {rest:.1f} s, at most {peak:,.0f} MB")
+    print(f"hops and coverage {rest:.1f} s, {len(step.changes):,} changes {changes:.1f} s, at most {peak:,.0f} MB")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mimetypes
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, TypedDict, cast
@@ -155,26 +155,90 @@ def make_bucket(qualified_name: str, name: str, arn: str, object_count: int | No
 
 def make_s3_object(bucket: Entity, item: ListedObject) -> Entity:
     """The S3Object of one listed object. Its ARN starts with the bucket's, so it is as unique in the tenant."""
+    [entity] = make_s3_objects(bucket, [item])
+    return {**entity, "attributes": dict(entity["attributes"].items())}
+
+
+def make_s3_objects(bucket: Entity, items: Iterable[ListedObject]) -> list[Entity]:
+    """The same for many: mappings that make each value where it is asked for, of which a run may hold a million."""
     attributes = bucket["attributes"]
-    connection, arn = attributes["connectionQualifiedName"], f"{attributes['awsArn']}/{item['key']}"
-    known = {
-        "s3ObjectSize": item.get("size"),
-        "s3ObjectLastModifiedTime": milliseconds(moment) if (moment := item.get("last_modified")) else None,
-        "s3ETag": item.get("etag"),
-        "s3ObjectContentType": mimetypes.guess_type(item["key"])[0],
+    connection, arn = attributes["connectionQualifiedName"], attributes["awsArn"]
+    common = {
+        "connectorName": connection.split("/")[1],
+        "connectionQualifiedName": connection,
+        "s3BucketName": attributes["name"],
+        "s3BucketQualifiedName": attributes["qualifiedName"],
+        "bucket": reference("S3Bucket", attributes["qualifiedName"]),
     }
-    return _entity(
-        "S3Object",
-        connection,
-        f"{connection}/{arn}",
-        posixpath.basename(item["key"]),
-        awsArn=arn,
-        s3BucketName=attributes["name"],
-        s3BucketQualifiedName=attributes["qualifiedName"],
-        s3ObjectKey=item["key"],
-        bucket=reference("S3Bucket", attributes["qualifiedName"]),
-        **{name: value for name, value in known.items() if value is not None},
-    )
+    place = _ObjectPlace(f"{connection}/{arn}/", f"{arn}/", common)
+    return [cast(Entity, _ObjectEntity(item, place)) for item in items]
+
+
+class _ObjectPlace(NamedTuple):
+    """What the entities of all objects of a bucket have in common; two of it are how their names and ARNs begin."""
+
+    below: str
+    arn: str
+    common: Mapping[str, Any]
+
+
+class _ObjectEntity(Mapping[str, Any]):
+    """What `Entity` says, of an S3Object."""
+
+    __slots__ = ("item", "place")
+
+    def __init__(self, item: ListedObject, place: _ObjectPlace) -> None:
+        self.item, self.place = item, place
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "attributes":
+            return _ObjectAttributes(self.item, self.place)
+        return {"typeName": "S3Object", "status": "ACTIVE"}[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(Entity.__annotations__)
+
+    def __len__(self) -> int:
+        return len(Entity.__annotations__)
+
+
+class _ObjectAttributes(Mapping[str, Any]):
+    """The attributes of an S3Object; what is not known of it is left out."""
+
+    __slots__ = ("item", "place")
+    own: ClassVar[Mapping[str, Callable[[ListedObject, _ObjectPlace], Any]]] = {
+        "qualifiedName": lambda item, place: place.below + item["key"],
+        "name": lambda item, place: posixpath.basename(item["key"]),
+        "awsArn": lambda item, place: place.arn + item["key"],
+        "s3ObjectKey": lambda item, place: item["key"],
+        "s3ObjectSize": lambda item, place: item.get("size"),
+        "s3ObjectLastModifiedTime": lambda item, place: (moment := item.get("last_modified")) and milliseconds(moment),
+        "s3ETag": lambda item, place: item.get("etag"),
+        "s3ObjectContentType": lambda item, place: mimetypes.guess_type(item["key"])[0],
+    }
+
+    def __init__(self, item: ListedObject, place: _ObjectPlace) -> None:
+        self.item, self.place = item, place
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.place.common:
+            return self.place.common[name]
+        value = self.own[name](self.item, self.place)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def items(self) -> ItemsView[str, Any]:
+        made = {name: make(self.item, self.place) for name, make in self.own.items()}
+        known = {name: value for name, value in made.items() if value is not None}
+        # In the order in which every entity has its attributes: the names first.
+        return {**dict.fromkeys(("qualifiedName", "name")), **self.place.common, **known}.items()
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.items())
+
+    def __len__(self) -> int:
+        return len(self.items())
 
 
 @dataclass(frozen=True)

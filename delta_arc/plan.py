@@ -77,9 +77,9 @@ class Change:
         That is what pyatlan's `SaveSemantic.APPEND` and `REMOVE` send. An attribute in `attributes` and there, too, would
         be refused (ATLAS-400-00-108).
         """
-        if not self.by_difference:
-            return self.entity
         attributes = self.entity["attributes"]
+        if not self.by_difference:
+            return {**self.entity, "attributes": dict(attributes.items())}
         appended, removed = {}, {}
         for name, type_name in self.by_difference.items():
             if name in self.before:

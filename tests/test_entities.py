@@ -6,13 +6,14 @@ import itertools
 import json
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from world import POSTGRES, SNOWFLAKE
 
 from delta_arc import entities
 from delta_arc.entities import Flow
+from delta_arc.plan import Action, Change
 from lineage_page import common_folder
 
 S3 = "default/s3/1700000000"
@@ -192,3 +193,23 @@ def test_ids_tell_apart_all_that_is_connected() -> None:
 )
 def test_the_folder_that_keys_share(keys: list[str], folder: str) -> None:
     assert common_folder(keys) == folder
+
+
+@pytest.mark.parametrize("known", [{}, {"size": 0, "last_modified": MODIFIED, "etag": ""}], ids=["key only", "all"])
+@pytest.mark.parametrize("key", ["a/b.csv", "b", "a/no_type.xyz9"])
+def test_an_entity_made_where_it_is_asked_for_is_sent_as_a_plain_one(key: str, known: dict[str, Any]) -> None:
+    item = cast(entities.ListedObject, {"key": key, **known})
+    [entity] = entities.make_s3_objects(BUCKET, [item])
+    plain_one = entities.make_s3_object(BUCKET, item)
+    sent = Change(entity, Action.CREATE).as_sent
+    assert json.loads(json.dumps(sent)) == plain_one == entity
+    assert dict(entity["attributes"]) == sent["attributes"]
+    assert ("s3ObjectSize" in sent["attributes"]) == bool(known)
+    first = ["qualifiedName", "name", "connectorName", "connectionQualifiedName"]  # as in every other entity
+    assert [*sent["attributes"]][:4] == [*BUCKET["attributes"]][:4] == first
+    assert len(entity["attributes"]) == len(sent["attributes"])
+    assert len(entity) == len(plain_one)
+    for name, value in plain_one["attributes"].items():
+        assert entity["attributes"].get(name) == value
+    for name in entities.OBJECT_ATTRIBUTES:
+        assert entity["attributes"].get(name) == plain_one["attributes"].get(name)

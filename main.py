@@ -470,7 +470,8 @@ def integration_with_S3(
     steps.append(Step("S3 objects", compare(objects, existing)))
     report = Report(_carry_out(steps, into, dry_run, settings), existing=existing)
     registered = register_objects(listing.objects, bucket, name, prefix)
-    s3_objects = [item for item in registered if item["qualified_name"] not in report.absent]
+    absent = report.absent
+    s3_objects = [item for item in registered if item["qualified_name"] not in absent]
     return {
         "connection_qualified_name": bucket["attributes"]["connectionQualifiedName"],
         "bucket_qualified_name": bucket["attributes"]["qualifiedName"],
@@ -635,7 +636,8 @@ def create_table_lineage(
         ]
         report.outcomes = _carry_out(steps, into, dry_run, settings)
         report.doubted = doubted_processes(flow, pairs, evidence)
-        report.loads = {name: load for name, load in ends.items() if name not in report.absent}
+        absent = report.absent
+        report.loads = {name: load for name, load in ends.items() if name not in absent}
     coverage = explain_tables(pairs, matches, postgres, snowflake, evidence, hops, overrides)
     report.coverage = replace(coverage, unmatched=(*coverage.unmatched, *links.disagreeing))
     report.unmatched = [*report.coverage.unmatched]

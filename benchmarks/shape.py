@@ -1,4 +1,4 @@
-"""What the tenants of the benchmarks hold: tables t00000, t00001, … with columns c00, c01, …, on both sides."""
+"""What the tenants of the benchmarks hold: tables orders_bbbbb, orders_bbbbc, … with columns c00, c01, …, on both sides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ ARN = f"arn:aws:s3:::{BUCKET}"
 
 
 def table_names(tables: int) -> list[str]:
-    return [f"t{number:05}" for number in range(tables)]
+    letters = str.maketrans("0123456789", "bcdfghjklm")  # as people's tables seldom end in digits
+    return [f"orders_{f'{number:05}'.translate(letters)}" for number in range(tables)]
 
 
 def column_names(columns: int) -> list[str]:

@@ -122,8 +122,9 @@ def _make_session(variables: Mapping[str, str], read_files: bool = True) -> Any:
     return session
 
 
-# How S3 writes the time of an object in a listing (Amazon S3 API Reference, Object: 2009-10-12T17:50:30.000Z).
-_S3_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z", re.ASCII)
+# How S3 writes the time of an object in a listing (Amazon S3 API Reference, Object: 2009-10-12T17:50:30.000Z); others leave
+# out zeros at its end.
+_S3_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z", re.ASCII)
 
 
 def _read_time(text: Any) -> datetime:
@@ -132,8 +133,9 @@ def _read_time(text: Any) -> datetime:
     """
     from botocore.utils import parse_timestamp
 
-    if isinstance(text, str) and _S3_TIME.fullmatch(text):
-        return datetime.fromisoformat(text[:-1] + "+00:00")
+    if isinstance(text, str) and (told := _S3_TIME.fullmatch(text)):
+        second, fraction = told.groups(default="")
+        return datetime.fromisoformat(f"{second}.{fraction:0<6}+00:00")  # Python 3.10 reads no other number of digits
     found: datetime = parse_timestamp(text)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -34,6 +35,10 @@ SETTINGS = [
     "TEMPORAL_TLS_KEY", "PGOPTIONS", "PGPASSWORD",
     "TEMPORAL_TASK_QUEUE",
 ]  # fmt: skip
+
+# A shell gives what it starts in the background no SIGINT, and what the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

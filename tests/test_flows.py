@@ -480,7 +480,7 @@ def test_a_stop_before_anything_is_done_has_a_report(
     number: signal.Signals, outcome: str, code: int, lone: World
 ) -> None:
     """In a run of one flow, while it waits for an answer."""
-    lone.pace(latency_seconds=5)
+    lone.pace(latency_seconds=1)
     program = start(SALES)
     until = time.monotonic() + 120
     while (

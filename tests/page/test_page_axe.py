@@ -81,7 +81,7 @@ def test_axe_has_no_complaint_in_any_state(width: int, scheme: str, open_page: C
         page = open_page(document, viewport={"width": width, "height": 800}, color_scheme=scheme)
         bring_about(page)
         found[state] = complaints(page)
-        page.context.close()
+        page.close()
     assert {state: told for state, told in found.items() if told} == {}
 
 

@@ -14,7 +14,7 @@ import orjson
 
 from sandbox.bodies import parse_json
 from sandbox.catalog import ACTIVE, Catalog, Difference, Entity, Transaction
-from sandbox.database import Statement
+from sandbox.database import Statement, is_in
 from sandbox.errors import bad_request, not_supported, query_rejected
 from sandbox.messages import Attributes, AuditEvent, AuditSearchResult, JsonObject, Query
 from sandbox.presentation import object_id, search_hit
@@ -346,10 +346,8 @@ def _terms(body: Query) -> Condition:
     column = EXPRESSIONS.get(name)
     if not column or not given:
         return NOTHING
-    # One value for SQLite, which takes no more than some thousands.
-    return f"{column} IN (SELECT value FROM json_each(?))", (
-        orjson.dumps([_compared(column, value) for value in given]).decode(),
-    )
+    sql, value = is_in(column, [_compared(column, value) for value in given])
+    return sql, (value,)
 
 
 def _prefix(body: Query) -> Condition:

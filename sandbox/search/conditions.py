@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from sandbox.catalog import Catalog
+from sandbox.database import is_in
 from sandbox.messages import Query
 from sandbox.search.fields import field_kind
 from sandbox.search.queries import LIMITS, clauses_of, minimum_of, single_field, values_of_terms
@@ -111,8 +110,8 @@ def _one_of(catalog: Catalog, field: str, values: list[Any]) -> Condition:
 def _is_in(column: str, values: list[str]) -> Condition:
     if len(values) == 1:
         return Condition(f"{column} = ?", (values[0],))
-    # One value for SQLite, which takes no more than some thousands.
-    return Condition(f"{column} IN (SELECT value FROM json_each(?))", (orjson.dumps(values).decode(),))
+    sql, value = is_in(column, values)
+    return Condition(sql, (value,))
 
 
 def _prefix(catalog: Catalog, body: Query) -> Condition:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from sandbox.catalog import Catalog
+from sandbox.database import is_in
 from sandbox.errors import AtlasError
 from sandbox.mutations import SaveOptions, delete, save
 from sandbox.search.candidates import count_entities, find_entities
@@ -120,6 +123,20 @@ def queries(guids: list[str], moments: list[int]) -> st.SearchStrategy[Any]:
         )
 
     return st.recursive(leaf, joined, max_leaves=8)
+
+
+TEXT_LISTS = st.lists(st.text("ab\0\1", max_size=4), max_size=5)
+
+
+@given(TEXT_LISTS, TEXT_LISTS)
+def test_any_text_is_found_among_others(there: list[str], wanted: list[str]) -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE one (name TEXT, number INTEGER)")
+        database.executemany("INSERT INTO one VALUES (?, ?)", [(name, len(name)) for name in there])
+        for column, values in (("name", wanted), ("number", [len(name) for name in wanted])):
+            condition, value = is_in(column, values)
+            found = [name for (name,) in database.execute(f"SELECT name FROM one WHERE {condition}", (value,))]
+            assert found == [name for name in there if (name if column == "name" else len(name)) in values]
 
 
 @settings(max_examples=300, deadline=None)

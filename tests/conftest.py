@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import botocore.session
 import pytest
 from world import Run, World, settings_of, start_world
 
@@ -36,9 +38,21 @@ SETTINGS = [
     "TEMPORAL_TASK_QUEUE",
 ]  # fmt: skip
 
+# botocore reads its files anew for each session, which is a tenth of the time of many tests.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 # A shell gives what it starts in the background no SIGINT, and what the tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """The types of the sandbox and of pyatlan stay to the end; looking through them again and again takes long."""
+    gc.disable()
+    collected = yield
+    gc.freeze()
+    gc.enable()
+    return collected
 
 
 @pytest.fixture(scope="session")
@@ -110,8 +124,6 @@ def fresh_world(tmp_path: Path, connect: Callable[[World], None]) -> Iterator[Ca
 @pytest.fixture(scope="session")
 def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with start_world(tmp_path_factory.mktemp("tenant")) as world:
-        # The types of the sandbox and of pyatlan stay to the end; looking through them again and again takes long.
-        gc.freeze()
         yield world
 
 

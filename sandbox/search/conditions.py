@@ -98,12 +98,10 @@ def _one_of(catalog: Catalog, field: str, values: list[Any]) -> Condition:
         return UNKNOWN
     if field in ("__typeName.keyword", "__superTypeNames.keyword"):
         wanted = {value.lower() for value in values}
+        families = [family for name, family in catalog.types.families.items() if name.lower() in wanted]
         own = field == "__typeName.keyword"
-        types = catalog.types.types.values()
-        names = [
-            one.name for one in types if wanted & {name.lower() for name in ([one.name] if own else one.super_types)}
-        ]
-        return _is_in("type", names)
+        names = {name for family in families for name in (family[:1] if own else family[1:])}
+        return _is_in("type", [*names])
     return _is_in(TEXTS[field], values) if field in TEXTS else UNKNOWN
 
 

@@ -437,7 +437,7 @@ def start(*options: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(("number", "outcome", "code"), STOPPED)
 def test_a_stop_in_the_middle_leaves_a_report(
-    number: signal.Signals, outcome: str, code: int, lone: World, second: World
+    number: signal.Signals, outcome: str, code: int, lone: World, second: World, run: Callable[..., Run]
 ) -> None:
     last = write_flow(second, "last.env", S3_PREFIX="never/")
     between = write_flow(second, "between.env")
@@ -472,7 +472,7 @@ def test_a_stop_in_the_middle_leaves_a_report(
     assert "❌ last: not run" in out
     assert "2 of 3 flows need a look." in Path("flows.html").read_text(encoding="utf-8")
     second.forget()
-    assert python([str(ROOT / "main.py"), SALES, between]).returncode == 0
+    assert run(SALES, between).code == 0
 
 
 @pytest.mark.parametrize(("number", "outcome", "code"), STOPPED)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import PREFIX, ROOT, Run, World, python, settings_of, start_world
+from world import PREFIX, ROOT, Run, World, settings_of, start_world
 
 from delta_arc.endings import EXIT_CODES, Ending, exit_code, judge_all
 from delta_arc.options import name_of_flow

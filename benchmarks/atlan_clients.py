@@ -29,6 +29,7 @@ from delta_arc.processes import column_processes, table_processes
 from delta_arc.report import Status
 from delta_arc.settings import get_settings
 from delta_arc.writing import apply_steps
+from runtime.atlan import AssetQuery, find_assets
 from runtime.parallel import interleave
 from runtime.terminal import Progress
 
@@ -129,7 +130,7 @@ def discover_ours() -> int:
     """The rows of a connection, as a run reads them."""
     rows = [
         [asset["attributes"]["qualifiedName"], asset["attributes"]["name"], asset["typeName"]]
-        for asset in main._search_inventory(main.get_atlan_client(), POSTGRES, Progress("assets"))
+        for asset in find_assets(main.get_atlan_client(), AssetQuery("", (f"{POSTGRES}/",)), Progress("assets"))
     ]
     return len({row[0] for row in rows})
 

@@ -389,6 +389,15 @@ def test_every_public_function_is_in_the_readme() -> None:
         assert f"`{name}" in README or f"{name}(" in README, name
 
 
+def test_what_no_test_runs_uses_names_that_there_are() -> None:
+    for path in [*PROJECT.glob("benchmarks/*.py"), *PROJECT.glob("tools/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in ROOMS:
+                exec(ast.unparse(node), {})
+            elif ast.unparse(node).startswith("main.") and isinstance(node, ast.Attribute):
+                assert hasattr(main, node.attr), f"{path.name} line {node.lineno}: main.{node.attr}"
+
+
 def test_the_steps_are_those_of_the_program() -> None:
     told = re.findall(r"^(\d)\. ((?:`\w+`(?:, )?)+):", chapter(README, "## The run"), re.MULTILINE)
     steps = re.findall(r"^(\d)\. (\w+(?:, \w+)*)  ", main.__doc__ or "", re.MULTILINE)

@@ -35,10 +35,16 @@ from typing import TYPE_CHECKING, Any
 from delta_arc.check import Lookups, check_everything
 from delta_arc.cleanup import find_gone_objects, find_own_lineage, find_own_s3
 from delta_arc.clients import get_atlan_client, get_s3_client
+from delta_arc.connections import (
+    derived_connection,
+    find_bucket,
+    find_connection,
+    find_or_plan_s3_connection,
+    inventory_query,
+)
 from delta_arc.coverage import explain_tables
 from delta_arc.endings import Ending, judge
 from delta_arc.entities import (
-    BUCKET_ATTRIBUTES,
     MARKER,
     OBJECT_ATTRIBUTES,
     PROCESS_ATTRIBUTES,
@@ -48,11 +54,9 @@ from delta_arc.entities import (
     Load,
     RegisteredObject,
     connection_of,
-    digest,
     last_name,
     load_suffix,
     make_bucket,
-    make_connection,
     make_s3_objects,
     register_objects,
 )
@@ -108,12 +112,9 @@ from delta_arc.writing import apply_steps, remove_assets
 from runtime.atlan import (
     AssetQuery,
     SearchHit,
-    count_assets,
     find_assets,
     read_assets,
     read_downstream,
-    read_role_guid,
-    read_user_name,
     search_assets,
 )
 from runtime.embedded import SANDBOX_FOLDER, start_sandbox
@@ -332,7 +333,7 @@ def _find_assets(
         inventory.connection, inventory.connector, settings=settings
     )
     with Progress(f"{label} assets", line_every=DISCOVERY_LINE_EVERY) as progress:
-        client, query = get_atlan_client(settings=settings), _inventory_query(connection_qualified_name)
+        client, query = get_atlan_client(settings=settings), inventory_query(connection_qualified_name)
         if state:
             assets: Iterable[SearchHit] = state.read(client, query, progress=progress).values()
         else:
@@ -354,45 +355,7 @@ def get_connection_qualified_name(
     Raises `PipelineError`, with the tenant's connections of that connector, where there is none or more than one.
     """
     connector = str(getattr(connector_type, "value", connector_type))
-    return _pick_connection(
-        _list_connections(get_atlan_client(settings=settings), connector), connection_name, connector
-    )
-
-
-def _pick_connection(connections: Sequence[tuple[str, str]], connection_name: str, connector: str) -> str:
-    """The qualified name of the one connection of this name (or qualified name); see `get_connection_qualified_name`."""
-    matching = [pair for pair in connections if connection_name in pair]
-    if len(matching) == 1:
-        return matching[0][1]
-    listed = "; ".join(f"{name} ({qualified_name})" for name, qualified_name in matching or connections) or "none"
-    if matching:
-        raise PipelineError(
-            f"Several {connector} connections are named {connection_name}: {listed}. "
-            "Use the qualified name of one of them as its setting."
-        )
-    raise PipelineError(
-        f"There is no {connector} connection named {connection_name}. The tenant's {connector} connections: {listed}."
-    )
-
-
-def _list_connections(client: AtlanClient, connector: str) -> list[tuple[str, str]]:
-    """The names and qualified names of the active connections of a connector, sorted."""
-    from pyatlan.model.assets import Connection
-    from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
-
-    search = (
-        FluentSearch()
-        .where(CompoundQuery.active_assets())
-        .where(CompoundQuery.asset_type(Connection))
-        .where(Connection.CONNECTOR_NAME.eq(connector))
-    )
-    hits = search_assets(client, search)
-    return sorted((hit["attributes"].get("name", ""), hit["attributes"]["qualifiedName"]) for hit in hits)
-
-
-def _inventory_query(connection_qualified_name: str) -> AssetQuery:
-    """Every active asset below a connection, except the processes, which are lineage and no inventory."""
-    return AssetQuery("", (f"{connection_qualified_name}/",))
+    return find_connection(get_atlan_client(settings=settings), connection_name, connector)
 
 
 # =====================================================================================================================
@@ -507,63 +470,16 @@ def _plan_bucket(
     client: AtlanClient, name: str, arn: str, count: int | None, settings: Settings
 ) -> tuple[list[Step], Entity, dict[str, SearchHit]]:
     """The steps that register the bucket, and its connection where there is none; the bucket; and what Atlan has of it."""
-    found = _find_bucket(client, name, arn)
+    found = find_bucket(client, name, arn)
     if found:
         names = found["attributes"]
         bucket = make_bucket(names["qualifiedName"], names["name"], arn, count)
         existing = {names["qualifiedName"]: found}
         return [Step("S3 bucket", compare([bucket], existing))], bucket, existing
-    connection, to_create = _find_or_plan_s3_connection(client, settings)
+    connection, to_create = find_or_plan_s3_connection(client, settings)
     steps = [Step("S3 connection", compare([to_create], {}))] if to_create else []
     bucket = make_bucket(f"{connection}/{arn}", name, arn, count)
     return [*steps, Step("S3 bucket", compare([bucket], {}))], bucket, {}
-
-
-def _find_bucket(client: AtlanClient, name: str, arn: str) -> SearchHit | None:
-    """The bucket as Atlan holds it, in whatever connection. Atlan allows one bucket per ARN, so that one has to be used."""
-    from pyatlan.model.assets import S3Bucket
-    from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
-
-    search = (
-        FluentSearch(_includes_on_results=list(BUCKET_ATTRIBUTES))
-        .where(CompoundQuery.active_assets())
-        .where(CompoundQuery.asset_type(S3Bucket))
-        .where_some(S3Bucket.AWS_ARN.eq(arn))
-        .where_some(S3Bucket.NAME.eq(name))
-        .min_somes(1)
-    )
-    hits = list(search_assets(client, search))
-    for hit in hits:
-        if hit["attributes"].get("awsArn") == arn:
-            return hit
-    for hit in hits:
-        logger.warning(
-            "⚠️ A bucket named %s is in Atlan already as %s. To use that one, set S3_BUCKET_ARN to its ARN (%s)",
-            name, hit["attributes"]["qualifiedName"], hit["attributes"].get("awsArn") or "it has none",
-        )  # fmt: skip
-    return None
-
-
-def _find_or_plan_s3_connection(client: AtlanClient, settings: Settings) -> tuple[str, Entity | None]:
-    """The S3 connection by its name; if the tenant has none, also the connection that has to be created."""
-    name = settings.s3_connection
-    derived = _derived_connection(name, settings.base_url)
-    present = _list_connections(client, "s3")
-    if any(name in pair for pair in present):
-        return _pick_connection(present, name, "s3"), None
-    if any(qualified_name == derived for _, qualified_name in present):
-        return derived, None  # made here, and renamed by people
-    return derived, make_connection(name, derived, read_user_name(client), read_role_guid(client, "$admin"))
-
-
-def _derived_connection(name: str, tenant: str) -> str:
-    """A qualified name made from the connection's name instead of the clock.
-
-    A new connection is searchable only after seconds: a run that was killed and started again in that time makes the
-    same one again instead of a second one.
-    """
-    number = int(digest(f"{tenant}\n{name}")[:12], 16)
-    return f"default/s3/{1_000_000_000 + number % 700_000_000}"
 
 
 # =====================================================================================================================
@@ -620,7 +536,7 @@ def create_table_lineage(
         client = get_atlan_client(settings=settings)
         if state and state.is_used:  # what processes refer to comes before them
             for connection in (flow.postgres_connection, flow.snowflake_connection):
-                state.read(client, _inventory_query(connection))
+                state.read(client, inventory_query(connection))
         report.existing = _read(client, AssetQuery("Process", prefixes, PROCESS_ATTRIBUTES), state)
         told_tables = {match.table_qualified_name or "" for match in matches if match.outcome is MatchOutcome.TOLD}
         hops = tell_hops(find_hops(flow, pairs, datasets, evidence, report.existing, told_tables), telling)
@@ -848,7 +764,7 @@ def _find_gone_objects(s3: S3Integration, settings: Settings) -> list[GoneObject
     nothing is concluded.
     """
     bucket = s3["bucket_qualified_name"]
-    is_own = connection_of(bucket) == _derived_connection(settings.s3_connection, settings.base_url)
+    is_own = connection_of(bucket) == derived_connection(settings)
     if not is_own or not s3["s3_objects"]:
         return []
     report = s3["report"]
@@ -877,8 +793,8 @@ def remove_lineage(
     client = get_atlan_client(settings=settings)
     postgres = get_connection_qualified_name(settings.postgres_connection, "postgres", settings=settings)
     snowflake = get_connection_qualified_name(settings.snowflake_connection, "snowflake", settings=settings)
-    derived = f"{_derived_connection(settings.s3_connection, settings.base_url)}/{settings.s3_bucket_arn}"
-    found = _find_bucket(client, settings.s3_bucket, settings.s3_bucket_arn)
+    derived = f"{derived_connection(settings)}/{settings.s3_bucket_arn}"
+    found = find_bucket(client, settings.s3_bucket, settings.s3_bucket_arn)
     bucket = found["attributes"]["qualifiedName"] if found else derived
     flow = None if all_flows else Flow(postgres, bucket, settings.s3_prefix, snowflake)
     own = find_own_lineage(client, postgres, snowflake, flow)
@@ -1020,7 +936,11 @@ def run_flow(options: argparse.Namespace, record: RunRecord, settings: Settings)
         open_state(settings).log_status()
         return Ending.UNCHANGED
     if options.check:
-        record.findings = check_everything(settings, _make_lookups(settings))
+        lookups = Lookups(
+            partial(_find_assets, force_refresh=False, dry_run=True, state=None, settings=settings),
+            partial(_cache_status, settings=settings),
+        )
+        record.findings = check_everything(settings, lookups)
         return Ending.CHECKED if tell_findings(record.findings) else Ending.FAILED
     if options.remove_lineage:
         report = record.report = remove_lineage(
@@ -1036,23 +956,6 @@ def run_flow(options: argparse.Namespace, record: RunRecord, settings: Settings)
     else:
         report = run_pipeline(run_options(options, record.name), record=record, settings=settings)
     return judge(report, options.dry_run or options.plan is not None)
-
-
-def _make_lookups(settings: Settings) -> Lookups:
-    """How a run with these settings finds what it needs, for `--check`."""
-
-    def client() -> AtlanClient:
-        return get_atlan_client(settings=settings)
-
-    readers = {"postgres": find_postgres_assets, "snowflake": find_snowflake_assets}
-    return Lookups(
-        lambda one: get_connection_qualified_name(one.connection, one.connector, settings=settings),
-        lambda connection: count_assets(client(), _inventory_query(connection)),
-        lambda one: readers[one.connector](dry_run=True, settings=settings),
-        lambda: _find_bucket(client(), settings.s3_bucket, settings.s3_bucket_arn),
-        lambda: _find_or_plan_s3_connection(client(), settings),
-        lambda one: _cache_status(one, settings),
-    )
 
 
 if __name__ == "__main__":

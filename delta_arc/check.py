@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from delta_arc.clients import get_atlan_client, get_s3_client
-from delta_arc.entities import MARKER, Entity
+from delta_arc.connections import find_bucket, find_connection, find_or_plan_s3_connection, inventory_query
+from delta_arc.entities import MARKER
 from delta_arc.evidence import read_columns
 from delta_arc.jobs.event_files import read_documents
 from delta_arc.jobs.events import fault_of_event, is_static
@@ -27,7 +28,7 @@ from delta_arc.overrides import parse_overrides, read_overrides
 from delta_arc.scope import in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings
 from runtime import atlan, s3
-from runtime.atlan import Permission, SearchHit
+from runtime.atlan import Permission
 from runtime.clocks import seconds_ahead
 from runtime.errors import PipelineError, SettingsError
 from runtime.files import why_not_writable
@@ -39,9 +40,11 @@ from runtime.terminal import MOST_OF_A_NAME, visible
 from runtime.transport import AtlanRequestError
 from runtime.version import unmet_requirements
 
-TENANT_LIMIT = (
-    400  # requests a minute that Atlan allows all users of a tenant together, by its documentation (API limits)
-)
+if TYPE_CHECKING:
+    from pyatlan.client.atlan import AtlanClient
+
+# Requests a minute that Atlan allows all users of a tenant together, by its documentation (API limits).
+TENANT_LIMIT = 400
 EXPIRES_SOON = timedelta(days=14)
 # S3 refuses a request whose time is off by more than 15 minutes ("RequestTimeTooSkewed" in its list of error codes).
 CLOCK_OFF, CLOCK_REFUSED = 5 * 60, 15 * 60  # seconds
@@ -53,14 +56,10 @@ MOST_TOKEN = 1 << 16  # characters
 
 @dataclass(frozen=True)
 class Lookups:
-    """How a run finds what it needs, for the checks to do just the same. What Atlan refuses is a `PipelineError`."""
+    """How a run reads the assets of a connection, and what it makes of a cache, for the checks to do just the same."""
 
-    find_connection: Callable[[Inventory], str]  # its qualified name
-    count_inventory: Callable[[str], int]  # the assets below a qualified name
     read_inventory: Callable[[Inventory], Sequence[AssetRow]]
-    find_bucket: Callable[[], SearchHit | None]
-    find_s3_connection: Callable[[], tuple[str, Entity | None]]  # and what has to be made for it
-    cache_state: Callable[[Inventory], Mapping[str, Any]]
+    cache_status: Callable[[Inventory], Mapping[str, Any]]
 
 
 def check_everything(settings: Settings, lookups: Lookups) -> list[Finding]:
@@ -122,7 +121,7 @@ CACHE_WORDS = {
 
 def _check_cache(inventory: Inventory, lookups: Lookups) -> Finding:
     name, path = f"{inventory.connector} cache", inventory.cache_file
-    state = str(lookups.cache_state(inventory)["state"])
+    state = str(lookups.cache_status(inventory)["state"])
     told = f"{inventory.label} cache {path}: {CACHE_WORDS.get(state, 'it is valid, and a run uses it')}"
     if reason := why_not_writable(path, makes_folders=True):
         return Finding(name, State.DOUBTFUL, f"{told}, but it cannot be written ({reason}): let it be a file of yours")
@@ -158,13 +157,13 @@ def _check_atlan(settings: Settings, lookups: Lookups) -> Iterator[Finding]:
     yield from _guarded("atlan clock", lambda: [check_clock("Atlan", atlan.read_server_time(client))])
     found: dict[str, str] = {}
     for inventory in (settings.postgres, settings.snowflake):
-        yield from _guarded(f"{inventory.connector} connection", _check_connection, inventory, lookups, found)
+        yield from _guarded(f"{inventory.connector} connection", _check_connection, client, inventory, found)
     wanted = [
         Permission("ENTITY_CREATE", kind, f"{connection}/{MARKER}/check")
         for connector, connection in found.items()
         for kind in MADE_IN[connector]
     ]
-    yield from _guarded("bucket in atlan", _check_bucket_in_atlan, settings, lookups, wanted)
+    yield from _guarded("bucket in atlan", _check_bucket_in_atlan, client, settings, wanted)
     yield from _check_rights(client, wanted)
     yield from _check_names(settings, lookups, found)
 
@@ -222,10 +221,10 @@ def check_clock(whose: str, theirs: datetime | None) -> Finding:
     return Finding(name, State.WRONG, f"{told}, as S3 refuses what is off by 15, and tokens and caches go by it")
 
 
-def _check_connection(inventory: Inventory, lookups: Lookups, found: dict[str, str]) -> Iterator[Finding]:
+def _check_connection(client: AtlanClient, inventory: Inventory, found: dict[str, str]) -> Iterator[Finding]:
     name = f"{inventory.connector} connection"
-    connection = lookups.find_connection(inventory)
-    count = lookups.count_inventory(connection)
+    connection = find_connection(client, inventory.connection, inventory.connector)
+    count = atlan.count_assets(client, inventory_query(connection))
     found[inventory.connector] = connection
     told = f"{inventory.label}: the connection {visible(inventory.connection)} is {visible(connection)}"
     if count:
@@ -238,16 +237,16 @@ def _check_connection(inventory: Inventory, lookups: Lookups, found: dict[str, s
         )
 
 
-def _check_bucket_in_atlan(settings: Settings, lookups: Lookups, wanted: list[Permission]) -> Iterator[Finding]:
+def _check_bucket_in_atlan(client: AtlanClient, settings: Settings, wanted: list[Permission]) -> Iterator[Finding]:
     """Where the bucket is, or will be; what has to be made there is added to what is wanted."""
     name, arn = "bucket in atlan", settings.s3_bucket_arn
-    bucket = lookups.find_bucket()
+    bucket = find_bucket(client, settings.s3_bucket, arn)
     if bucket:
         qualified_name = bucket["attributes"]["qualifiedName"]
         wanted.append(Permission("ENTITY_CREATE", "S3Object", f"{qualified_name}/check"))
         yield Finding(name, State.FINE, f"S3 in Atlan: the bucket is {visible(qualified_name)}")
         return
-    connection, to_make = lookups.find_s3_connection()
+    connection, to_make = find_or_plan_s3_connection(client, settings)
     if to_make:
         wanted.append(Permission("ENTITY_CREATE", "Connection", connection))
         told = f"there is no connection {visible(settings.s3_connection)} and no bucket: a run makes both, the connection as {connection}"
@@ -258,7 +257,7 @@ def _check_bucket_in_atlan(settings: Settings, lookups: Lookups, wanted: list[Pe
     yield Finding(name, State.FINE, f"S3 in Atlan: {told}")
 
 
-def _check_rights(client: Any, wanted: Sequence[Permission]) -> Iterator[Finding]:
+def _check_rights(client: AtlanClient, wanted: Sequence[Permission]) -> Iterator[Finding]:
     if not wanted:
         yield Finding("rights", State.UNKNOWN, "Rights: they were not asked for, as no connection was found")
         return
@@ -296,11 +295,7 @@ def _check_names(settings: Settings, lookups: Lookups, found: Mapping[str, str])
         return
     sides = (
         (settings.postgres, settings.postgres_scope, TABLE_TYPES),
-        (
-            settings.snowflake,
-            settings.snowflake_scope,
-            TARGET_TYPES,
-        ),
+        (settings.snowflake, settings.snowflake_scope, TARGET_TYPES),
     )
     if len(found) < len(sides):
         yield Finding("overrides", State.UNKNOWN, "Scope and overrides were not looked at, as a connection is missing")

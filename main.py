@@ -33,10 +33,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delta_arc.check import Lookups, check_everything
-from delta_arc.cleanup import find_gone_objects, find_own_lineage, find_own_s3
+from delta_arc.cleanup import find_gone_objects, remove_lineage
 from delta_arc.clients import get_atlan_client, get_s3_client
 from delta_arc.connections import (
-    derived_connection,
     find_bucket,
     find_connection,
     find_or_plan_s3_connection,
@@ -70,7 +69,7 @@ from delta_arc.jobs.events import Document, make_scope, needles_of, read_told
 from delta_arc.jobs.told import TOLD, Told
 from delta_arc.joining import at_least, tell_hops
 from delta_arc.linking import link
-from delta_arc.listing import known_objects, list_bucket, settle
+from delta_arc.listing import count_all_objects, known_objects, list_bucket, settle
 from delta_arc.matching import (
     TARGET_TYPES,
     AssetRow,
@@ -92,7 +91,6 @@ from delta_arc.page import describe_facts, mark_page, write_page
 from delta_arc.pairing import TablePair, match_tables
 from delta_arc.plan import (
     MAX_REMOVE,
-    GoneObject,
     Plan,
     Step,
     check_limits,
@@ -101,7 +99,7 @@ from delta_arc.plan import (
     planned_outcomes,
 )
 from delta_arc.processes import column_processes, table_processes
-from delta_arc.report import Outcome, Report, S3Integration, TableLineage, find_stale, log_lines, summarise
+from delta_arc.report import Outcome, Report, S3Integration, TableLineage, log_lines, summarise
 from delta_arc.run_report import RunRecord, explain_shortfall
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
 from delta_arc.scope import in_scope, unused_patterns
@@ -122,7 +120,6 @@ from runtime.errors import PipelineError
 from runtime.files import read_small_file, replace_file
 from runtime.findings import tell_findings
 from runtime.parallel import side_by_side
-from runtime.s3 import S3Error, list_pages
 from runtime.terminal import Progress, logger, say_error
 from runtime.transport import AtlanRequestError
 
@@ -377,28 +374,6 @@ def list_s3_bucket_objects(
     return [*list_bucket(get_s3_client(settings), bucket, prefix, settings.s3_inventory).objects]
 
 
-def _count_all_objects(settings: Settings, bucket: str, prefix: str, listed: Sequence[ListedObject]) -> int | None:
-    """How many objects a bucket has, under any prefix, where those `listed` are all under this one; None where listing
-    the others is not allowed, or takes over 100 requests.
-    """
-    if not prefix:
-        return len(listed)
-    client, count, requests = get_s3_client(settings), len(listed), 0
-    last = listed[-1]["key"] if listed else prefix
-    with contextlib.suppress(S3Error):
-        for after in ("", last):  # those before the prefix, and those behind it
-            for page in list_pages(client, bucket, "", after):
-                requests += 1
-                keys = [item["Key"] for item in page]
-                if requests > 100 or keys != sorted(keys):  # S3 lists by key; other servers may not
-                    return None
-                count += sum(not key.startswith(prefix) and (key < prefix) == (not after) for key in keys)
-                if not after and keys and keys[-1] >= prefix:
-                    break
-        return count
-    return None
-
-
 def integration_with_S3(
     bucket_name: str | None = None,
     bucket_arn: str | None = None,
@@ -420,7 +395,7 @@ def integration_with_S3(
     prefix = settings.s3_prefix if prefix is None else prefix
     s3_client = get_s3_client(settings)
     listing = list_bucket(s3_client, name, prefix, settings.s3_inventory)
-    count = None if listing.report else _count_all_objects(settings, name, prefix, listing.objects)
+    count = None if listing.report else count_all_objects(s3_client, name, prefix, listing.objects)
     client = get_atlan_client(settings=settings)
     steps, bucket, existing = _plan_bucket(client, name, arn, count, settings)
     guid = existing[bucket["attributes"]["qualifiedName"]]["guid"] if existing else ""
@@ -757,63 +732,6 @@ def read_back(table_qualified_name: str, *, settings: Settings | None = None) ->
     return hops
 
 
-def _find_gone_objects(s3: S3Integration, settings: Settings) -> list[GoneObject]:
-    """The S3 objects under the prefix that are in Atlan and no more in the bucket.
-
-    Only where this program has the S3 connection to itself: elsewhere they are a crawler's to archive. Of an empty listing
-    nothing is concluded.
-    """
-    bucket = s3["bucket_qualified_name"]
-    is_own = connection_of(bucket) == derived_connection(settings)
-    if not is_own or not s3["s3_objects"]:
-        return []
-    report = s3["report"]
-    listed = {outcome.qualified_name for outcome in report.outcomes}
-    return find_gone_objects(get_atlan_client(settings=settings), bucket, settings.s3_prefix, report.existing, listed)
-
-
-def remove_lineage(
-    dry_run: bool = False,
-    with_s3: bool = False,
-    all_flows: bool = False,
-    max_remove: int = MAX_REMOVE,
-    *,
-    ask: Callable[[str], bool] = lambda question: True,
-    noted: dict[str, Outcome] | None = None,
-    settings: Settings | None = None,
-) -> Report:
-    """Archive every process that this program made for the configured connections, bucket and prefix.
-
-    `all_flows` takes any bucket and prefix between the two connections; `with_s3` also the S3 objects under the prefix and
-    the bucket, as far as this program made them. `ask` is given what would be archived, as a question, before anything
-    is; `noted` is that of `write_plan`. Raises `PipelineError` where a connection is not there, there is more than
-    `max_remove`, or the answer is no.
-    """
-    settings = settings or get_settings()
-    client = get_atlan_client(settings=settings)
-    postgres = get_connection_qualified_name(settings.postgres_connection, "postgres", settings=settings)
-    snowflake = get_connection_qualified_name(settings.snowflake_connection, "snowflake", settings=settings)
-    derived = f"{derived_connection(settings)}/{settings.s3_bucket_arn}"
-    found = find_bucket(client, settings.s3_bucket, settings.s3_bucket_arn)
-    bucket = found["attributes"]["qualifiedName"] if found else derived
-    flow = None if all_flows else Flow(postgres, bucket, settings.s3_prefix, snowflake)
-    own = find_own_lineage(client, postgres, snowflake, flow)
-    s3, kept = find_own_s3(client, derived, settings.s3_prefix, own) if with_s3 else ([], [])
-    place = f"between {settings.postgres_connection} and {settings.snowflake_connection} in {settings.place}"
-    place += "" if all_flows else f", through s3://{settings.s3_bucket}/{settings.s3_prefix}"
-    told = f"{len(own)} processes {place}" + (f", and {len(s3)} S3 assets" if with_s3 else "")
-    if not dry_run and len(own) + len(s3) > max_remove:
-        raise PipelineError(f"{told} would be archived, more than --max-remove {max_remove}: nothing is removed.")
-    if not dry_run and (own or s3) and not ask(f"Archive {told}?"):
-        raise PipelineError(f"{told} stay: --remove-lineage needs a yes, or --yes where no one can be asked.")
-    outcomes = remove_assets(client, "Lineage", find_stale(own, ()), dry_run, noted)
-    report = Report(outcomes, existing=own, changes=bool(own or s3))
-    log_lines(f"⚠️ {sentence}" for sentence in kept)
-    if with_s3 and not report.failed:
-        report.outcomes += remove_assets(client, "S3 objects and bucket", s3, dry_run, noted)
-    return report
-
-
 # =====================================================================================================================
 # The run
 # =====================================================================================================================
@@ -891,7 +809,7 @@ def run_pipeline(
         kept.save()
     with_atlan = dry_run or document is not None
     world = describe_world([*postgres, *snowflake], s3, tables, columns, settings, with_atlan=with_atlan)
-    gone = _find_gone_objects(s3, settings)
+    gone = find_gone_objects(get_atlan_client(settings=settings), s3, settings)
     prune = document["prune"] if document else options.prune
     plan = record.plan = make_plan(steps, tables, columns, world, prune, gone)
 

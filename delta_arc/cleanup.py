@@ -1,25 +1,28 @@
-"""What this program made in Atlan, and nothing else, to be removed: found by its own ids."""
+"""Removing what this program made in Atlan, and nothing else: it is found by its own ids."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from delta_arc.clients import get_atlan_client
+from delta_arc.connections import derived_connection, find_bucket, find_connection
 from delta_arc.entities import MARKER, Flow, connection_of
-from delta_arc.plan import GoneObject
+from delta_arc.plan import MAX_REMOVE, GoneObject
+from delta_arc.report import Outcome, Report, S3Integration, find_stale, log_lines
+from delta_arc.settings import Settings, get_settings
+from delta_arc.writing import remove_assets
 from runtime.atlan import SearchHit, read_assets, search_assets
+from runtime.errors import PipelineError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
-
     from pyatlan.client.atlan import AtlanClient
 
 USES = ("inputToProcesses", "outputFromProcesses")
 MOST_ASKED = 1000  # assets by guid in one request
 
 
-def find_own_lineage(
-    client: AtlanClient, postgres: str, snowflake: str, flow: Flow | None = None
-) -> dict[str, SearchHit]:
+def _find_own_lineage(client: AtlanClient, postgres: str, snowflake: str, flow: Flow | None) -> dict[str, SearchHit]:
     """Every process of ours between two connections, of one flow or of any bucket and prefix.
 
     A flow is recognised by its ids, which it has in both connections.
@@ -37,7 +40,7 @@ def _flow_of(process: str) -> str:
     return process.removeprefix(f"{connection_of(process)}/{MARKER}/").partition("/")[0]
 
 
-def find_own_s3(
+def _find_own_s3(
     client: AtlanClient, bucket: str, prefix: str, lineage: Mapping[str, SearchHit]
 ) -> tuple[list[SearchHit], list[str]]:
     """The objects under a prefix, and the bucket, that can go together with this lineage; and why others stay.
@@ -59,18 +62,20 @@ def find_own_s3(
     return [*going, buckets[bucket]], told
 
 
-def find_gone_objects(
-    client: AtlanClient, bucket: str, prefix: str, existing: Mapping[str, SearchHit], listed: Container[str]
-) -> list[GoneObject]:
-    """The objects under a prefix that Atlan has (`existing`), and the bucket has no more (`listed`, by qualified name).
+def find_gone_objects(client: AtlanClient, s3: S3Integration, settings: Settings) -> list[GoneObject]:
+    """The S3 objects under the prefix that Atlan has, and the bucket has no more.
 
-    Like those of `find_own_s3`, they are in the bucket of a connection that this program has to itself. Raises
-    `AtlanRequestError`.
+    Only where this program has the S3 connection to itself: elsewhere they are a crawler's to archive. Of an empty listing
+    nothing is concluded. Raises `AtlanRequestError`.
     """
+    bucket, report = s3["bucket_qualified_name"], s3["report"]
+    if connection_of(bucket) != derived_connection(settings) or not s3["s3_objects"]:
+        return []
+    listed = {outcome.qualified_name for outcome in report.outcomes}
     gone = [
         hit
-        for name, hit in sorted(existing.items())
-        if name.startswith(f"{bucket}/{prefix}") and hit["typeName"] == "S3Object" and name not in listed
+        for name, hit in sorted(report.existing.items())
+        if name.startswith(f"{bucket}/{settings.s3_prefix}") and hit["typeName"] == "S3Object" and name not in listed
     ]
     users = _read_users(client, gone)
     return [GoneObject(hit, tuple(users.get(hit["attributes"]["qualifiedName"], ()))) for hit in gone]
@@ -104,3 +109,45 @@ def _active_names(client: AtlanClient, guids: list[str]) -> dict[str, str]:
         return {}
     search = FluentSearch().where(CompoundQuery.active_assets()).where(Asset.GUID.within(guids))
     return {hit["guid"]: hit["attributes"]["qualifiedName"] for hit in search_assets(client, search)}
+
+
+def remove_lineage(
+    dry_run: bool = False,
+    with_s3: bool = False,
+    all_flows: bool = False,
+    max_remove: int = MAX_REMOVE,
+    *,
+    ask: Callable[[str], bool] = lambda question: True,
+    noted: dict[str, Outcome] | None = None,
+    settings: Settings | None = None,
+) -> Report:
+    """Archive every process that this program made for the configured connections, bucket and prefix.
+
+    `all_flows` takes any bucket and prefix between the two connections; `with_s3` also the S3 objects under the prefix and
+    the bucket, as far as this program made them. `ask` is given what would be archived, as a question, before anything
+    is; `noted` is that of `apply_steps`. Raises `PipelineError` where a connection is not there, there is more than
+    `max_remove`, or the answer is no.
+    """
+    settings = settings or get_settings()
+    client = get_atlan_client(settings=settings)
+    postgres = find_connection(client, settings.postgres_connection, "postgres")
+    snowflake = find_connection(client, settings.snowflake_connection, "snowflake")
+    derived = f"{derived_connection(settings)}/{settings.s3_bucket_arn}"
+    found = find_bucket(client, settings.s3_bucket, settings.s3_bucket_arn)
+    bucket = found["attributes"]["qualifiedName"] if found else derived
+    flow = None if all_flows else Flow(postgres, bucket, settings.s3_prefix, snowflake)
+    own = _find_own_lineage(client, postgres, snowflake, flow)
+    s3, kept = _find_own_s3(client, derived, settings.s3_prefix, own) if with_s3 else ([], [])
+    place = f"between {settings.postgres_connection} and {settings.snowflake_connection} in {settings.place}"
+    place += "" if all_flows else f", through s3://{settings.s3_bucket}/{settings.s3_prefix}"
+    told = f"{len(own)} processes {place}" + (f", and {len(s3)} S3 assets" if with_s3 else "")
+    if not dry_run and len(own) + len(s3) > max_remove:
+        raise PipelineError(f"{told} would be archived, more than --max-remove {max_remove}: nothing is removed.")
+    if not dry_run and (own or s3) and not ask(f"Archive {told}?"):
+        raise PipelineError(f"{told} stay: --remove-lineage needs a yes, or --yes where no one can be asked.")
+    outcomes = remove_assets(client, "Lineage", find_stale(own, ()), dry_run, noted)
+    report = Report(outcomes, existing=own, changes=bool(own or s3))
+    log_lines(f"⚠️ {sentence}" for sentence in kept)
+    if with_s3 and not report.failed:
+        report.outcomes += remove_assets(client, "S3 objects and bucket", s3, dry_run, noted)
+    return report

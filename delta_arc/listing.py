@@ -7,6 +7,7 @@ does not or only as it was before, the bucket is asked for it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -16,12 +17,13 @@ from typing import Any
 from delta_arc.entities import ListedObject, list_object, milliseconds
 from runtime.atlan import SearchHit
 from runtime.parallel import map_unordered
-from runtime.s3 import find_object, list_objects
+from runtime.s3 import S3Error, find_object, list_objects, list_pages
 from runtime.s3_inventory import InventoryReport, find_report, read_report
 from runtime.terminal import Progress, logger
 
 MOST_ASKED = 200  # objects; for more, the bucket is listed
 ASKED_AT_ONCE = 8
+MOST_COUNTING = 100  # requests for objects that are not under the prefix, which are only counted
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,28 @@ def list_bucket(client: Any, bucket: str, prefix: str, inventory: str = "") -> L
     else:
         logger.warning("⚠️ There are no objects in %s%s: check S3_BUCKET_NAME and S3_PREFIX", place, told)
     return Listing(objects, report)
+
+
+def count_all_objects(client: Any, bucket: str, prefix: str, listed: Sequence[ListedObject]) -> int | None:
+    """How many objects a bucket has, under any prefix, where those `listed` are all under this one; None where listing
+    the others is not allowed, or takes over MOST_COUNTING requests.
+    """
+    if not prefix:
+        return len(listed)
+    count, requests = len(listed), 0
+    last = listed[-1]["key"] if listed else prefix
+    with contextlib.suppress(S3Error):
+        for after in ("", last):  # those before the prefix, and those behind it
+            for page in list_pages(client, bucket, "", after):
+                requests += 1
+                keys = [item["Key"] for item in page]
+                if requests > MOST_COUNTING or keys != sorted(keys):  # S3 lists by key; other servers may not
+                    return None
+                count += sum(not key.startswith(prefix) and (key < prefix) == (not after) for key in keys)
+                if not after and keys and keys[-1] >= prefix:
+                    break
+        return count
+    return None
 
 
 def describe_age(report: InventoryReport, now: datetime) -> str:

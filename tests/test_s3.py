@@ -18,6 +18,8 @@ import pytest
 from world import Run, World
 
 import main
+from delta_arc.clients import get_s3_client
+from delta_arc.listing import count_all_objects
 from delta_arc.settings import get_settings
 from runtime.s3 import S3Error
 from sandbox import storage
@@ -272,7 +274,7 @@ def test_all_objects_of_the_bucket_are_counted(open_server: str, prefix: str, mo
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", open_server)
     settings = get_settings()
     listed = main.list_s3_bucket_objects("large", prefix, settings=settings)
-    assert main._count_all_objects(settings, "large", prefix, listed) == 2500
+    assert count_all_objects(get_s3_client(settings), "large", prefix, listed) == 2500
 
 
 def test_the_right_to_list_the_prefix_is_enough(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -64,9 +64,7 @@ from delta_arc.files.kept import KeptColumns
 from delta_arc.fit import keeps_records
 from delta_arc.flows import run_flows
 from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, is_doubtful, settle_doubtful
-from delta_arc.jobs.event_files import read_documents
-from delta_arc.jobs.events import Document, make_scope, needles_of, read_told
-from delta_arc.jobs.told import TOLD, Told
+from delta_arc.jobs.event_files import read_events
 from delta_arc.joining import at_least, tell_hops
 from delta_arc.linking import link
 from delta_arc.listing import count_all_objects, known_objects, list_bucket, settle
@@ -115,7 +113,7 @@ from runtime.atlan import (
     read_downstream,
     search_assets,
 )
-from runtime.embedded import SANDBOX_FOLDER, start_sandbox
+from runtime.embedded import SANDBOX_FOLDER
 from runtime.errors import PipelineError
 from runtime.files import read_small_file, replace_file
 from runtime.findings import tell_findings
@@ -490,7 +488,7 @@ def create_table_lineage(
     sources, targets = tables_in(postgres), tables_in(snowflake, TARGET_TYPES)
     overrides = _read_overrides(postgres, snowflake, settings)
     by_key, prefix = {item["key"]: item for item in objects}, objects[0]["prefix"] if objects else ""
-    told = _read_told(postgres, snowflake, settings)
+    told = read_events(settings, postgres, snowflake)
     links = link(by_key, prefix, postgres_assets, postgres, snowflake, overrides, told)
     log_lines(f"⚠️ {sentence}" for sentence in links.remarks)
     pairs, telling = links.pairs, links.telling
@@ -572,32 +570,6 @@ def _read_overrides(
 ) -> Overrides:
     path = settings.overrides_file
     return parse_overrides(str(path), read_overrides(path), postgres_assets, snowflake_assets)
-
-
-def _read_told(postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow], settings: Settings) -> Told:
-    """What the events at LINEAGE_EVENTS tell; what could not be used of them is a warning."""
-    if not settings.lineage_events:
-        return Told()
-    if settings.sandbox:
-        start_sandbox()  # which makes the folder of its events
-    scope = make_scope(settings.s3_bucket, postgres_assets, snowflake_assets, settings.lineage_namespaces)
-    with Progress("OpenLineage events") as progress:
-        documents = read_documents(settings.lineage_events, partial(get_s3_client, settings), needles_of(scope))
-        told = read_told(_counted(documents, progress), scope)
-    own = sum(hop.ground != TOLD for hop in told.hops)
-    logger.info(
-        "🔗 %d hops are told by %d OpenLineage events in %s", len(told.hops) - own, told.events, settings.lineage_events
-    )
-    if own:
-        logger.info("   %d more are what Delta Arc has exported itself, and prove nothing new", own)
-    log_lines(f"⚠️ OpenLineage: {problem}" for problem in told.problems)
-    return told
-
-
-def _counted(documents: Iterable[Document], progress: Progress) -> Iterator[Document]:
-    for document in documents:
-        progress.advance()
-        yield document
 
 
 def _read_evidence(

@@ -10,15 +10,21 @@ import itertools
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from delta_arc.jobs.events import Document
+from delta_arc.clients import get_s3_client
+from delta_arc.jobs.events import Document, make_scope, needles_of, read_told
+from delta_arc.jobs.told import TOLD, Told
+from delta_arc.matching import AssetRow
+from delta_arc.settings import Settings
+from runtime.embedded import start_sandbox
 from runtime.errors import PipelineError
 from runtime.files import open_regular_file
 from runtime.s3 import S3Error, list_pages
-from runtime.terminal import MOST_OF_A_NAME, visible
+from runtime.terminal import MOST_OF_A_NAME, Progress, logger, visible
 
 CHUNK_BYTES = 1 << 16
 MOST_LINE_BYTES = 1 << 24  # of one event
@@ -51,6 +57,36 @@ def read_documents(place: str, connect: Callable[[], Any], needles: tuple[bytes,
             yield from _documents(name, _lines(_inflated(chunks)), needles)
         except _FileError as error:
             yield Document(name, fault=f"the file cannot be read to its end: {error}")
+
+
+def read_events(settings: Settings, postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow]) -> Told:
+    """What the events at LINEAGE_EVENTS tell of these assets; what could not be used of them is a warning.
+
+    Raises `PipelineError` where there is no such place, or it may not be listed.
+    """
+    if not settings.lineage_events:
+        return Told()
+    if settings.sandbox:
+        start_sandbox()  # which makes the folder of its events
+    scope = make_scope(settings.s3_bucket, postgres_assets, snowflake_assets, settings.lineage_namespaces)
+    with Progress("OpenLineage events") as progress:
+        documents = read_documents(settings.lineage_events, partial(get_s3_client, settings), needles_of(scope))
+        told = read_told(_counted(documents, progress), scope)
+    own = sum(hop.ground != TOLD for hop in told.hops)
+    logger.info(
+        "🔗 %d hops are told by %d OpenLineage events in %s", len(told.hops) - own, told.events, settings.lineage_events
+    )
+    if own:
+        logger.info("   %d more are what Delta Arc has exported itself, and prove nothing new", own)
+    for problem in told.problems:
+        logger.warning("⚠️ OpenLineage: %s", problem)
+    return told
+
+
+def _counted(documents: Iterable[Document], progress: Progress) -> Iterator[Document]:
+    for document in documents:
+        progress.advance()
+        yield document
 
 
 # =====================================================================================================================

@@ -61,19 +61,14 @@ from delta_arc.entities import (
 )
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
 from delta_arc.files.kept import KeptColumns
-from delta_arc.fit import keeps_records
 from delta_arc.flows import run_flows
-from delta_arc.hops import Hop, doubted_processes, find_hops, group_datasets, is_doubtful, settle_doubtful
+from delta_arc.hops import Hop, doubted_processes, group_datasets, settle_doubtful
 from delta_arc.jobs.event_files import read_events
-from delta_arc.joining import at_least, tell_hops
-from delta_arc.linking import link
+from delta_arc.linking import Links, columns_to_find, link, wanted_hops
 from delta_arc.listing import count_all_objects, known_objects, list_bucket, settle
 from delta_arc.matching import (
     TARGET_TYPES,
     AssetRow,
-    MatchOutcome,
-    ObjectMatch,
-    columns_by_parent,
     match_s3_objects,
     tables_in,
 )
@@ -86,7 +81,7 @@ from delta_arc.overrides import (
     read_overrides,
 )
 from delta_arc.page import describe_facts, mark_page, write_page
-from delta_arc.pairing import TablePair, match_tables
+from delta_arc.pairing import match_tables
 from delta_arc.plan import (
     MAX_REMOVE,
     Plan,
@@ -484,52 +479,35 @@ def create_table_lineage(
     """
     settings = settings or get_settings()
     objects = _registered(s3_objects, settings)
-    postgres, snowflake = _in_scope(postgres_assets, snowflake_assets, settings)
-    sources, targets = tables_in(postgres), tables_in(snowflake, TARGET_TYPES)
-    overrides = _read_overrides(postgres, snowflake, settings)
     by_key, prefix = {item["key"]: item for item in objects}, objects[0]["prefix"] if objects else ""
+    postgres, snowflake = _in_scope(postgres_assets, snowflake_assets, settings)
+    overrides = _read_overrides(postgres, snowflake, settings)
     told = read_events(settings, postgres, snowflake)
     links = link(by_key, prefix, postgres_assets, postgres, snowflake, overrides, told)
     log_lines(f"⚠️ {sentence}" for sentence in links.remarks)
-    pairs, telling = links.pairs, links.telling
     datasets = group_datasets(links.matches, by_key, settings.read_file_headers)
-    evidence = _read_evidence(datasets, pairs, [*postgres, *snowflake], links.matches, kept, settings)
-    matches = settle_doubtful(links.matches, evidence)
+    evidence = _read_evidence(links, datasets, [*postgres, *snowflake], kept, settings)
+    links = replace(links, matches=settle_doubtful(links.matches, evidence))
     report = TableLineage(evidence=evidence, told=told, overrides=overrides)
     hops: list[Hop] = []
+    sources, targets = tables_in(postgres), tables_in(snowflake, TARGET_TYPES)
     # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
     if sources and targets and objects:
-        report.flow = flow = Flow(
-            connection_of(sources[0][0]), objects[0]["bucket"], prefix, connection_of(targets[0][0])
-        )
-        prefixes = (
-            f"{flow.postgres_connection}/{flow.marker}/extract/",
-            f"{flow.snowflake_connection}/{flow.marker}/load/",
-        )
-        client = get_atlan_client(settings=settings)
-        if state and state.is_used:  # what processes refer to comes before them
-            for connection in (flow.postgres_connection, flow.snowflake_connection):
-                state.read(client, inventory_query(connection))
-        report.existing = _read(client, AssetQuery("Process", prefixes, PROCESS_ATTRIBUTES), state)
-        told_tables = {match.table_qualified_name or "" for match in matches if match.outcome is MatchOutcome.TOLD}
-        hops = tell_hops(find_hops(flow, pairs, datasets, evidence, report.existing, told_tables), telling)
-        forced = [
-            {match.key for match in matches if match.outcome is MatchOutcome.OVERRIDDEN},
-            {pair.source for pair in pairs if pair.outcome is MatchOutcome.OVERRIDDEN},
-        ]
-        hops = at_least(min_ground, hops, telling, *forced)
+        flow = Flow(connection_of(sources[0][0]), objects[0]["bucket"], prefix, connection_of(targets[0][0]))
+        existing = _read_processes(flow, state, settings)
+        hops = wanted_hops(flow, links, datasets, evidence, existing, min_ground)
         extracts, loads, ends = table_processes(flow, hops, [*postgres, *snowflake])
         steps = [
-            Step("Extract processes", compare(extracts, report.existing)),
-            Step("Load processes", compare(loads, report.existing)),
+            Step("Extract processes", compare(extracts, existing)),
+            Step("Load processes", compare(loads, existing)),
         ]
-        report.outcomes = _carry_out(steps, into, dry_run, settings)
-        report.doubted = doubted_processes(flow, pairs, evidence)
+        report.flow, report.existing, report.outcomes = flow, existing, _carry_out(steps, into, dry_run, settings)
+        report.doubted = doubted_processes(flow, links.pairs, evidence)
         absent = report.absent
         report.loads = {name: load for name, load in ends.items() if name not in absent}
-    coverage = explain_tables(pairs, matches, postgres, snowflake, evidence, hops, overrides)
-    report.coverage = replace(coverage, unmatched=(*coverage.unmatched, *links.disagreeing))
-    report.unmatched = [*report.coverage.unmatched]
+    coverage = explain_tables(links.pairs, links.matches, postgres, snowflake, evidence, hops, overrides)
+    report.unmatched = [*coverage.unmatched, *links.disagreeing]
+    report.coverage = replace(coverage, unmatched=(*report.unmatched,))
     return report
 
 
@@ -573,27 +551,29 @@ def _read_overrides(
 
 
 def _read_evidence(
+    links: Links,
     datasets: Mapping[str, Sequence[RegisteredObject]],
-    pairs: Iterable[TablePair],
     assets: Sequence[AssetRow],
-    matches: Iterable[ObjectMatch],
     kept: KeptColumns | None,
     settings: Settings,
 ) -> dict[str, Evidence]:
-    """What the objects of each dataset tell. What an override says of an object, its header cannot contradict."""
+    """What the objects of each dataset tell. What is decided of an object, its header cannot contradict."""
     if not settings.read_file_headers:
         return {table: Evidence(Ground.NAMES, reason="READ_FILE_HEADERS is false") for table in datasets}
     if not datasets:
         return {}
-    columns = {table: [row[1] for row in rows] for table, rows in columns_by_parent(assets).items()}
-    for pair in pairs:  # a source whose columns are not known has those of its target, as far as they say something
-        own = columns.get(pair.target or "", [])
-        if pair.source not in columns and own and not keeps_records(own):
-            columns[pair.source] = own
-    bucket = next(iter(datasets.values()))[0]["bucket_name"]
-    forced = {match.key for match in matches if match.outcome in (MatchOutcome.OVERRIDDEN, MatchOutcome.TOLD)}
-    doubtful = {match.key for match in matches if is_doubtful(match)}
-    return gather_evidence(get_s3_client(settings), bucket, datasets, columns, forced, doubtful, kept)
+    bucket, columns = next(iter(datasets.values()))[0]["bucket_name"], columns_to_find(links.pairs, assets)
+    return gather_evidence(get_s3_client(settings), bucket, datasets, columns, links.decided, links.doubtful, kept)
+
+
+def _read_processes(flow: Flow, state: AtlanState | None, settings: Settings) -> dict[str, SearchHit]:
+    """The extract and load processes of a flow that Atlan has, by qualified name."""
+    client = get_atlan_client(settings=settings)
+    if state and state.is_used:  # what processes refer to comes before them
+        for connection in (flow.postgres_connection, flow.snowflake_connection):
+            state.read(client, inventory_query(connection))
+    prefixes = f"{flow.postgres_connection}/{flow.marker}/extract/", f"{flow.snowflake_connection}/{flow.marker}/load/"
+    return _read(client, AssetQuery("Process", prefixes, PROCESS_ATTRIBUTES), state)
 
 
 # =====================================================================================================================

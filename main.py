@@ -74,12 +74,9 @@ from delta_arc.matching import (
 )
 from delta_arc.openlineage import export_lineage
 from delta_arc.options import RunOptions, ask_at_terminal, parse_options, run_options
-from delta_arc.overrides import (
-    Overrides,
-    override_tables,
-    parse_overrides,
-    read_overrides,
-)
+from delta_arc.overrides import Overrides
+from delta_arc.overrides_file import load_overrides
+from delta_arc.overriding import override_tables
 from delta_arc.page import describe_facts, mark_page, write_page
 from delta_arc.pairing import match_tables
 from delta_arc.plan import (
@@ -481,7 +478,7 @@ def create_table_lineage(
     objects = _registered(s3_objects, settings)
     by_key, prefix = {item["key"]: item for item in objects}, objects[0]["prefix"] if objects else ""
     postgres, snowflake = _in_scope(postgres_assets, snowflake_assets, settings)
-    overrides = _read_overrides(postgres, snowflake, settings)
+    overrides = load_overrides(settings.overrides_file, postgres, snowflake)
     told = read_events(settings, postgres, snowflake)
     links = link(by_key, prefix, postgres_assets, postgres, snowflake, overrides, told)
     log_lines(f"⚠️ {sentence}" for sentence in links.remarks)
@@ -543,13 +540,6 @@ def _in_scope(
     return sides[0], sides[1]
 
 
-def _read_overrides(
-    postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow], settings: Settings
-) -> Overrides:
-    path = settings.overrides_file
-    return parse_overrides(str(path), read_overrides(path), postgres_assets, snowflake_assets)
-
-
 def _read_evidence(
     links: Links,
     datasets: Mapping[str, Sequence[RegisteredObject]],
@@ -603,7 +593,7 @@ def create_column_lineage(
         overrides, loads = tables.overrides, tables.loads
     else:
         postgres, snowflake = _in_scope(postgres_assets, snowflake_assets, settings)
-        overrides = _read_overrides(postgres, snowflake, settings)
+        overrides = load_overrides(settings.overrides_file, postgres, snowflake)
         loads = _read_loads(client, postgres, snowflake, overrides)
     wanted, unmatched, used, doubted = column_processes(loads, postgres_assets, snowflake_assets, overrides)
     log_lines(f"⚠️ {sentence}" for sentence in overrides.unused(used, "column"))

@@ -22,7 +22,7 @@ from delta_arc.entities import Flow, make_bucket, make_s3_object
 from delta_arc.evidence import Evidence, Ground
 from delta_arc.hops import find_hops, group_datasets
 from delta_arc.matching import match_s3_objects
-from delta_arc.overrides import parse_overrides
+from delta_arc.overrides_file import parse_overrides
 from delta_arc.pairing import match_tables
 from delta_arc.plan import Step, compare
 from delta_arc.processes import column_processes, table_processes

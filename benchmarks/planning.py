@@ -28,7 +28,7 @@ from delta_arc.jobs.told import Told
 from delta_arc.keys import read_folder, read_name
 from delta_arc.linking import link
 from delta_arc.matching import match_s3_objects
-from delta_arc.overrides import parse_overrides
+from delta_arc.overrides_file import parse_overrides
 from delta_arc.pairing import match_tables
 from delta_arc.plan import Plan, Step, compare, make_plan
 from delta_arc.processes import column_processes, table_processes

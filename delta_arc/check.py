@@ -24,7 +24,7 @@ from delta_arc.jobs.event_files import read_documents
 from delta_arc.jobs.events import fault_of_event, is_static
 from delta_arc.listing import describe_age
 from delta_arc.matching import TABLE_TYPES, TARGET_TYPES, AssetRow, tables_in
-from delta_arc.overrides import parse_overrides, read_overrides
+from delta_arc.overrides_file import parse_overrides, read_overrides
 from delta_arc.scope import in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings
 from runtime import atlan, s3

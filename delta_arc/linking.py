@@ -16,7 +16,8 @@ from delta_arc.hops import Hop, find_hops, is_doubtful, match_rest
 from delta_arc.jobs.told import TOLD, Told, ToldObject, tell_objects
 from delta_arc.joining import at_least, tell_hops, tell_matches, tell_pairs
 from delta_arc.matching import AssetRow, MatchOutcome, ObjectMatch, columns_by_parent, match_s3_objects, tables_in
-from delta_arc.overrides import Overrides, explain_captures, override_objects, override_tables
+from delta_arc.overrides import Overrides
+from delta_arc.overriding import explain_captures, override_objects, override_tables
 from delta_arc.pairing import TablePair, match_tables
 from delta_arc.report import Unmatched
 from delta_arc.scope import objects_in_scope

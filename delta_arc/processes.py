@@ -17,7 +17,8 @@ from delta_arc.entities import (
 from delta_arc.hops import Hop
 from delta_arc.jobs.told import newest, newest_columns, told_columns
 from delta_arc.matching import AssetRow, columns_by_parent, places_of
-from delta_arc.overrides import Overrides, override_columns
+from delta_arc.overrides import Overrides
+from delta_arc.overriding import override_columns
 from delta_arc.pairing import match_columns
 from delta_arc.report import Unmatched
 

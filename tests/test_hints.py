@@ -20,7 +20,9 @@ from delta_arc.hints import (
     near_targets,
 )
 from delta_arc.matching import MatchOutcome, ObjectMatch, match_s3_objects
-from delta_arc.overrides import Overrides, override_objects, override_tables, parse_overrides
+from delta_arc.overrides import Overrides
+from delta_arc.overrides_file import parse_overrides
+from delta_arc.overriding import override_objects, override_tables
 from delta_arc.pairing import match_tables
 from delta_arc.report import Unmatched
 

@@ -16,7 +16,8 @@ from delta_arc.hops import Hop, find_hops
 from delta_arc.jobs.told import ToldHop, ToldObject, tell_objects
 from delta_arc.joining import at_least, tell_hops, tell_matches, tell_pairs
 from delta_arc.matching import MatchOutcome, ObjectMatch
-from delta_arc.overrides import Overrides, parse_overrides
+from delta_arc.overrides import Overrides
+from delta_arc.overrides_file import parse_overrides
 from delta_arc.pairing import TablePair
 
 ORDERS, CUSTOMERS = f"{SOURCE}/ORDERS", f"{SOURCE}/CUSTOMERS"

@@ -11,7 +11,8 @@ from world import POSTGRES, SNOWFLAKE, Run, World, write_inventory
 
 from delta_arc.hints import explain_objects
 from delta_arc.matching import match_s3_objects
-from delta_arc.overrides import explain_captures, override_objects, override_tables, parse_overrides
+from delta_arc.overrides_file import parse_overrides
+from delta_arc.overriding import explain_captures, override_objects, override_tables
 from delta_arc.pairing import match_tables
 
 

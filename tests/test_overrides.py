@@ -16,14 +16,9 @@ from delta_arc.entities import Flow
 from delta_arc.evidence import Evidence, Ground
 from delta_arc.hops import find_hops, group_datasets
 from delta_arc.matching import MatchOutcome, ObjectMatch, match_s3_objects
-from delta_arc.overrides import (
-    Overrides,
-    explain_captures,
-    override_columns,
-    override_objects,
-    override_tables,
-    parse_overrides,
-)
+from delta_arc.overrides import Overrides
+from delta_arc.overrides_file import parse_overrides
+from delta_arc.overriding import explain_captures, override_columns, override_objects, override_tables
 from delta_arc.pairing import match_columns, match_tables
 from runtime.errors import SettingsError
 
@@ -351,7 +346,7 @@ def test_a_column_of_a_table_with_two_targets_may_be_called_differently() -> Non
 
 
 def test_patterns_that_would_be_compared_with_too_much_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("delta_arc.overrides.MOST_COMPARED", 6)
+    monkeypatch.setattr("delta_arc.overrides_file.MOST_COMPARED", 6)
     with pytest.raises(SettingsError) as raised:
         parse("table */* goes to nothing\ntable */o* goes to nothing\ntable */*s goes to nothing")
     assert [fault[:12] for fault in raised.value.faults] == ["o.txt line 3"]

@@ -273,7 +273,7 @@ def test_overrides_that_cannot_be_read_are_not_taken_for_none(make: object) -> N
     assert callable(make)
     make(Path("overrides.txt"))
     ended = python(
-        ["-c", "import sys\nfrom pathlib import Path\nfrom delta_arc.overrides import read_overrides\n"
+        ["-c", "import sys\nfrom pathlib import Path\nfrom delta_arc.overrides_file import read_overrides\n"
          "from runtime.errors import SettingsError\ntry:\n    read_overrides(Path('overrides.txt'))\n"
          "except SettingsError as error:\n    print(*error.faults, sep='\\n')"]
     )  # fmt: skip

@@ -9,7 +9,7 @@ from delta_arc.entities import Flow, RegisteredObject, make_bucket, make_s3_obje
 from delta_arc.evidence import gather_evidence
 from delta_arc.hops import find_hops, group_datasets, match_rest
 from delta_arc.matching import columns_by_parent, match_s3_objects
-from delta_arc.overrides import parse_overrides
+from delta_arc.overrides_file import parse_overrides
 from delta_arc.pairing import match_tables
 from delta_arc.processes import column_processes, table_processes
 from worlds.generator import Edge, GeneratedWorld, Kind, rows_of

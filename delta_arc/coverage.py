@@ -33,6 +33,36 @@ def explain_tables(
 
     `sources` and `targets` are the rows of both sides, of tables, views and all else.
     """
+    complete, extracts, loads = _describe_hops(hops, overrides)
+    keys: dict[str, list[str]] = defaultdict(list)
+    for match in matches:
+        if match.table_qualified_name:
+            keys[match.table_qualified_name].append(match.key)
+    without = [pair for pair in pairs if pair.source not in complete]
+    incomplete = {
+        pair.source: _find_gap(pair, evidence.get(pair.source), keys.get(pair.source, ())) for pair in without
+    }
+    unmatched = _explain_sources(without, sources, targets, evidence, overrides)
+    unmatched += _explain_evidence(evidence, {pair.source for pair in pairs}, overrides)
+    unmatched += explain_objects(matches, sources, overrides)
+    reached = {pair.target for pair in pairs} | {line.value for line in overrides.of("table") if not line.subject}
+    unmatched += _explain_targets(
+        [row for row in tables_in(targets, TARGET_TYPES) if row[0] not in reached and row[0] not in loads], overrides
+    )
+    return Coverage(
+        complete,
+        incomplete,
+        tuple(unmatched),
+        {pair.source: pair.target for pair in without if pair.target},
+        extracts,
+        loads,
+        _count_grounds(hops),
+        _deciding_lines(pairs, matches, overrides),
+    )
+
+
+def _describe_hops(hops: Iterable[Hop], overrides: Overrides) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """What complete chains and lone hops stand on: the chains by their source, the extracts by theirs, loads by target."""
     complete: dict[str, str] = {}
     extracts: dict[str, str] = {}
     loads: dict[str, str] = {}
@@ -45,48 +75,40 @@ def explain_tables(
             extracts[hop.source] = f"{number}: {hop.words}"
         elif hop.target:
             loads[hop.target] = f"{number}: {hop.words}"
-    tables, contested, incomplete = {row[0]: row for row in sources}, [], {}
-    keys: dict[str, list[str]] = defaultdict(list)
-    for match in matches:
-        if match.table_qualified_name:
-            keys[match.table_qualified_name].append(match.key)
-    open_tables: list[OpenTable] = []
-    for pair in pairs:
-        if pair.source in complete:
-            continue
-        found, row = evidence.get(pair.source), tables[pair.source]
-        incomplete[pair.source] = _find_gap(pair, found, keys.get(pair.source, ()))
-        if not pair.target and pair.contested_target:
-            contested.append(_explain_contested(pair, overrides))
-        elif not pair.target and pair.outcome is not MatchOutcome.OVERRIDDEN:
-            open_tables.append(OpenTable(row, NO_TARGET, pair.rule, pair.candidates))
-        if not found and (pair.target or pair.outcome is not MatchOutcome.OVERRIDDEN):
-            open_tables.append(OpenTable(row, NO_OBJECT))
-    near = NearTargets.of(targets)
-    unmatched = [*contested, *explain_tables_without(open_tables, sources, near, overrides)]
-    if not evidence:  # then the prefix is wrong, or the bucket is empty, and no line would mend that
-        unmatched = [replace(item, lines=()) if item.reason == f"no {NO_OBJECT}" else item for item in unmatched]
-    unmatched += _explain_evidence(evidence, {pair.source for pair in pairs}, overrides)
-    unmatched += explain_objects(matches, sources, overrides)
-    reached = {pair.target for pair in pairs} | {line.value for line in overrides.of("table") if not line.subject}
-    unmatched += _explain_targets(
-        [row for row in tables_in(targets, TARGET_TYPES) if row[0] not in reached and row[0] not in loads], overrides
-    )
-    ends = {pair.source: pair.target for pair in pairs if pair.target and pair.source in incomplete}
+    return complete, extracts, loads
+
+
+def _count_grounds(hops: Iterable[Hop]) -> Counter[str]:
+    """How many complete chains stand on each ground; of one with several targets, the weakest counts."""
     grounds: dict[str | None, str] = {}
     for hop in hops:
-        if hop.is_complete:  # with several targets, the weakest counts
+        if hop.is_complete:
             grounds[hop.source] = min(grounds.get(hop.source, hop.ground), hop.ground, key=GROUNDS.index)
-    return Coverage(
-        complete,
-        incomplete,
-        tuple(unmatched),
-        ends,
-        extracts,
-        loads,
-        Counter(grounds.values()),
-        _deciding_lines(pairs, matches, overrides),
-    )
+    return Counter(grounds.values())
+
+
+def _explain_sources(
+    pairs: Iterable[TablePair],
+    sources: Sequence[AssetRow],
+    targets: Sequence[AssetRow],
+    evidence: Mapping[str, Evidence],
+    overrides: Overrides,
+) -> list[Unmatched]:
+    """The source tables without a target table or without an object; `pairs` are those of no complete chain."""
+    tables, contested = {row[0]: row for row in sources}, []
+    without: list[OpenTable] = []
+    for pair in pairs:
+        row, is_overridden = tables[pair.source], pair.outcome is MatchOutcome.OVERRIDDEN
+        if not pair.target and pair.contested_target:
+            contested.append(_explain_contested(pair, overrides))
+        elif not pair.target and not is_overridden:
+            without.append(OpenTable(row, NO_TARGET, pair.rule, pair.candidates))
+        if pair.source not in evidence and (pair.target or not is_overridden):
+            without.append(OpenTable(row, NO_OBJECT))
+    told = explain_tables_without(without, sources, NearTargets.of(targets), overrides)
+    if not evidence:  # then the prefix is wrong, or the bucket is empty, and no line would mend that
+        told = [replace(item, lines=()) if item.reason == f"no {NO_OBJECT}" else item for item in told]
+    return [*contested, *told]
 
 
 def _find_gap(pair: TablePair, found: Evidence | None, keys: Sequence[str]) -> Gap:

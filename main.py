@@ -20,12 +20,11 @@ Without ATLAN_BASE_URL and a token, everything runs against the embedded sandbox
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -61,7 +60,7 @@ from delta_arc.entities import (
 )
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
 from delta_arc.files.kept import KeptColumns
-from delta_arc.flows import run_flows
+from delta_arc.flows import find_once, run_flows
 from delta_arc.hops import Hop, doubted_processes, group_datasets, settle_doubtful
 from delta_arc.jobs.event_files import read_events
 from delta_arc.linking import Links, columns_to_find, link, wanted_hops
@@ -93,7 +92,7 @@ from delta_arc.report import Outcome, Report, S3Integration, TableLineage, log_l
 from delta_arc.run_report import RunRecord, explain_shortfall
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
 from delta_arc.scope import in_scope, unused_patterns
-from delta_arc.settings import Inventory, Settings, get_settings
+from delta_arc.settings import LARGEST_CACHE, Inventory, Settings, get_settings
 from delta_arc.showing import log_plan
 from delta_arc.state import AtlanState, open_state
 from delta_arc.writing import apply_steps, remove_assets
@@ -134,7 +133,6 @@ __all__ = [
     "save_cache_to_file",
 ]
 
-LARGEST_CACHE = 1 << 30  # bytes of a cache file: some millions of assets
 DISCOVERY_LINE_EVERY = 100  # assets of a connection, where there is no terminal for a bar
 
 # =====================================================================================================================
@@ -679,27 +677,37 @@ def read_back(table_qualified_name: str, *, settings: Settings | None = None) ->
 # =====================================================================================================================
 
 
-def _find_once(
-    find: Callable[..., list[list[str]]],
-    inventory: Inventory,
-    options: RunOptions,
-    record: RunRecord,
-    state: AtlanState,
-    settings: Settings,
-) -> list[list[str]]:
-    """The assets of a connection; those that an earlier flow of this command has found are not looked for again."""
-    known = record.inventories.get(inventory.key)
-    if known is None:
-        rows = record.timed(find, options.force_refresh, dry_run=not options.writes, state=state, settings=settings)
-        if inventory.key in record.inventories:
-            record.inventories[inventory.key] = inventory.cache_file, rows
-        return rows
-    cache_file, rows = known
-    logger.info("📊 %s: %d assets, as an earlier flow has found them", inventory.label, len(rows))
-    if options.writes and cache_file != inventory.cache_file:
-        with contextlib.suppress(OSError, ValueError):  # with its time, so that it does not get younger
-            replace_file(inventory.cache_file, read_small_file(cache_file, LARGEST_CACHE).decode())
-    return rows
+def _plan_lineage(
+    options: RunOptions, document: dict[str, Any] | None, record: RunRecord, settings: Settings
+) -> tuple[Plan, list[AssetRow], Flow | None]:
+    """Steps 1 to 4, of which each leaves what it would write with the plan: the plan, the assets of both sides, the flow.
+
+    `document` is the saved plan that is to be carried out, if there is one.
+    """
+    dry_run = not options.writes
+    steps: list[Step] = []
+    state = open_state(settings, afresh=options.force_refresh, read_only=dry_run, shared=record.readings)
+    # Importing pyatlan takes seconds, in which the bucket is listed.
+    _, postgres, snowflake, s3 = side_by_side(
+        partial(get_atlan_client, settings=settings),
+        partial(find_once, find_postgres_assets, settings.postgres, options, record, state, settings),
+        partial(find_once, find_snowflake_assets, settings.snowflake, options, record, state, settings),
+        partial(record.timed, integration_with_S3, into=steps, state=state, settings=settings),
+    )
+    common: dict[str, Any] = {"into": steps, "state": state, "settings": settings}
+    kept = KeptColumns(settings.file_columns_cache, (settings.tenant, settings.s3_bucket), afresh=options.force_refresh)
+    tables = record.timed(
+        create_table_lineage, postgres, s3, snowflake, min_ground=options.min_ground, kept=kept, **common
+    )
+    columns = record.timed(create_column_lineage, postgres, snowflake, tables=tables, **common)
+    state.save()
+    if not dry_run:
+        kept.save()
+    assets = [*postgres, *snowflake]
+    world = describe_world(assets, s3, tables, columns, settings, with_atlan=dry_run or document is not None)
+    gone = find_gone_objects(get_atlan_client(settings=settings), s3, settings)
+    prune = document["prune"] if document else options.prune
+    return make_plan(steps, tables, columns, world, prune, gone), assets, tables.flow
 
 
 def run_pipeline(
@@ -730,31 +738,8 @@ def run_pipeline(
     get_cache_status(settings=settings)
     began = time.monotonic()
     mark_page(settings.lineage_page)
-
-    state = open_state(settings, afresh=options.force_refresh, read_only=dry_run, shared=record.readings)
-    # 1 to 4: each leaves what it would write with the plan. Importing pyatlan takes seconds, in which the bucket is listed.
-    steps: list[Step] = []
-    _, postgres, snowflake, s3 = side_by_side(
-        partial(get_atlan_client, settings=settings),
-        partial(_find_once, find_postgres_assets, settings.postgres, options, record, state, settings),
-        partial(_find_once, find_snowflake_assets, settings.snowflake, options, record, state, settings),
-        partial(record.timed, integration_with_S3, into=steps, state=state, settings=settings),
-    )
-    common: dict[str, Any] = {"into": steps, "state": state, "settings": settings}
-    kept = KeptColumns(settings.file_columns_cache, (settings.tenant, settings.s3_bucket), afresh=options.force_refresh)
-    tables = record.timed(
-        create_table_lineage, postgres, s3, snowflake, min_ground=options.min_ground, kept=kept, **common
-    )
-    columns = record.timed(create_column_lineage, postgres, snowflake, tables=tables, **common)
-    state.save()
-    if not dry_run:
-        kept.save()
-    with_atlan = dry_run or document is not None
-    world = describe_world([*postgres, *snowflake], s3, tables, columns, settings, with_atlan=with_atlan)
-    gone = find_gone_objects(get_atlan_client(settings=settings), s3, settings)
-    prune = document["prune"] if document else options.prune
-    plan = record.plan = make_plan(steps, tables, columns, world, prune, gone)
-
+    plan, assets, flow = _plan_lineage(options, document, record, settings)
+    record.plan = plan
     if document:
         check_unchanged(document, plan)
     log_plan(plan, dry_run)
@@ -763,7 +748,7 @@ def run_pipeline(
     if options.save_to:
         save_plan(plan, options.save_to)
     if options.export_to:
-        export_lineage(plan, [*postgres, *snowflake], options.export_to, tables.flow, settings)
+        export_lineage(plan, assets, options.export_to, flow, settings)
     report = record.report = (
         plan.report() if dry_run else record.timed(write_plan, plan, noted=record.noted, settings=settings)
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from delta_arc.endings import Ending, exit_code, judge_all, mark_of
 from delta_arc.flows_page import PAGE, write_flows_page
-from delta_arc.options import check_combinations, file_of_flow, name_of_flow
+from delta_arc.options import RunOptions, check_combinations, file_of_flow, name_of_flow
 from delta_arc.page import mark_page
 from delta_arc.run_report import (
     STDOUT,
@@ -28,10 +28,11 @@ from delta_arc.run_report import (
     tell_counts,
     write_report,
 )
-from delta_arc.settings import Settings, settings_in, show_log
-from delta_arc.state import Reading
+from delta_arc.settings import LARGEST_CACHE, Inventory, Settings, settings_in, show_log
+from delta_arc.state import AtlanState, Reading
 from runtime.environment import ENV_FILE, read_environment, secrets_in
 from runtime.errors import PipelineError, SettingsError
+from runtime.files import read_small_file, replace_file
 from runtime.stopping import Terminated, stopped_by_sigterm
 from runtime.terminal import NOTICE, logger, say_error, show_less
 from runtime.version import read_version
@@ -255,6 +256,29 @@ def _share(flows: Sequence[RunRecord]) -> None:
         if flow.settings:
             limits = [one.max_requests_per_minute for one in settings if one.tenant == flow.settings.tenant]
             flow.settings = replace(flow.settings, max_requests_per_minute=min(limits))
+
+
+def find_once(
+    find: Callable[..., list[list[str]]],
+    inventory: Inventory,
+    options: RunOptions,
+    record: RunRecord,
+    state: AtlanState,
+    settings: Settings,
+) -> list[list[str]]:
+    """The assets of a connection, by `find`; those that an earlier flow of this command has found are not looked for again."""
+    known = record.inventories.get(inventory.key)
+    if known is None:
+        rows = record.timed(find, options.force_refresh, dry_run=not options.writes, state=state, settings=settings)
+        if inventory.key in record.inventories:
+            record.inventories[inventory.key] = inventory.cache_file, rows
+        return rows
+    cache_file, rows = known
+    logger.info("📊 %s: %d assets, as an earlier flow has found them", inventory.label, len(rows))
+    if options.writes and cache_file != inventory.cache_file:
+        with contextlib.suppress(OSError, ValueError):  # with its time, so that it does not get younger
+            replace_file(inventory.cache_file, read_small_file(cache_file, LARGEST_CACHE).decode())
+    return rows
 
 
 # =====================================================================================================================

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
 
+LARGEST_CACHE = 1 << 30  # bytes of a file of cached assets: some millions of them
+
+
 @dataclass(frozen=True)
 class Inventory:
     """The assets of one connection of a tenant, and the file that they are cached in."""

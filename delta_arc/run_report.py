@@ -87,16 +87,11 @@ class RunRecord:
 def describe_run(record: RunRecord, exit_code: int | None, dry_run: bool, version: str) -> dict[str, Any]:
     """The document of a run: what a reader wants first, first. Nothing in it is secret."""
     settings, plan, report = record.settings, record.plan, _report_of(record)
+    errors = [*record.errors, *([report.shortfall] if report and report.shortfall else [])]
     document = {
-        "format": FORMAT,
-        "version": version,
-        "name": record.name or None,
-        "outcome": record.ending.value,
-        "exit_code": exit_code,
-        "errors": [*record.errors, *([report.shortfall] if report and report.shortfall else [])],
+        **_head(FORMAT, record, exit_code, errors, version),
         "dry_run": dry_run,
-        "tenant": settings.tenant if settings else None,
-        "flow": _describe_flow(settings) if settings else None,
+        **_describe_flow(settings),
         "started_at": None if record.ending is Ending.NOT_RUN else record.began.isoformat(timespec="seconds"),
         "seconds": record.seconds,
         "atlan_requests": record.requests,
@@ -117,16 +112,9 @@ def describe_run(record: RunRecord, exit_code: int | None, dry_run: bool, versio
 
 def describe_check(record: RunRecord, exit_code: int | None, version: str) -> dict[str, Any]:
     """The document of a check, in which nothing was to be written. Nothing in it is secret."""
-    settings = record.settings
     document = {
-        "format": CHECK_FORMAT,
-        "version": version,
-        "name": record.name or None,
-        "outcome": record.ending.value,
-        "exit_code": exit_code,
-        "errors": [*record.errors],
-        "tenant": settings.tenant if settings else None,
-        "flow": _describe_flow(settings) if settings else None,
+        **_head(CHECK_FORMAT, record, exit_code, record.errors, version),
+        **_describe_flow(record.settings),
         "started_at": record.began.isoformat(timespec="seconds"),
         "findings": [
             {"check": one.check, "state": one.state.value, "sentence": one.sentence} for one in record.findings
@@ -170,13 +158,27 @@ def _report_of(record: RunRecord) -> Report | None:
     return record.report or (Report([*record.noted.values()]) if record.noted else None)
 
 
-def _describe_flow(settings: Settings) -> dict[str, str]:
+def _head(kind: str, record: RunRecord, exit_code: int | None, errors: Sequence[str], version: str) -> dict[str, Any]:
     return {
+        "format": kind,
+        "version": version,
+        "name": record.name or None,
+        "outcome": record.ending.value,
+        "exit_code": exit_code,
+        "errors": [*errors],
+    }
+
+
+def _describe_flow(settings: Settings | None) -> dict[str, Any]:
+    if settings is None:
+        return {"tenant": None, "flow": None}
+    flow = {
         "postgres_connection": settings.postgres_connection,
         "snowflake_connection": settings.snowflake_connection,
         "bucket": settings.s3_bucket,
         "prefix": settings.s3_prefix,
     }
+    return {"tenant": settings.tenant, "flow": flow}
 
 
 def _count(report: Report) -> dict[str, int]:

@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from delta_arc.keys import fold, is_hash, plain, read_name
 from delta_arc.matching import TARGET_TYPES, AssetRow, MatchOutcome, ObjectMatch, tables_in
 from delta_arc.overrides import Overrides
-from delta_arc.patterns import LONGEST_PATTERN, escape, parse_pattern
+from delta_arc.patterns import LONGEST_PATTERN, parse_pattern, visible_pattern
 from delta_arc.report import Unmatched
-from runtime.terminal import HIDDEN
 
 EXAMPLES = 3  # near names that are told of a group
 MOST_PROVEN = 3_000_000  # keys that patterns are held against, a few seconds of work
@@ -72,7 +71,7 @@ def _groups(matches: Iterable[ObjectMatch], proof: _Proof) -> list[_Group]:
         if outcome is MatchOutcome.NOT_DATA:
             groups.append(_Group(members, ""))
         else:
-            groups += _fold_folders(_split(members, proof, (_shape, _narrow_shape, _exact_shape)), proof)
+            groups += _fold_folders(_split(members, proof, (_shape, _narrow_shape, visible_pattern)), proof)
     return sorted(groups, key=lambda group: (-len(group.matches), group.matches[0].key))
 
 
@@ -100,7 +99,7 @@ def _fold_folders(groups: Sequence[_Group], proof: _Proof) -> list[_Group]:
     folded: list[_Group] = []
     for folder, found in by_folder.items():
         members = [match for group in found for match in group.matches]
-        pattern = f"{_seen(folder)}/*" if folder else "*"
+        pattern = f"{visible_pattern(folder)}/*" if folder else "*"
         if len(found) > FEW and proof.fits_only(pattern, len(members)):
             folded.append(_Group(members, pattern))
         else:
@@ -114,7 +113,7 @@ def _keep_common(pattern: str, keys: Sequence[str], shape: Callable[[str], str])
     if len(folders) > 1:
         return pattern
     folder = folders.pop()
-    return f"{_seen(folder)}/{shape(keys[0].rpartition('/')[2])}" if folder else pattern
+    return f"{visible_pattern(folder)}/{shape(keys[0].rpartition('/')[2])}" if folder else pattern
 
 
 def _shape(key: str) -> str:
@@ -129,23 +128,15 @@ def _narrow_shape(key: str) -> str:
     )
 
 
-def _exact_shape(key: str) -> str:
-    return _seen(key)
-
-
 def _replaced(key: str, by: Callable[[str], str]) -> str:
     """The key as a pattern, with something in the place of each number and each id."""
     told, at = [], 0
     for found in _RUN.finditer(key):
         run = found.group()
         if run.isdigit() or any(is_hash(fold(part)) for part in run.split("-")):
-            told += [_seen(key[at : found.start()]), by(run)]
+            told += [visible_pattern(key[at : found.start()]), by(run)]
             at = found.end()
-    return "".join([*told, _seen(key[at:])])
-
-
-def _seen(text: str) -> str:
-    return HIDDEN.sub("?", escape(text))
+    return "".join([*told, visible_pattern(key[at:])])
 
 
 class _Proof:

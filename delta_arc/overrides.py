@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from delta_arc.names import Names
-from delta_arc.patterns import NamePattern, Pattern, escape
-from runtime.terminal import HIDDEN
+from delta_arc.patterns import NamePattern, Pattern, visible_pattern
 
 NOTHING = "nothing"
 Rank = tuple[bool, int]
@@ -159,7 +158,7 @@ class Overrides:
 
     def object_line(self, key: str, table: str | None) -> str:
         """The line that says which table an object carries, or none; what cannot be seen of the key matches any one."""
-        return self.pattern_line(_seen(key), table)
+        return self.pattern_line(visible_pattern(key), table)
 
     def pattern_line(self, pattern: str, table: str | None) -> str:
         """The line that says which table the objects carry that a pattern fits, or none."""
@@ -172,7 +171,7 @@ class Overrides:
 
     def schema_line(self, schema: str) -> str:
         """The line that says that all tables of a schema go to nothing."""
-        return f"table {shlex.quote(_seen('/'.join(schema.rsplit('/', 2)[-2:])) + '/*')} goes to {NOTHING}"
+        return f"table {shlex.quote(visible_pattern('/'.join(schema.rsplit('/', 2)[-2:])) + '/*')} goes to {NOTHING}"
 
     def column_line(self, source: str | None, target: str | None) -> str:
         """The line that says where a column goes; None is nothing."""
@@ -180,12 +179,7 @@ class Overrides:
 
     @staticmethod
     def _name(names: Names, name: str | None) -> str:
-        return shlex.quote(_seen(names.shortest(name))) if name else NOTHING
-
-
-def _seen(text: str) -> str:
-    """The pattern that fits a text, as it can be shown: what cannot be seen of it is `?`."""
-    return HIDDEN.sub("?", escape(text))
+        return shlex.quote(visible_pattern(names.shortest(name))) if name else NOTHING
 
 
 def note_contradiction(one: Line, other: Line, told: dict[tuple[int, int], str], what: str = "") -> None:

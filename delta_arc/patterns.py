@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from delta_arc.keys import LONGEST_NAME, fold
+from runtime.terminal import HIDDEN
 
 CAPTURES = ("database", "schema", "table")
 LONGEST_PATTERN = 4096  # characters; S3's keys have 1,024 bytes at most
@@ -31,6 +32,11 @@ _MAGIC = re.compile(r"[*?\[{]")
 def escape(text: str) -> str:
     """The pattern that fits just this text."""
     return _MAGIC.sub(r"[\g<0>]", text)
+
+
+def visible_pattern(text: str) -> str:
+    """The pattern that fits a text, as it can be shown: what cannot be seen of the text is `?`."""
+    return HIDDEN.sub("?", escape(text))
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class RunOptions:
         return " ".join(name for name, is_given in given.items() if is_given) or "none"
 
 
-def run_options(options: argparse.Namespace, flow: str = "") -> RunOptions:
+def run_options(options: argparse.Namespace, flow: str) -> RunOptions:
     """The options of a run, as the command line has them; `flow` is the name of the flow, for its own files."""
     return RunOptions(
         force_refresh=options.force_refresh,

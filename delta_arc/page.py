@@ -479,12 +479,12 @@ def mark_page(path: Path | None) -> None:
         return
 
 
-def write_page(path: Path | None, plan: Plan, report: Report, dry_run: bool, facts: RunFacts | None = None) -> None:
+def write_page(path: Path | None, plan: Plan, report: Report, dry_run: bool, facts: RunFacts) -> None:
     """Write the page of a run, as a whole or not at all. That it cannot be written is told, and harms nothing else."""
     if not path:
         return
     try:
-        replace_file(path, render(document_of_run(plan, report, dry_run, facts or RunFacts())))
+        replace_file(path, render(document_of_run(plan, report, dry_run, facts)))
     except OSError as error:
         logger.warning("⚠️ The page %s cannot be written (%s): check LINEAGE_PAGE", path, error.strerror or error)
         return

@@ -129,15 +129,15 @@ TENANT_SETTINGS = (
 )  # fmt: skip
 
 
-def get_settings(sandbox: bool = False, require_tenant: bool = False) -> Settings:
+def get_settings() -> Settings:
     """The settings of `.env` in the current folder and of the environment, which wins; they also set the log up.
 
-    `sandbox` leaves out whatever tenant is set; `require_tenant` is as good as REQUIRE_TENANT=true. Raises
-    `SettingsError` with every setting that is missing or wrong.
+    Raises `SettingsError` with every setting that is missing or wrong.
     """
     environment = read_environment()
-    settings = settings_in(environment, sandbox, require_tenant, masked=secrets_in(environment))
-    show_log(settings, secrets_in(environment))
+    secrets = secrets_in(environment)
+    settings = settings_in(environment, masked=secrets)
+    show_log(settings, secrets)
     return settings
 
 
@@ -152,7 +152,8 @@ def settings_in(
 ) -> Settings:
     """The settings of variables that were read from `env_file` and the environment; see `get_settings`.
 
-    With the name of a `flow`, its files have names of their own. While they are checked, the log shows none of `masked`.
+    `sandbox` leaves out whatever tenant is set; `require_tenant` is as good as REQUIRE_TENANT=true. With the name of a
+    `flow`, its files have names of their own. While they are checked, the log shows none of `masked`.
     """
     # What is told of wrong settings has to be masked, too.
     level = environment.get("LOG_LEVEL", "").strip().upper()

@@ -11,7 +11,8 @@ import pytest
 from world import ROOT, Run, python
 
 import main
-from delta_arc.settings import SANDBOX_FOLDER, SettingsError, get_settings, read_settings
+from delta_arc.settings import SANDBOX_FOLDER, SettingsError, get_settings, read_settings, settings_in
+from runtime.environment import read_environment
 
 TOKEN = "eyJhbGciOi.the-token"
 GOOD = {
@@ -194,13 +195,13 @@ def test_without_a_tenant_a_run_can_be_refused(
         "environment.\n"
     )
     assert list(empty_folder.iterdir()) == []
-    assert get_settings(sandbox=True).sandbox  # who names the sandbox wants it
+    assert settings_in(read_environment(), sandbox=True).sandbox  # who names the sandbox wants it
     monkeypatch.setenv("REQUIRE_TENANT", "false")
     assert get_settings().sandbox
     with pytest.raises(SettingsError, match="there is no tenant"):
-        get_settings(require_tenant=True)
+        settings_in(read_environment(), require_tenant=True)
     write_env(**GOOD)
-    assert not get_settings(require_tenant=True).sandbox
+    assert not settings_in(read_environment(), require_tenant=True).sandbox
 
 
 def test_what_no_program_knows_is_told_once(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

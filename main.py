@@ -140,6 +140,15 @@ DISCOVERY_LINE_EVERY = 100  # assets of a connection, where there is no terminal
 # =====================================================================================================================
 
 
+def _is_row(row: object) -> bool:
+    return isinstance(row, list) and len(row) == 3 and all(isinstance(item, str) for item in row)
+
+
+def _cache_time(cache: dict[str, Any]) -> datetime:
+    """The time of a cache; one without a zone (the documents' format) is local time."""
+    return datetime.fromisoformat(cache["timestamp"].replace("Z", "+00:00")).astimezone(timezone.utc)
+
+
 def load_cache_from_file(filename: str | Path) -> dict[str, Any] | None:
     """The cache in a file: `{"timestamp": ISO time, "source": {…} or absent, "data": [[qualified_name, name, type]]}`.
 
@@ -162,8 +171,10 @@ def load_cache_from_file(filename: str | Path) -> dict[str, Any] | None:
     return {**cache, "data": rows}
 
 
-def _is_row(row: object) -> bool:
-    return isinstance(row, list) and len(row) == 3 and all(isinstance(item, str) for item in row)
+def _expected_source(path: Path, settings: Settings) -> dict[str, str] | None:
+    """Whose assets a run expects in a file: None for one that is no cache of the settings."""
+    inventories = (settings.postgres, settings.snowflake)
+    return next((one.source for one in inventories if one.cache_file.resolve() == path.resolve()), None)
 
 
 def save_cache_to_file(data: Iterable[AssetRow], filename: str | Path, source: Mapping[str, str] | None = None) -> bool:
@@ -191,6 +202,14 @@ def save_cache_to_file(data: Iterable[AssetRow], filename: str | Path, source: M
     return True
 
 
+def _is_young(cache: dict[str, Any], max_age_hours: float) -> bool:
+    return timedelta(0) <= datetime.now(timezone.utc) - _cache_time(cache) < timedelta(hours=max_age_hours)
+
+
+def _is_of(cache: dict[str, Any], source: Mapping[str, str]) -> bool:
+    return all((cache.get("source") or {}).get(name) == value for name, value in source.items())
+
+
 def is_cache_valid(
     filename: str | Path, max_age_hours: float | None = None, source: Mapping[str, str] | None = None
 ) -> bool:
@@ -208,20 +227,6 @@ def is_cache_valid(
     return _is_young(cache, max_age_hours) and _is_of(cache, source or {})
 
 
-def _expected_source(path: Path, settings: Settings) -> dict[str, str] | None:
-    """Whose assets a run expects in a file: None for one that is no cache of the settings."""
-    inventories = (settings.postgres, settings.snowflake)
-    return next((one.source for one in inventories if one.cache_file.resolve() == path.resolve()), None)
-
-
-def _is_young(cache: dict[str, Any], max_age_hours: float) -> bool:
-    return timedelta(0) <= datetime.now(timezone.utc) - _cache_time(cache) < timedelta(hours=max_age_hours)
-
-
-def _is_of(cache: dict[str, Any], source: Mapping[str, str]) -> bool:
-    return all((cache.get("source") or {}).get(name) == value for name, value in source.items())
-
-
 def clear_all_cache(*, settings: Settings | None = None) -> None:
     """Delete all that is kept between runs; raises `PipelineError` where that cannot be done."""
     settings = settings or get_settings()
@@ -234,16 +239,6 @@ def clear_all_cache(*, settings: Settings | None = None) -> None:
             logger.info("💾 There is no %s", path)
         except OSError as error:
             raise PipelineError(f"The cache {path} cannot be deleted ({error.strerror}): delete it by hand.") from None
-
-
-def get_cache_status(*, settings: Settings | None = None) -> list[dict[str, Any]]:
-    """Both caches, logged and returned: `{"name", "file", "state", "assets", "age_hours", "source"}`.
-
-    The state is what a run makes of it: valid (it is used), foreign (it is of another tenant or connection, or does not
-    say), expired, unusable or absent.
-    """
-    settings = settings or get_settings()
-    return [_cache_status(inventory, settings) for inventory in (settings.postgres, settings.snowflake)]
 
 
 def _cache_status(inventory: Inventory, settings: Settings) -> dict[str, Any]:
@@ -265,9 +260,14 @@ def _cache_status(inventory: Inventory, settings: Settings) -> dict[str, Any]:
     return status
 
 
-def _cache_time(cache: dict[str, Any]) -> datetime:
-    """The time of a cache; one without a zone (the documents' format) is local time."""
-    return datetime.fromisoformat(cache["timestamp"].replace("Z", "+00:00")).astimezone(timezone.utc)
+def get_cache_status(*, settings: Settings | None = None) -> list[dict[str, Any]]:
+    """Both caches, logged and returned: `{"name", "file", "state", "assets", "age_hours", "source"}`.
+
+    The state is what a run makes of it: valid (it is used), foreign (it is of another tenant or connection, or does not
+    say), expired, unusable or absent.
+    """
+    settings = settings or get_settings()
+    return [_cache_status(inventory, settings) for inventory in (settings.postgres, settings.snowflake)]
 
 
 # =====================================================================================================================
@@ -275,32 +275,15 @@ def _cache_time(cache: dict[str, Any]) -> datetime:
 # =====================================================================================================================
 
 
-def find_postgres_assets(
-    force_refresh: bool = False,
-    *,
-    dry_run: bool = False,
-    state: AtlanState | None = None,
-    settings: Settings | None = None,
-) -> list[list[str]]:
-    """Every asset of the PostgreSQL connection as `[qualified_name, name, type_name]`, sorted.
+def get_connection_qualified_name(
+    connection_name: str, connector_type: Any, *, settings: Settings | None = None
+) -> str:
+    """The qualified name of the connection with this name (or qualified name) and connector, like `postgres`.
 
-    They are from the cache if it is valid, else from Atlan (`force_refresh`: in any case) and cached, but for a dry run.
-    With a `state`, only what has changed since that was kept is read. Raises `SettingsError`, and `PipelineError` where Atlan has no such connection or refuses.
+    Raises `PipelineError`, with the tenant's connections of that connector, where there is none or more than one.
     """
-    settings = settings or get_settings()
-    return _find_assets(settings.postgres, force_refresh, dry_run, state, settings)
-
-
-def find_snowflake_assets(
-    force_refresh: bool = False,
-    *,
-    dry_run: bool = False,
-    state: AtlanState | None = None,
-    settings: Settings | None = None,
-) -> list[list[str]]:
-    """Every asset of the Snowflake connection; see `find_postgres_assets`."""
-    settings = settings or get_settings()
-    return _find_assets(settings.snowflake, force_refresh, dry_run, state, settings)
+    connector = str(getattr(connector_type, "value", connector_type))
+    return find_connection(get_atlan_client(settings=settings), connection_name, connector)
 
 
 def _find_assets(
@@ -332,15 +315,32 @@ def _find_assets(
     return rows
 
 
-def get_connection_qualified_name(
-    connection_name: str, connector_type: Any, *, settings: Settings | None = None
-) -> str:
-    """The qualified name of the connection with this name (or qualified name) and connector, like `postgres`.
+def find_postgres_assets(
+    force_refresh: bool = False,
+    *,
+    dry_run: bool = False,
+    state: AtlanState | None = None,
+    settings: Settings | None = None,
+) -> list[list[str]]:
+    """Every asset of the PostgreSQL connection as `[qualified_name, name, type_name]`, sorted.
 
-    Raises `PipelineError`, with the tenant's connections of that connector, where there is none or more than one.
+    They are from the cache if it is valid, else from Atlan (`force_refresh`: in any case) and cached, but for a dry run.
+    With a `state`, only what has changed since that was kept is read. Raises `SettingsError`, and `PipelineError` where Atlan has no such connection or refuses.
     """
-    connector = str(getattr(connector_type, "value", connector_type))
-    return find_connection(get_atlan_client(settings=settings), connection_name, connector)
+    settings = settings or get_settings()
+    return _find_assets(settings.postgres, force_refresh, dry_run, state, settings)
+
+
+def find_snowflake_assets(
+    force_refresh: bool = False,
+    *,
+    dry_run: bool = False,
+    state: AtlanState | None = None,
+    settings: Settings | None = None,
+) -> list[list[str]]:
+    """Every asset of the Snowflake connection; see `find_postgres_assets`."""
+    settings = settings or get_settings()
+    return _find_assets(settings.snowflake, force_refresh, dry_run, state, settings)
 
 
 # =====================================================================================================================
@@ -360,6 +360,42 @@ def list_s3_bucket_objects(
     bucket = bucket_name or settings.s3_bucket
     prefix = settings.s3_prefix if prefix is None else prefix
     return [*list_bucket(get_s3_client(settings), bucket, prefix, settings.s3_inventory).objects]
+
+
+def _names_below(bucket: Entity) -> str:
+    """How the qualified names of all objects of a bucket begin."""
+    return f"{bucket['attributes']['connectionQualifiedName']}/{bucket['attributes']['awsArn']}/"
+
+
+def _plan_bucket(
+    client: AtlanClient, name: str, arn: str, count: int | None, settings: Settings
+) -> tuple[list[Step], Entity, dict[str, SearchHit]]:
+    """The steps that register the bucket, and its connection where there is none; the bucket; and what Atlan has of it."""
+    found = find_bucket(client, name, arn)
+    if found:
+        names = found["attributes"]
+        bucket = make_bucket(names["qualifiedName"], names["name"], arn, count)
+        existing = {names["qualifiedName"]: found}
+        return [Step("S3 bucket", compare([bucket], existing))], bucket, existing
+    connection, to_create = find_or_plan_s3_connection(client, settings)
+    steps = [Step("S3 connection", compare([to_create], {}))] if to_create else []
+    bucket = make_bucket(f"{connection}/{arn}", name, arn, count)
+    return [*steps, Step("S3 bucket", compare([bucket], {}))], bucket, {}
+
+
+def _read(client: AtlanClient, query: AssetQuery, state: AtlanState | None, related: str = "") -> dict[str, SearchHit]:
+    """The assets of a query, by qualified name: with a state by what has changed, else all of them. See `AtlanState.read`."""
+    if state:
+        return state.read(client, query, related)
+    return read_assets(client, query.type_name, query.prefixes, query.attributes)
+
+
+def _carry_out(steps: list[Step], into: list[Step] | None, dry_run: bool, settings: Settings) -> list[Outcome]:
+    """What every step of the pipeline does with its changes: leave them with a plan, or write (dry run: show) them now."""
+    if into is not None:
+        into += steps
+        return planned_outcomes(steps)
+    return apply_steps(get_atlan_client(settings=settings), steps, dry_run)
 
 
 def integration_with_S3(
@@ -409,101 +445,9 @@ def integration_with_S3(
     }
 
 
-def _read(client: AtlanClient, query: AssetQuery, state: AtlanState | None, related: str = "") -> dict[str, SearchHit]:
-    """The assets of a query, by qualified name: with a state by what has changed, else all of them. See `AtlanState.read`."""
-    if state:
-        return state.read(client, query, related)
-    return read_assets(client, query.type_name, query.prefixes, query.attributes)
-
-
-def _names_below(bucket: Entity) -> str:
-    """How the qualified names of all objects of a bucket begin."""
-    return f"{bucket['attributes']['connectionQualifiedName']}/{bucket['attributes']['awsArn']}/"
-
-
-def _carry_out(steps: list[Step], into: list[Step] | None, dry_run: bool, settings: Settings) -> list[Outcome]:
-    """What every step of the pipeline does with its changes: leave them with a plan, or write (dry run: show) them now."""
-    if into is not None:
-        into += steps
-        return planned_outcomes(steps)
-    return apply_steps(get_atlan_client(settings=settings), steps, dry_run)
-
-
-def _plan_bucket(
-    client: AtlanClient, name: str, arn: str, count: int | None, settings: Settings
-) -> tuple[list[Step], Entity, dict[str, SearchHit]]:
-    """The steps that register the bucket, and its connection where there is none; the bucket; and what Atlan has of it."""
-    found = find_bucket(client, name, arn)
-    if found:
-        names = found["attributes"]
-        bucket = make_bucket(names["qualifiedName"], names["name"], arn, count)
-        existing = {names["qualifiedName"]: found}
-        return [Step("S3 bucket", compare([bucket], existing))], bucket, existing
-    connection, to_create = find_or_plan_s3_connection(client, settings)
-    steps = [Step("S3 connection", compare([to_create], {}))] if to_create else []
-    bucket = make_bucket(f"{connection}/{arn}", name, arn, count)
-    return [*steps, Step("S3 bucket", compare([bucket], {}))], bucket, {}
-
-
 # =====================================================================================================================
 # 3. Table lineage
 # =====================================================================================================================
-
-
-def create_table_lineage(
-    postgres_assets: Sequence[AssetRow],
-    s3_objects: S3Integration | Sequence[ListedObject],
-    snowflake_assets: Sequence[AssetRow],
-    *,
-    min_ground: str = "named",
-    dry_run: bool = False,
-    into: list[Step] | None = None,
-    state: AtlanState | None = None,
-    kept: KeptColumns | None = None,
-    settings: Settings | None = None,
-) -> TableLineage:
-    """Match tables and objects, and create an extract and a load process for each complete chain.
-
-    Only hops that stand on `min_ground` at least are wanted: named, read (in a file's header) or told (by a job).
-
-    `s3_objects` is what `integration_with_S3` returns, or its objects; those that `list_s3_bucket_objects` lists have to
-    be registered already. With `into`, the changes are added to these steps of a plan instead. Files whose columns are
-    `kept` are not read again. The report has an outcome
-    for each process, what did not match and why, and what `create_column_lineage` builds on. Raises `SettingsError` where
-    a line of the overrides is wrong, and `PipelineError`.
-    """
-    settings = settings or get_settings()
-    objects = _registered(s3_objects, settings)
-    by_key, prefix = {item["key"]: item for item in objects}, objects[0]["prefix"] if objects else ""
-    postgres, snowflake = _in_scope(postgres_assets, snowflake_assets, settings)
-    overrides = load_overrides(settings.overrides_file, postgres, snowflake)
-    told = read_events(settings, postgres, snowflake)
-    links = link(by_key, prefix, postgres_assets, postgres, snowflake, overrides, told)
-    log_lines(f"⚠️ {sentence}" for sentence in links.remarks)
-    datasets = group_datasets(links.matches, by_key, settings.read_file_headers)
-    evidence = _read_evidence(links, datasets, [*postgres, *snowflake], kept, settings)
-    links = replace(links, matches=settle_doubtful(links.matches, evidence))
-    report = TableLineage(evidence=evidence, told=told, overrides=overrides)
-    hops: list[Hop] = []
-    sources, targets = tables_in(postgres), tables_in(snowflake, TARGET_TYPES)
-    # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
-    if sources and targets and objects:
-        flow = Flow(connection_of(sources[0][0]), objects[0]["bucket"], prefix, connection_of(targets[0][0]))
-        existing = _read_processes(flow, state, settings)
-        hops = wanted_hops(flow, links, datasets, evidence, existing, min_ground)
-        extracts, loads, ends = table_processes(flow, hops, [*postgres, *snowflake])
-        steps = [
-            Step("Extract processes", compare(extracts, existing)),
-            Step("Load processes", compare(loads, existing)),
-        ]
-        report.flow, report.existing, report.outcomes = flow, existing, _carry_out(steps, into, dry_run, settings)
-        report.doubted = doubted_processes(flow, links.pairs, evidence)
-        absent = report.absent
-        report.loads = {name: load for name, load in ends.items() if name not in absent}
-    coverage = explain_tables(links.pairs, links.matches, postgres, snowflake, evidence, hops, overrides)
-    report.unmatched = [*coverage.unmatched, *links.disagreeing]
-    report.coverage = replace(coverage, unmatched=(*report.unmatched,))
-    return report
 
 
 def _registered(given: S3Integration | Sequence[ListedObject], settings: Settings) -> list[RegisteredObject]:
@@ -564,9 +508,87 @@ def _read_processes(flow: Flow, state: AtlanState | None, settings: Settings) ->
     return _read(client, AssetQuery("Process", prefixes, PROCESS_ATTRIBUTES), state)
 
 
+def create_table_lineage(
+    postgres_assets: Sequence[AssetRow],
+    s3_objects: S3Integration | Sequence[ListedObject],
+    snowflake_assets: Sequence[AssetRow],
+    *,
+    min_ground: str = "named",
+    dry_run: bool = False,
+    into: list[Step] | None = None,
+    state: AtlanState | None = None,
+    kept: KeptColumns | None = None,
+    settings: Settings | None = None,
+) -> TableLineage:
+    """Match tables and objects, and create an extract and a load process for each complete chain.
+
+    Only hops that stand on `min_ground` at least are wanted: named, read (in a file's header) or told (by a job).
+
+    `s3_objects` is what `integration_with_S3` returns, or its objects; those that `list_s3_bucket_objects` lists have to
+    be registered already. With `into`, the changes are added to these steps of a plan instead. Files whose columns are
+    `kept` are not read again. The report has an outcome
+    for each process, what did not match and why, and what `create_column_lineage` builds on. Raises `SettingsError` where
+    a line of the overrides is wrong, and `PipelineError`.
+    """
+    settings = settings or get_settings()
+    objects = _registered(s3_objects, settings)
+    by_key, prefix = {item["key"]: item for item in objects}, objects[0]["prefix"] if objects else ""
+    postgres, snowflake = _in_scope(postgres_assets, snowflake_assets, settings)
+    overrides = load_overrides(settings.overrides_file, postgres, snowflake)
+    told = read_events(settings, postgres, snowflake)
+    links = link(by_key, prefix, postgres_assets, postgres, snowflake, overrides, told)
+    log_lines(f"⚠️ {sentence}" for sentence in links.remarks)
+    datasets = group_datasets(links.matches, by_key, settings.read_file_headers)
+    evidence = _read_evidence(links, datasets, [*postgres, *snowflake], kept, settings)
+    links = replace(links, matches=settle_doubtful(links.matches, evidence))
+    report = TableLineage(evidence=evidence, told=told, overrides=overrides)
+    hops: list[Hop] = []
+    sources, targets = tables_in(postgres), tables_in(snowflake, TARGET_TYPES)
+    # Where a whole side is missing, there is nothing to connect, and nothing to conclude from it either.
+    if sources and targets and objects:
+        flow = Flow(connection_of(sources[0][0]), objects[0]["bucket"], prefix, connection_of(targets[0][0]))
+        existing = _read_processes(flow, state, settings)
+        hops = wanted_hops(flow, links, datasets, evidence, existing, min_ground)
+        extracts, loads, ends = table_processes(flow, hops, [*postgres, *snowflake])
+        steps = [
+            Step("Extract processes", compare(extracts, existing)),
+            Step("Load processes", compare(loads, existing)),
+        ]
+        report.flow, report.existing, report.outcomes = flow, existing, _carry_out(steps, into, dry_run, settings)
+        report.doubted = doubted_processes(flow, links.pairs, evidence)
+        absent = report.absent
+        report.loads = {name: load for name, load in ends.items() if name not in absent}
+    coverage = explain_tables(links.pairs, links.matches, postgres, snowflake, evidence, hops, overrides)
+    report.unmatched = [*coverage.unmatched, *links.disagreeing]
+    report.coverage = replace(coverage, unmatched=(*report.unmatched,))
+    return report
+
+
 # =====================================================================================================================
 # 4. Column lineage
 # =====================================================================================================================
+
+
+def _read_loads(
+    client: AtlanClient,
+    postgres_assets: Sequence[AssetRow],
+    snowflake_assets: Sequence[AssetRow],
+    overrides: Overrides,
+) -> dict[str, Load]:
+    """The load processes that Atlan has for the pairs of tables, whatever bucket and prefix they are of."""
+    pairs, _ = override_tables(overrides, match_tables(postgres_assets, snowflake_assets, overrides.forbidden))
+    chains = {load_suffix(pair.source, pair.target): (pair.source, pair.target) for pair in pairs if pair.target}
+    loads = {}
+    connections = sorted({connection_of(target) for _, target in chains.values()})
+    prefixes = [f"{connection}/{MARKER}/" for connection in connections]
+    existing = read_assets(client, "Process", prefixes, ("additionalEtlContext",)) if prefixes else {}
+    for name, hit in existing.items():
+        suffix = name.partition("/load/")[2]
+        if suffix in chains:
+            loads[name] = Load(*chains[suffix], absent_columns(hit["attributes"].get("additionalEtlContext")))
+    if not loads:
+        raise PipelineError("Atlan has no load process of these tables (yet): run create_table_lineage() first.")
+    return loads
 
 
 def create_column_lineage(
@@ -604,31 +626,28 @@ def create_column_lineage(
     return Report(outcomes, unmatched, existing, doubted)
 
 
-def _read_loads(
-    client: AtlanClient,
-    postgres_assets: Sequence[AssetRow],
-    snowflake_assets: Sequence[AssetRow],
-    overrides: Overrides,
-) -> dict[str, Load]:
-    """The load processes that Atlan has for the pairs of tables, whatever bucket and prefix they are of."""
-    pairs, _ = override_tables(overrides, match_tables(postgres_assets, snowflake_assets, overrides.forbidden))
-    chains = {load_suffix(pair.source, pair.target): (pair.source, pair.target) for pair in pairs if pair.target}
-    loads = {}
-    connections = sorted({connection_of(target) for _, target in chains.values()})
-    prefixes = [f"{connection}/{MARKER}/" for connection in connections]
-    existing = read_assets(client, "Process", prefixes, ("additionalEtlContext",)) if prefixes else {}
-    for name, hit in existing.items():
-        suffix = name.partition("/load/")[2]
-        if suffix in chains:
-            loads[name] = Load(*chains[suffix], absent_columns(hit["attributes"].get("additionalEtlContext")))
-    if not loads:
-        raise PipelineError("Atlan has no load process of these tables (yet): run create_table_lineage() first.")
-    return loads
-
-
 # =====================================================================================================================
 # 5. Write
 # =====================================================================================================================
+
+
+def read_back(table_qualified_name: str, *, settings: Settings | None = None) -> list[str]:
+    """What Atlan's lineage shows downstream of a table, hop by hop, as one line in the log; raises `PipelineError`."""
+    from pyatlan.model.assets import Table
+    from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
+
+    client = get_atlan_client(settings=settings)
+    search = FluentSearch().where(CompoundQuery.active_assets()).where(Table.QUALIFIED_NAME.eq(table_qualified_name))
+    found = list(search_assets(client, search))
+    if not found:
+        return []
+    reached = [hit for hit in read_downstream(client, found[0]["guid"]) if hit["typeName"] != "Process"]
+    hops = [f"{last_name(table_qualified_name)} ({found[0]['typeName']})"]
+    for type_name, group in itertools.groupby(reached, key=lambda hit: hit["typeName"]):
+        names = [hit["attributes"].get("name") for hit in group]
+        hops.append(f"{names[0]} ({type_name})" if len(names) == 1 else f"{len(names)} × {type_name}")
+    logger.info("🔗 Read back from Atlan: %s", " → ".join(hops))
+    return hops
 
 
 def write_plan(plan: Plan, *, noted: dict[str, Outcome] | None = None, settings: Settings | None = None) -> Report:
@@ -651,25 +670,6 @@ def write_plan(plan: Plan, *, noted: dict[str, Outcome] | None = None, settings:
         except AtlanRequestError as error:
             logger.warning("⚠️ The lineage cannot be read back: %s", error)
     return report
-
-
-def read_back(table_qualified_name: str, *, settings: Settings | None = None) -> list[str]:
-    """What Atlan's lineage shows downstream of a table, hop by hop, as one line in the log; raises `PipelineError`."""
-    from pyatlan.model.assets import Table
-    from pyatlan.model.fluent_search import CompoundQuery, FluentSearch
-
-    client = get_atlan_client(settings=settings)
-    search = FluentSearch().where(CompoundQuery.active_assets()).where(Table.QUALIFIED_NAME.eq(table_qualified_name))
-    found = list(search_assets(client, search))
-    if not found:
-        return []
-    reached = [hit for hit in read_downstream(client, found[0]["guid"]) if hit["typeName"] != "Process"]
-    hops = [f"{last_name(table_qualified_name)} ({found[0]['typeName']})"]
-    for type_name, group in itertools.groupby(reached, key=lambda hit: hit["typeName"]):
-        names = [hit["attributes"].get("name") for hit in group]
-        hops.append(f"{names[0]} ({type_name})" if len(names) == 1 else f"{len(names)} × {type_name}")
-    logger.info("🔗 Read back from Atlan: %s", " → ".join(hops))
-    return hops
 
 
 # =====================================================================================================================
@@ -766,11 +766,6 @@ def run_pipeline(
 # =====================================================================================================================
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    return run_flows(parse_options(sys.argv[1:] if argv is None else argv), run_flow)
-
-
 def run_flow(options: argparse.Namespace, record: RunRecord, settings: Settings) -> Ending:
     """Do with one flow what the command line asks for, and say how that ended; raises `PipelineError`."""
     if options.clear_cache:
@@ -801,6 +796,11 @@ def run_flow(options: argparse.Namespace, record: RunRecord, settings: Settings)
     else:
         report = run_pipeline(run_options(options, record.name), record=record, settings=settings)
     return judge(report, options.dry_run or options.plan is not None)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    return run_flows(parse_options(sys.argv[1:] if argv is None else argv), run_flow)
 
 
 if __name__ == "__main__":

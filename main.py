@@ -325,7 +325,8 @@ def find_postgres_assets(
     """Every asset of the PostgreSQL connection as `[qualified_name, name, type_name]`, sorted.
 
     They are from the cache if it is valid, else from Atlan (`force_refresh`: in any case) and cached, but for a dry run.
-    With a `state`, only what has changed since that was kept is read. Raises `SettingsError`, and `PipelineError` where Atlan has no such connection or refuses.
+    With a `state`, only what has changed since that was kept is read. Raises `SettingsError`, and `PipelineError` where
+    Atlan has no such connection or refuses.
     """
     settings = settings or get_settings()
     return _find_assets(settings.postgres, force_refresh, dry_run, state, settings)
@@ -522,13 +523,11 @@ def create_table_lineage(
 ) -> TableLineage:
     """Match tables and objects, and create an extract and a load process for each complete chain.
 
-    Only hops that stand on `min_ground` at least are wanted: named, read (in a file's header) or told (by a job).
-
     `s3_objects` is what `integration_with_S3` returns, or its objects; those that `list_s3_bucket_objects` lists have to
-    be registered already. With `into`, the changes are added to these steps of a plan instead. Files whose columns are
-    `kept` are not read again. The report has an outcome
-    for each process, what did not match and why, and what `create_column_lineage` builds on. Raises `SettingsError` where
-    a line of the overrides is wrong, and `PipelineError`.
+    be registered already. Only hops that stand on `min_ground` at least are wanted: named, read (in a file's header) or
+    told (by a job). With `into`, the changes are added to these steps of a plan instead. Files whose columns are `kept`
+    are not read again. The report has an outcome for each process, what did not match and why, and what
+    `create_column_lineage` builds on. Raises `SettingsError` where a line of the overrides is wrong, and `PipelineError`.
     """
     settings = settings or get_settings()
     objects = _registered(s3_objects, settings)

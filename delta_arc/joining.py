@@ -42,7 +42,7 @@ def tell_matches(
             elif targets and (named is None or named in targets):
                 match = _decide(match, targets)
             if named and named in sources_known and match.table_qualified_name != named:
-                disagreeing.append(_disagreement(match, named, [*sources.values()], overrides))
+                disagreeing.append(_disagreeing_object(match, named, [*sources.values()], overrides))
         decided.append(match)
     return decided, disagreeing
 
@@ -55,16 +55,11 @@ def _decide(match: ObjectMatch, told: Mapping[str, ToldHop]) -> ObjectMatch:
     return ObjectMatch(match.key, None, "ambiguous, as told by several jobs", MatchOutcome.AMBIGUOUS, (*sorted(told),))
 
 
-def _disagreement(match: ObjectMatch, named: str, told: list[ToldHop], overrides: Overrides) -> Unmatched:
+def _disagreeing_object(match: ObjectMatch, named: str, told: list[ToldHop], overrides: Overrides) -> Unmatched:
     tables = " and ".join(sorted({last_name(hop.table) for hop in told}))
     sentence = f"S3 object {match.key} is of {tables}, as {told[0].teller} tells, and not of {last_name(named)}, as its name does"
-    return Unmatched(
-        "object",
-        sentence,
-        (match.key,),
-        (overrides.object_line(match.key, named),),
-        reason="a job and the name disagree",
-    )
+    line = overrides.object_line(match.key, named)
+    return Unmatched("object", sentence, (match.key,), (line,), reason="a job and the name disagree")
 
 
 def tell_pairs(
@@ -80,7 +75,31 @@ def tell_pairs(
     without a target lands there.
     """
     pairs = list(pairs)
-    sources = {pair.source for pair in pairs}
+    loads, named_targets = _read_targets({pair.source for pair in pairs}, matches, told, named)
+    decided: list[TablePair] = []
+    disagreeing: list[Unmatched] = []
+    for pair in pairs:
+        targets, free = loads.get(pair.source, {}), sorted(named_targets.get(pair.source, ()))
+        if pair.outcome is MatchOutcome.OVERRIDDEN:
+            decided.append(pair)
+        elif targets:
+            decided += [
+                TablePair(pair.source, target, f"told by {targets[target].teller}", MatchOutcome.TOLD)
+                for target in sorted(targets)
+            ]
+            if pair.target and pair.target not in targets:
+                disagreeing.append(_disagreeing_pair(pair.source, pair.target, targets[min(targets)], overrides))
+        elif len(free) == 1 and not pair.target:
+            decided.append(TablePair(pair.source, free[0], "names of its objects", MatchOutcome.MATCHED))
+        else:
+            decided.append(pair)
+    return decided, disagreeing
+
+
+def _read_targets(
+    sources: Container[str], matches: Iterable[ObjectMatch], told: TellingByKey, named: Mapping[str, str | None]
+) -> tuple[dict[str, dict[str, ToldHop]], dict[str, set[str]]]:
+    """The targets that jobs load the objects of each source into, and those that the names of its objects are of."""
     loads: dict[str, dict[str, ToldHop]] = {}
     named_targets: dict[str, set[str]] = {}
     for match in matches:
@@ -90,36 +109,16 @@ def tell_pairs(
                 loads.setdefault(source, {})[hop.target] = hop
             if name and name not in sources:
                 named_targets.setdefault(source, set()).add(name)
-    decided: list[TablePair] = []
-    disagreeing: list[Unmatched] = []
-    for pair in pairs:
-        targets = loads.get(pair.source, {})
-        if not targets or pair.outcome is MatchOutcome.OVERRIDDEN:
-            free = sorted(named_targets.get(pair.source, ()))
-            if len(free) == 1 and not pair.target and pair.outcome is not MatchOutcome.OVERRIDDEN:
-                pair = TablePair(pair.source, free[0], "names of its objects", MatchOutcome.MATCHED)
-            decided.append(pair)
-            continue
-        decided += [
-            TablePair(pair.source, target, f"told by {targets[target].teller}", MatchOutcome.TOLD)
-            for target in sorted(targets)
-        ]
-        if pair.target and pair.target not in targets:
-            hop = targets[min(targets)]
-            sentence = (
-                f"PostgreSQL table {pair.source} goes to {last_name(hop.target)}, as {hop.teller} tells, and not to "
-                f"{last_name(pair.target)}, as its name does"
-            )
-            disagreeing.append(
-                Unmatched(
-                    "table",
-                    sentence,
-                    (pair.source,),
-                    (overrides.table_line(pair.source, pair.target),),
-                    reason="a job and the name disagree",
-                )
-            )
-    return decided, disagreeing
+    return loads, named_targets
+
+
+def _disagreeing_pair(source: str, target: str, told: ToldHop, overrides: Overrides) -> Unmatched:
+    sentence = (
+        f"PostgreSQL table {source} goes to {last_name(told.target)}, as {told.teller} tells, and not to "
+        f"{last_name(target)}, as its name does"
+    )
+    line = overrides.table_line(source, target)
+    return Unmatched("table", sentence, (source,), (line,), reason="a job and the name disagree")
 
 
 def tell_hops(hops: Iterable[Hop], told: TellingByKey) -> list[Hop]:

@@ -282,9 +282,33 @@ def gather_evidence(
     object holds, or S3 answers for it, is that object's reason. The time is bounded, for one object and for all; what
     was not read in it is told, and contradicts nothing. An object whose columns are `kept` is not read again.
     """
-    told: dict[str, dict[str, Verdict]] = {table: {} for table in datasets}
     kinds = {table: find_kinds(objects) for table, objects in datasets.items()}
-    asked = {table: objects_to_ask(kinds[table]) for table in datasets if columns.get(table)}
+    told = _ask_objects(client, bucket, kinds, columns, kept)
+    unproven = _find_unproven(kinds, told, doubtful)
+    evidence = {}
+    for table in datasets:
+        left = [[item for item in kind if item["key"] not in unproven[table]] for kind in kinds[table]]
+        left = [kind for kind in left if kind]
+        if left and columns.get(table):
+            said = {key: one for key, one in told[table].items() if key not in unproven[table]}
+            proven = frozenset(item["key"] for kind in left for item in kind if item["key"] in doubtful)
+            found = conclude(left, said, columns[table], forced)
+            evidence[table] = replace(found, proven=proven, unproven=unproven[table])
+        elif left:
+            evidence[table] = Evidence(Ground.NAMES, reason="the table has no known columns", unproven=unproven[table])
+    return evidence
+
+
+def _ask_objects(
+    client: Any,
+    bucket: str,
+    kinds: Mapping[str, Sequence[Kind]],
+    columns: Mapping[str, Sequence[str]],
+    kept: KeptColumns | None,
+) -> dict[str, dict[str, Verdict]]:
+    """What the objects that are asked tell, by table and key."""
+    told: dict[str, dict[str, Verdict]] = {table: {} for table in kinds}
+    asked = {table: objects_to_ask(kinds[table]) for table in kinds if columns.get(table)}
     # The newest of each first, in case that there is no time for all.
     rounds = itertools.zip_longest(*([(table, item) for item in items] for table, items in asked.items()))
     wanted = [one for rank in rounds for one in rank if one]
@@ -308,19 +332,7 @@ def gather_evidence(
         logger.warning(
             "⚠️ %d file headers were not read, as S3 takes too long: they found no new lineage", reading.missed
         )
-    unproven = _find_unproven(kinds, told, doubtful)
-    evidence = {}
-    for table in datasets:
-        left = [[item for item in kind if item["key"] not in unproven[table]] for kind in kinds[table]]
-        left = [kind for kind in left if kind]
-        if left and columns.get(table):
-            said = {key: one for key, one in told[table].items() if key not in unproven[table]}
-            proven = frozenset(item["key"] for kind in left for item in kind if item["key"] in doubtful)
-            found = conclude(left, said, columns[table], forced)
-            evidence[table] = replace(found, proven=proven, unproven=unproven[table])
-        elif left:
-            evidence[table] = Evidence(Ground.NAMES, reason="the table has no known columns", unproven=unproven[table])
-    return evidence
+    return told
 
 
 def _find_unproven(

@@ -98,46 +98,28 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     flag = partial(parser.add_argument, action="store_true")
+    file = partial(parser.add_argument, type=Path, metavar="FILE")
     parser.add_argument("--version", action="version", version=f"Delta Arc {read_version()}")
-    parser.add_argument(
-        "--env-file",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="take the settings from this file instead of .env; given several times, each is a flow of its own",
-    )
+    told = "take the settings from this file instead of .env; given several times, each is a flow of its own"
+    file("--env-file", action="append", default=[], help=told)
     flag("--dry-run", help="show the plan, as a page, too, and write nothing else")
     plans = parser.add_mutually_exclusive_group()
-    plans.add_argument("--plan", type=Path, metavar="FILE", help="save the plan, too, and write nothing to Atlan")
-    plans.add_argument(
-        "--apply", type=Path, metavar="FILE", help="do just what a saved plan says, or nothing if the world has changed"
-    )
-    parser.add_argument(
-        "--min-ground",
-        choices=GROUNDS,
-        default="named",
-        help="write only hops that a job tells, or a file's header, too",
-    )
-    parser.add_argument(
-        "--export-openlineage", type=Path, metavar="FILE", help="write the lineage as OpenLineage events, too"
-    )
-    parser.add_argument(
-        "--json", type=_report_file, metavar="FILE", help="write what happened for a program; - is stdout"
-    )
-    parser.add_argument(
-        "--min-coverage",
-        type=_percent,
-        metavar="PERCENT",
-        help="exit with 5 if fewer of the source tables than that have a complete chain",
-    )
+    plan_file = partial(plans.add_argument, type=Path, metavar="FILE")
+    plan_file("--plan", help="save the plan, too, and write nothing to Atlan")
+    plan_file("--apply", help="do just what a saved plan says, or nothing if the world has changed")
+    told = "write only hops that a job tells, or a file's header, too"
+    parser.add_argument("--min-ground", choices=GROUNDS, default="named", help=told)
+    file("--export-openlineage", help="write the lineage as OpenLineage events, too")
+    file("--json", type=_report_file, help="write what happened for a program; - is stdout")
+    told = "exit with 5 if fewer of the source tables than that have a complete chain"
+    parser.add_argument("--min-coverage", type=_percent, metavar="PERCENT", help=told)
     flag("--detailed-exitcode", help="exit with 0 if nothing was to do, 2 if there were changes, else 1")
     flag("--force-refresh", help="read the assets from Atlan even if the cache is valid")
     flag("--prune", help="archive processes made earlier that are wanted no more, and S3 objects that are gone")
-    most = f"never archive more than N (default: {MAX_REMOVE}, and with --prune no more than half of what there is)"
-    parser.add_argument("--max-remove", type=_number, metavar="N", help=most)
-    most = f"never register more than N new objects that are in no chain (default: {MAX_UNMATCHED})"
-    parser.add_argument("--max-unmatched", type=_number, default=MAX_UNMATCHED, metavar="N", help=most)
+    told = f"never archive more than N (default: {MAX_REMOVE}, and with --prune no more than half of what there is)"
+    parser.add_argument("--max-remove", type=_number, metavar="N", help=told)
+    told = f"never register more than N new objects that are in no chain (default: {MAX_UNMATCHED})"
+    parser.add_argument("--max-unmatched", type=_number, default=MAX_UNMATCHED, metavar="N", help=told)
     flag("--remove-lineage", help="archive all processes made for these connections, bucket and prefix, and end")
     flag("--all-flows", help="with --remove-lineage: of any bucket and prefix between the two connections")
     flag("--with-s3", help="with --remove-lineage: also the S3 objects and bucket made here")
@@ -182,18 +164,10 @@ def check_combinations(options: argparse.Namespace) -> None:
             raise SettingsError(["--json tells what a run did: --cache-status and --clear-cache are none."])
         return
     others = (
-        "dry_run",
-        "plan",
-        "apply",
-        "export_openlineage",
-        "min_coverage",
-        "force_refresh",
-        "prune",
-        "remove_lineage",
-    )
-    if options.check and any(
-        getattr(options, name) is not None and getattr(options, name) is not False for name in others
-    ):
+        options.plan, options.apply, options.export_openlineage, options.min_coverage, options.dry_run,
+        options.force_refresh, options.prune, options.remove_lineage,
+    )  # fmt: skip
+    if options.check and any(value is not None and value is not False for value in others):
         raise SettingsError(["--check writes nothing, and goes with no option that says what a run does."])
     for name in ("with_s3", "all_flows"):
         if getattr(options, name) and not options.remove_lineage:
@@ -212,20 +186,14 @@ def _check_files_of_flows(options: argparse.Namespace) -> None:
     for path in options.env_file:
         known = files.setdefault(name_of_flow(path), path)
         if known is not path:
-            raise SettingsError(
-                [
-                    f"--env-file {path} and {known} are both called {name_of_flow(path)}: give each file a name of its own."
-                ]
-            )
+            told = f"--env-file {path} and {known} are both called {name_of_flow(path)}"
+            raise SettingsError([f"{told}: give each file a name of its own."])
     for name in ENDINGS_OF_FILES if len(files) > 1 else ():
         path = getattr(options, name)
         if path and not path.is_dir():
             option, one = f"--{name.replace('_', '-')}", f"{next(iter(files))}{ENDINGS_OF_FILES[name]}"
-            raise SettingsError(
-                [
-                    f"{option} {path} is one file for {len(files)} flows: name a folder that is there, for {one} and the others."
-                ]
-            )
+            told = f"{option} {path} is one file for {len(files)} flows"
+            raise SettingsError([f"{told}: name a folder that is there, for {one} and the others."])
 
 
 def name_of_flow(path: Path) -> str:

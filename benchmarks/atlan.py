@@ -67,13 +67,11 @@ class Tenant:
     def pace(self, latency: float, limit: int = 0) -> None:
         self.http.put("/_sandbox/pace", json={"latency_seconds": latency, "requests_per_minute": limit})
 
-    def run(self, *arguments: object, requests_per_minute: int = NO_LIMIT) -> Measured:
-        """Run a Python program to its end, and count what it asked."""
-        before = self._counted()
-        command = [sys.executable, *map(str, arguments)]
-        environment = {
+    def environment(self, program: Path, requests_per_minute: int = NO_LIMIT) -> dict[str, str]:
+        """The settings with which a program that lies in this folder works on the tenant."""
+        return {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(program),
             "ATLAN_BASE_URL": self.told["base_url"],
             "ATLAN_API_TOKEN": self.told["api_token"],
             "ATLAN_MAX_REQUESTS_PER_MINUTE": str(requests_per_minute),
@@ -86,6 +84,12 @@ class Tenant:
             "AWS_SECRET_ACCESS_KEY": self.told["s3_key_secret"],
             "LOG_LEVEL": "WARNING",
         }
+
+    def run(self, *arguments: object, requests_per_minute: int = NO_LIMIT) -> Measured:
+        """Run a Python program to its end, and count what it asked."""
+        before = self._counted()
+        command = [sys.executable, *map(str, arguments)]
+        environment = self.environment(ROOT, requests_per_minute)
         with tempfile.TemporaryFile() as output:
             started = time.monotonic()
             files = [(os.POSIX_SPAWN_DUP2, output.fileno(), 1)]

@@ -72,8 +72,8 @@ def run_and_count(arguments: list[str]) -> None:
 
 def measure(tables: int, days: int, program: Path) -> None:
     sys.path.insert(0, str(HERE.parent))
-    from atlan import NO_LIMIT, a_tenant
-    from shape import BUCKET, POSTGRES, S3, SNOWFLAKE, column_names, table_names
+    from atlan import a_tenant
+    from shape import BUCKET, column_names, table_names
 
     print(
         f"\n{tables:,} tables with {COLUMNS} columns, {days:,} days, {tables * days:,} keys; {os.cpu_count()} cores\n"
@@ -93,22 +93,7 @@ def measure(tables: int, days: int, program: Path) -> None:
                     (bucket / key).write_text(header)
 
         write_days(0, days)
-        environment = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(program),
-            "ATLAN_BASE_URL": tenant.told["base_url"],
-            "ATLAN_API_TOKEN": tenant.told["api_token"],
-            "ATLAN_MAX_REQUESTS_PER_MINUTE": str(NO_LIMIT),
-            "POSTGRES_CONNECTION_NAME": POSTGRES,
-            "SNOWFLAKE_CONNECTION_NAME": SNOWFLAKE,
-            "S3_CONNECTION_NAME": S3,
-            "S3_BUCKET_NAME": BUCKET,
-            "AWS_ENDPOINT_URL_S3": tenant.told["s3"],
-            "AWS_ACCESS_KEY_ID": tenant.told["s3_key_id"],
-            "AWS_SECRET_ACCESS_KEY": tenant.told["s3_key_secret"],
-            "LOG_LEVEL": "WARNING",
-            "LINEAGE_PAGE": "",
-        }
+        environment = {**tenant.environment(program), "LINEAGE_PAGE": ""}
         for label, more, arguments in RUNS:
             write_days(days, more)
             days += more

@@ -151,7 +151,7 @@ def _count_failures(failed: Iterable[Outcome]) -> list[list[Any]]:
 def _summarise(plan: Plan, report: Report, chains: Sequence[Chain], dry_run: bool) -> list[list[Any]]:
     broken = {name_of(ref) for chain in chains if "failed" in chain.states for ref in chain.sources}
     complete = len(plan.coverage.complete.keys() - broken)
-    total = len(plan.coverage.complete) + len(plan.coverage.incomplete)
+    total = plan.coverage.tables
     return [
         ["Complete chains", f"{complete:,} of {total:,} tables", complete / max(total, 1)],
         *_count_outcomes(report, dry_run),

@@ -94,9 +94,14 @@ class Coverage:
     overrides: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def tables(self) -> int:
+        """How many source tables there are."""
+        return len(self.complete) + len(self.incomplete)
+
+    @property
     def percent(self) -> float:
         """How many in a hundred source tables have a complete chain; 0 where there is no table."""
-        return len(self.complete) * 100 / max(1, len(self.complete) + len(self.incomplete))
+        return len(self.complete) * 100 / max(1, self.tables)
 
 
 @dataclass

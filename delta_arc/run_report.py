@@ -33,9 +33,8 @@ def explain_shortfall(coverage: Coverage, min_percent: float) -> str:
     """By how much fewer tables have a complete chain than there should be; an empty text where enough have one."""
     if coverage.percent >= min_percent:
         return ""
-    tables = len(coverage.complete) + len(coverage.incomplete)
     return (
-        f"{len(coverage.complete)} of {tables} tables ({coverage.percent:.4g} %) have a complete chain, fewer than the "
+        f"{len(coverage.complete)} of {coverage.tables} tables ({coverage.percent:.4g} %) have a complete chain, fewer than the "
         f"{min_percent:g} % of --min-coverage"
     )
 
@@ -187,7 +186,7 @@ def _count(report: Report) -> dict[str, int]:
 
 def _describe_coverage(coverage: Coverage) -> dict[str, Any]:
     return {
-        "tables": len(coverage.complete) + len(coverage.incomplete),
+        "tables": coverage.tables,
         "percent": round(coverage.percent, 2),
         "grounds": {ground: coverage.grounds.get(ground, 0) for ground in ("told", "read", "named")},
         "complete": _by_table(coverage.complete),

@@ -95,10 +95,12 @@ def _name(name: Any) -> str:
 
 def show_coverage(coverage: Coverage) -> Iterator[str]:
     """How many tables have a complete chain, what the others are missing, and what settles what is unmatched."""
-    total = len(coverage.complete) + len(coverage.incomplete)
-    yield f"🔍 {len(coverage.complete)} of {total} tables have a complete chain"
+    yield f"🔍 {len(coverage.complete)} of {coverage.tables} tables have a complete chain"
     if coverage.grounds.get("told"):
-        yield f"   By their ground: {', '.join(f'{coverage.grounds[name]} {name}' for name in ('told', 'read', 'named') if coverage.grounds.get(name))}"
+        counts = [
+            f"{coverage.grounds[name]} {name}" for name in ("told", "read", "named") if coverage.grounds.get(name)
+        ]
+        yield f"   By their ground: {', '.join(counts)}"
     if coverage.extracts or coverage.loads:
         yield (
             f"   Lone hops: {len(coverage.extracts)} from PostgreSQL to S3 only, "

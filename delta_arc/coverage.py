@@ -105,7 +105,7 @@ def _explain_sources(
             without.append(OpenTable(row, NO_TARGET, pair.rule, pair.candidates))
         if pair.source not in evidence and (pair.target or not is_overridden):
             without.append(OpenTable(row, NO_OBJECT))
-    told = explain_tables_without(without, sources, NearTargets.of(targets), overrides)
+    told = explain_tables_without(without, sources, NearTargets(targets), overrides)
     if not evidence:  # then the prefix is wrong, or the bucket is empty, and no line would mend that
         told = [replace(item, lines=()) if item.reason == f"no {NO_OBJECT}" else item for item in told]
     return [*contested, *told]
@@ -144,13 +144,8 @@ def _deciding_lines(pairs: Iterable[TablePair], matches: Iterable[ObjectMatch], 
 def _explain_contested(pair: TablePair, overrides: Overrides) -> Unmatched:
     others = ", ".join(pair.candidates)
     sentence = f"PostgreSQL table {pair.source} has no Snowflake table (its one is claimed by {others}, too)"
-    return Unmatched(
-        "table",
-        sentence,
-        (pair.source,),
-        (overrides.table_line(pair.source, pair.contested_target),),
-        reason="its Snowflake table is claimed by several",
-    )
+    line = overrides.table_line(pair.source, pair.contested_target)
+    return Unmatched("table", sentence, (pair.source,), (line,), reason="its Snowflake table is claimed by several")
 
 
 def _explain_evidence(
@@ -171,11 +166,8 @@ def _explain_evidence(
             told.append(Unmatched("object", like, (*keys,), (*lines,), reason="other columns than its table"))
         if found.ground is Ground.UNREAD and table in sources:
             sentence = f"PostgreSQL table {table} has no file that can be read: {found.key} ({found.reason}). That founds nothing new"
-            told.append(
-                Unmatched(
-                    "object", sentence, (found.key,), (overrides.object_line(found.key, table),), reason="not read"
-                )
-            )
+            line = overrides.object_line(found.key, table)
+            told.append(Unmatched("object", sentence, (found.key,), (line,), reason="not read"))
         else:
             told += _note_files(table, found)
     return told
@@ -210,11 +202,8 @@ def _explain_targets(rows: Iterable[AssetRow], overrides: Overrides) -> list[Unm
             sentence = f"Snowflake table {names[0]} has no PostgreSQL table"
         else:
             sentence = f"{len(names)} Snowflake tables of {schema} have no PostgreSQL table, like {names[0]}"
-        told.append(
-            Unmatched(
-                "table", sentence, (*names,), (overrides.table_line(None, names[0]),), reason="no PostgreSQL table"
-            )
-        )
+        line = overrides.table_line(None, names[0])
+        told.append(Unmatched("table", sentence, (*names,), (line,), reason="no PostgreSQL table"))
     return told
 
 
@@ -225,11 +214,8 @@ def explain_columns(
     absent = frozenset(absent)
     told = []
     for row in rows:
-        if (
-            row[0] in matched
-            or row[0] in overrides.without_partner
-            or (side == "PostgreSQL" and is_loaders_own(row[1]))
-        ):
+        is_own = side == "PostgreSQL" and is_loaders_own(row[1])
+        if is_own or row[0] in matched or row[0] in overrides.without_partner:
             continue
         if side == "Snowflake" and row[1] in absent:
             sentence, reason = f"Column {row[0]} is not in the file", "not in the file"

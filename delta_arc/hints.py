@@ -11,8 +11,8 @@ import difflib
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from delta_arc.keys import fold, is_hash, plain, read_name
 from delta_arc.matching import TARGET_TYPES, AssetRow, MatchOutcome, ObjectMatch, tables_in
@@ -261,29 +261,22 @@ def singular(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
-@dataclass
 class NearTargets:
     """The target tables and views by what their names are without a layer's words."""
 
-    by_core: Mapping[str, Sequence[AssetRow]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, assets: Iterable[AssetRow]) -> NearTargets:
-        """The index of all tables and views of these rows."""
-        by_core: dict[str, list[AssetRow]] = defaultdict(list)
+    def __init__(self, assets: Iterable[AssetRow]) -> None:
+        self._by_core: dict[str, list[AssetRow]] = defaultdict(list)
         for row in tables_in(assets):
-            by_core[core_of(row[1])].append(row)
-        return cls(by_core)
+            self._by_core[core_of(row[1])].append(row)
 
+    def find(self, source: AssetRow) -> list[str]:
+        """The qualified names of the targets whose names are near a source's: three at the most, tables before views.
 
-def near_targets(source: AssetRow, targets: NearTargets) -> list[str]:
-    """The qualified names of the targets whose names are near a source's: three at the most, tables before views.
-
-    They are offered, and never matched: `STG_X`, `X_STAGING`, `X_RAW`, the plural and the singular, and a view of the name.
-    """
-    found = targets.by_core.get(core_of(source[1]), ())
-    ranked = sorted(found, key=lambda row: (row[2] not in TARGET_TYPES, abs(len(row[1]) - len(source[1])), row[0]))
-    return [row[0] for row in ranked][:EXAMPLES]
+        They are offered, and never matched: `STG_X`, `X_STAGING`, `X_RAW`, plural and singular, and a view of the name.
+        """
+        found = self._by_core.get(core_of(source[1]), ())
+        ranked = sorted(found, key=lambda row: (row[2] not in TARGET_TYPES, abs(len(row[1]) - len(source[1])), row[0]))
+        return [row[0] for row in ranked][:EXAMPLES]
 
 
 # =====================================================================================================================
@@ -322,18 +315,11 @@ def explain_tables_without(
     for table in open_tables:
         is_view = table.row[2] not in TARGET_TYPES
         # Of a table that has a target, another one would settle nothing.
-        near = table.candidates or (tuple(near_targets(table.row, targets)) if table.missing == NO_TARGET else ())
+        near = table.candidates or (tuple(targets.find(table.row)) if table.missing == NO_TARGET else ())
         if near and not is_view:
             lines = tuple(overrides.table_line(table.row[0], name) for name in near)
-            hints.append(
-                Unmatched(
-                    "table",
-                    f"PostgreSQL table {table.row[0]} has {_why(table, near)}",
-                    (table.row[0],),
-                    lines,
-                    reason=f"no {table.missing}",
-                )
-            )
+            sentence = f"PostgreSQL table {table.row[0]} has {_why(table, near)}"
+            hints.append(Unmatched("table", sentence, (table.row[0],), lines, reason=f"no {table.missing}"))
         else:
             groups[table.row[0].rpartition("/")[0], table.missing, table.reason, is_view].append(table)
     for (schema, *_, is_view), found in groups.items():
@@ -344,9 +330,8 @@ def explain_tables_without(
         else:
             sentence = f"{len(names)} PostgreSQL {kind}s of {schema} have {_why(found[0])}, like {names[0]}"
             line = overrides.schema_line(schema) if len(names) == sizes[schema] else ""
-        hints.append(
-            Unmatched("table", sentence, (*names,), (line,) if line else (), is_view, f"no {found[0].missing}")
-        )
+        lines = (line,) if line else ()
+        hints.append(Unmatched("table", sentence, (*names,), lines, is_view, f"no {found[0].missing}"))
     return sorted(hints, key=lambda hint: (hint.is_note, -hint.count, hint.names))
 
 

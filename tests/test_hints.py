@@ -17,7 +17,6 @@ from delta_arc.hints import (
     core_of,
     explain_objects,
     explain_tables_without,
-    near_targets,
 )
 from delta_arc.matching import MatchOutcome, ObjectMatch, match_s3_objects
 from delta_arc.overrides import Overrides
@@ -161,9 +160,9 @@ def test_near_targets_are_offered_tables_first() -> None:
         *rows("snowflake", "V/ORDERS", kind="View"),
         *rows("snowflake", "RAW/STG_ORDERS", "RAW/ORDER", "RAW/ORDERLY"),
     ]
-    index = NearTargets.of(assets)
-    assert near_targets(rows("postgres", "p/orders")[0], index) == [assets[2][0], assets[1][0], assets[0][0]]
-    assert near_targets(rows("postgres", "p/none")[0], index) == []
+    index = NearTargets(assets)
+    assert index.find(rows("postgres", "p/orders")[0]) == [assets[2][0], assets[1][0], assets[0][0]]
+    assert index.find(rows("postgres", "p/none")[0]) == []
 
 
 def test_tables_of_a_schema_are_one_hint_and_views_a_note() -> None:
@@ -172,7 +171,7 @@ def test_tables_of_a_schema_are_one_hint_and_views_a_note() -> None:
     targets = rows("snowflake", "RAW/STG_ORDERS")
     overrides = parse("", tables, targets)
     open_tables = [OpenTable(row, "Snowflake table", "no table of that name") for row in tables if row[1] != "z"]
-    found = explain_tables_without(open_tables, tables, NearTargets.of(targets), overrides)
+    found = explain_tables_without(open_tables, tables, NearTargets(targets), overrides)
     assert [(hint.sentence, hint.lines, hint.is_note) for hint in found] == [
         (
             "3 PostgreSQL tables of default/postgres/1/D/audit have no Snowflake table (no table of that name), like "

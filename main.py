@@ -56,6 +56,7 @@ from delta_arc.entities import (
     load_suffix,
     make_bucket,
     make_s3_objects,
+    names_below,
     register_objects,
 )
 from delta_arc.evidence import Evidence, Ground, absent_columns, gather_evidence
@@ -363,11 +364,6 @@ def list_s3_bucket_objects(
     return [*list_bucket(get_s3_client(settings), bucket, prefix, settings.s3_inventory).objects]
 
 
-def _names_below(bucket: Entity) -> str:
-    """How the qualified names of all objects of a bucket begin."""
-    return f"{bucket['attributes']['connectionQualifiedName']}/{bucket['attributes']['awsArn']}/"
-
-
 def _plan_bucket(
     client: AtlanClient, name: str, arn: str, count: int | None, settings: Settings
 ) -> tuple[list[Step], Entity, dict[str, SearchHit]]:
@@ -423,12 +419,10 @@ def integration_with_S3(
     count = None if listing.report else count_all_objects(s3_client, name, prefix, listing.objects)
     client = get_atlan_client(settings=settings)
     steps, bucket, existing = _plan_bucket(client, name, arn, count, settings)
-    guid = existing[bucket["attributes"]["qualifiedName"]]["guid"] if existing else ""
-    existing |= _read(client, AssetQuery("S3Object", (_names_below(bucket),), OBJECT_ATTRIBUTES), state, guid)
+    guid, below = existing[bucket["attributes"]["qualifiedName"]]["guid"] if existing else "", names_below(bucket)
+    existing |= _read(client, AssetQuery("S3Object", (below,), OBJECT_ATTRIBUTES), state, guid)
     if listing.report:
-        listing = settle(
-            s3_client, name, prefix, listing, known_objects(existing.values(), _names_below(bucket), prefix)
-        )
+        listing = settle(s3_client, name, prefix, listing, known_objects(existing.values(), below, prefix))
     objects = make_s3_objects(bucket, listing.objects)
     steps.append(Step("S3 objects", compare(objects, existing)))
     report = Report(_carry_out(steps, into, dry_run, settings), existing=existing)
@@ -459,7 +453,7 @@ def _registered(given: S3Integration | Sequence[ListedObject], settings: Setting
     client = get_atlan_client(settings=settings)
     _, bucket, _ = _plan_bucket(client, settings.s3_bucket, settings.s3_bucket_arn, None, settings)
     registered = register_objects(objects, bucket, settings.s3_bucket, settings.s3_prefix)
-    existing = read_assets(client, "S3Object", [_names_below(bucket)], ())
+    existing = read_assets(client, "S3Object", [names_below(bucket)], ())
     missing = sum(item["qualified_name"] not in existing for item in registered)
     if missing:
         raise PipelineError(

@@ -49,13 +49,17 @@ def list_object(key: str, size: int, last_modified: datetime, etag: str) -> List
     return cast(ListedObject, _Listed(key, size, last_modified, etag))
 
 
+def names_below(bucket: Entity) -> str:
+    """How the qualified names of all objects of a bucket begin."""
+    attributes = bucket["attributes"]
+    return f"{attributes['connectionQualifiedName']}/{attributes['awsArn']}/"
+
+
 def register_objects(
     objects: Iterable[ListedObject], bucket: Entity, bucket_name: str, prefix: str
 ) -> list[RegisteredObject]:
     """Listed objects with the names that their assets have in Atlan, see `make_s3_object`; `bucket` is their S3Bucket."""
-    attributes = bucket["attributes"]
-    below = f"{attributes['connectionQualifiedName']}/{attributes['awsArn']}/"
-    place = _Place(below, attributes["qualifiedName"], bucket_name, prefix)
+    place = _Place(names_below(bucket), bucket["attributes"]["qualifiedName"], bucket_name, prefix)
     return [
         cast(
             RegisteredObject,
@@ -170,7 +174,7 @@ def make_s3_objects(bucket: Entity, items: Iterable[ListedObject]) -> list[Entit
         "s3BucketQualifiedName": attributes["qualifiedName"],
         "bucket": reference("S3Bucket", attributes["qualifiedName"]),
     }
-    place = _ObjectPlace(f"{connection}/{arn}/", f"{arn}/", common)
+    place = _ObjectPlace(names_below(bucket), f"{arn}/", common)
     return [cast(Entity, _ObjectEntity(item, place)) for item in items]
 
 

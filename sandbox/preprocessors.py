@@ -1,7 +1,8 @@
 """The rules of single types: glossaries, data mesh, access control, connections, and what holds for every asset.
 
 They are those of the classes in org.apache.atlas.repository.store.graph.v2.preprocessor of atlanhq/atlas-metastore; each
-function names its own. Whether a name is taken they ask the search index, which does not have what the same request makes.
+function names its own. Whether a name is taken they ask the search index, which does not have what the same request makes,
+nor, while it is behind, what was made just now; that of a glossary they ask the graph.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def _term(
     """`TermPreProcessor`: a name is unique in a glossary, categories are of the same one; a term may move to another."""
     name, anchor = _glossary_name(sent), _anchor(transaction.catalog, sent, assignments)
     moves = not is_new and anchor.guid not in entity.related("anchor")
-    if (is_new or moves or name != entity.name) and _taken(transaction, anchor.related("terms"), name, entity):
+    if (is_new or moves or name != entity.name) and _taken_in_index(transaction, anchor.related("terms"), name, entity):
         raise errors.AtlasError(409, "409-00-009", f"Glossary term with name {name} already exists", sent.guid)
     categories = _all_referred(transaction.catalog, sent, "categories", assignments)
     if moves and "categories" not in sent.related:
@@ -171,7 +172,7 @@ def _category(
     if is_new or moves or name != entity.name:
         siblings = anchor.related("categories") if parent is None else parent.related("childrenCategories")
         level = [guid for guid in siblings if parent or not catalog.entities[guid].related("parentCategory")]
-        if _taken(transaction, level, name, entity):
+        if _taken_in_index(transaction, level, name, entity):
             message = f"Glossary category with name {name} already exists on this level"
             raise errors.AtlasError(409, "409-00-00A", message, sent.guid)
     if moves and "parentCategory" not in sent.related:
@@ -299,7 +300,7 @@ def _check_mesh_name(transaction: Transaction, entity: Entity, name: str, parent
         for guid in catalog.by_type[type_name]
         if catalog.entities[guid].attributes.get("parentDomainQualifiedName") == place
     ]
-    if _taken(transaction, level, name, entity):
+    if _taken_in_index(transaction, level, name, entity):
         raise errors.bad_request(f"{type_name} with name {name} already exists in the domain", entity.guid)
 
 
@@ -435,6 +436,14 @@ def _taken(transaction: Transaction, guids: Iterable[str], name: str, entity: En
     """Whether another active entity of these has a name, not counting what this request makes."""
     others = (transaction.catalog.entities[guid] for guid in guids if guid not in transaction.created)
     return any(other.active and other.name == name and other != entity for other in others)
+
+
+def _taken_in_index(transaction: Transaction, guids: Iterable[str], name: str, entity: Entity) -> bool:
+    """The same, of those that the index knows as active and by this name (`PreProcessorUtils.indexSearchPaginated`)."""
+    behind = transaction.catalog.stale_views()
+    views = ((guid, behind[guid]) for guid in guids if guid in behind)
+    unknown = {guid for guid, view in views if not (view and view.active and view.name == name)}
+    return _taken(transaction, (guid for guid in guids if guid not in unknown), name, entity)
 
 
 def _referred(catalog: Catalog, sent: RequestEntity, name: str, assignments: dict[str, str]) -> Entity | None:

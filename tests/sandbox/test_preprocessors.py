@@ -195,3 +195,33 @@ def test_a_partial_update_needs_no_names(catalog: Catalog) -> None:
     (table,) = put(catalog, sent("Table", "t"))
     put(catalog, {"typeName": "Table", "guid": table.guid, "attributes": {"rowCount": "5"}}, partial=True)
     assert table.attributes["rowCount"] == 5
+
+
+def test_a_name_is_free_as_long_as_the_index_does_not_know_that_it_is_taken(catalog: Catalog) -> None:
+    (glossary,) = put(catalog, sent("AtlasGlossary", "one"))
+    anchor = {"anchor": to(glossary)}
+    catalog.index_delay = 60
+    (first,) = put(catalog, sent("AtlasGlossaryTerm", "term", **anchor))
+    (second,) = put(catalog, sent("AtlasGlossaryTerm", "term", **anchor))
+    assert first.guid != second.guid
+    for _ in range(2):
+        put(catalog, sent("AtlasGlossaryCategory", "category", **anchor))
+        put(catalog, sent("DataDomain", "domain"))
+    with pytest.raises(AtlasError) as refused:  # a glossary's name is looked for in the graph
+        put(catalog, sent("AtlasGlossary", "one"))
+    assert refused.value.status == 409
+
+
+def test_a_name_that_the_index_still_has_is_no_longer_taken(catalog: Catalog) -> None:
+    (glossary,) = put(catalog, sent("AtlasGlossary", "one"))
+    anchor = {"anchor": to(glossary)}
+    (term,) = put(catalog, sent("AtlasGlossaryTerm", "before", **anchor))
+    catalog.index_delay = 60
+    put(catalog, sent("AtlasGlossaryTerm", "after", term.guid, **anchor))
+    put(catalog, sent("AtlasGlossaryTerm", "before", "-1", **anchor))
+    put(catalog, sent("AtlasGlossaryTerm", "after", "-2", **anchor))
+    catalog.index_delay = 0
+    put(catalog, sent("AtlasGlossaryTerm", "known at once", **anchor))
+    with pytest.raises(AtlasError) as refused:
+        put(catalog, sent("AtlasGlossaryTerm", "known at once", **anchor))
+    assert refused.value.code == "ATLAS-409-00-009"

@@ -26,11 +26,16 @@ from sandbox.tags import all_tags
 
 # Attributes of every header: the unique ones, and those of `EntityGraphRetriever.mapVertexToAtlasEntityHeader`.
 ALWAYS_SHOWN = ("name", "qualifiedName", "description", "owner", "createTime", "awsArn")
+# Lists of a full header that are there even if they are empty: of those that its attributes are told by (`includeInNotification`
+# of the metastore's 007_all_custom_models.json, `getAttrsToLoad` of `EntityGraphMapper`) the ones of people.
+ALWAYS_LISTED = ("ownerUsers", "ownerGroups", "adminUsers", "adminGroups", "adminRoles", "viewerUsers", "viewerGroups")
 
 
 def entity_header(catalog: Catalog, entity: Entity, full: bool = False) -> EntityHeader:
     """A mutation header; `full` adds every attribute that is set, and the inputs and outputs of a process."""
-    attributes = dict(entity.attributes) if full else {}
+    attributes: Attributes = {}
+    if full:
+        attributes = {name: [] for name in ALWAYS_LISTED if name in entity.type.attributes} | entity.attributes
     attributes |= {name: entity.attributes[name] for name in ALWAYS_SHOWN if name in entity.attributes}
     if full and entity.type.is_a("Process"):
         attributes |= {

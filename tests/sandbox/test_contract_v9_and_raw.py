@@ -96,6 +96,14 @@ def test_answer_of_a_create(tenant, atlan):
     assert parent["typeName"] == "Schema"
 
 
+def test_answer_of_a_save_has_lists_of_people_even_if_they_are_empty(tenant, atlan):
+    stack = new_stack(atlan)
+    created = raw(tenant).save(table_entity(stack, "a", ownerGroups=["data_engineering"]))
+    (header,) = created.json()["mutatedEntities"]["CREATE"]
+    assert header["attributes"]["ownerUsers"] == []
+    assert header["attributes"]["ownerGroups"] == ["data_engineering"]
+
+
 def test_answer_of_a_new_process_names_its_ends(tenant, atlan):
     stack = new_stack(atlan)
     ends = save(atlan, stack.table("in"), stack.table("out"))

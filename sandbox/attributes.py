@@ -80,16 +80,18 @@ class AttributeTypes:
         return {key: self.normalise(item, element, f"{field}.{key}") for key, item in value.items()}
 
     def _struct(self, value: Any, type_name: str, field: str) -> dict[str, Any]:
-        """A structure's attributes, alone or below `attributes` beside a `typeName` (`AtlasTypeUtil.toStructAttributes`)."""
+        """A structure with its type's name, however it came: its attributes alone, or below `attributes`
+        (`AtlasTypeUtil.toStructAttributes`, `EntityGraphRetriever.mapVertexToStruct`). What the type does not have is left out.
+        """
         if not isinstance(value, dict):
             raise InvalidValue(field, value, type_name)
-        if "typeName" in value and isinstance(value.get("attributes"), dict):
-            return {**value, "attributes": self._struct(value["attributes"], type_name, field)}
-        known = self._structs[type_name]
-        return {
-            key: self.normalise(item, known[key], f"{field}.{key}") if key in known else item
-            for key, item in value.items()
+        given = value["attributes"] if "typeName" in value and isinstance(value.get("attributes"), dict) else value
+        attributes = {
+            name: self.normalise(given[name], known, f"{field}.{name}")
+            for name, known in self._structs[type_name].items()
+            if given.get(name) is not None
         }
+        return {"typeName": type_name, "attributes": attributes}
 
 
 def as_text(value: Any) -> str:

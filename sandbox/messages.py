@@ -59,6 +59,7 @@ class Classification(TypedDict, total=False):
     removePropagationsOnEntityDelete: bool
     restrictPropagationThroughLineage: bool
     restrictPropagationThroughHierarchy: bool
+    attributes: Attributes
 
 
 class SentEntity(TypedDict, total=False):

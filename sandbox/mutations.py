@@ -24,7 +24,15 @@ from sandbox.messages import (
 )
 from sandbox.preprocessors import check_deletion, name_new_entity, parents_first, preprocess
 from sandbox.presentation import entity_header
-from sandbox.requests import RequestEntity, find_by_name, names_of, read_entities, reference_guid, resolve_references
+from sandbox.requests import (
+    RequestEntity,
+    as_object,
+    find_by_name,
+    names_of,
+    read_entities,
+    reference_guid,
+    resolve_references,
+)
 from sandbox.types import EntityType, Relationship
 
 # Attributes that no entity may be without (isOptional in the metastore's addons/models/0000-Area0/0010-base_model.json),
@@ -270,7 +278,7 @@ def tags_for(catalog: Catalog, sent: list[Classification] | None, entity: Entity
     """The tags of a request as an entity is to hold them, each once.
 
     Raises `AtlasError`: 404 for one that is not defined, 409 for an entity of a type that takes none
-    (`EntityGraphMapper.handleAddClassifications`).
+    (`EntityGraphMapper.handleAddClassifications`), 400 for a value that does not fit (`AtlasEntityStoreV2.validateAndNormalize`).
     """
     if sent and entity.type.name in NEVER_TAGGED:
         message = f"Adding classifications to entity type '{entity.type.name}' is not supported"
@@ -279,7 +287,31 @@ def tags_for(catalog: Catalog, sent: list[Classification] | None, entity: Entity
     for tag in sent or []:
         if tag["typeName"] not in known:
             raise errors.unknown_classification(tag["typeName"], entity.guid)
-    return merge_tags([], [{**tag, "entityGuid": entity.guid, "entityStatus": entity.status} for tag in sent or []])
+    types = (
+        AttributeTypes(catalog.types, tenant_enums(catalog))
+        if any(tag.get("attributes") for tag in sent or [])
+        else None
+    )
+    own: Classification = {"entityGuid": entity.guid, "entityStatus": entity.status}
+    return merge_tags([], [{**_normalise_tag(tag, known[tag["typeName"]], types), **own} for tag in sent or []])
+
+
+def _normalise_tag(tag: Classification, definition: TypeDefinition, types: AttributeTypes | None) -> Classification:
+    """A tag with its attributes as they are kept, without those that it does not have (`TagAttributeMapper`)."""
+    if types is None or not tag.get("attributes"):
+        return tag
+    given = as_object(tag["attributes"], "a classification's attributes")
+    attributes: Attributes = {}
+    for attribute in definition.get("attributeDefs") or []:
+        name = attribute["name"]
+        if given.get(name) is not None:
+            try:
+                attributes[name] = types.normalise(
+                    given[name], str(attribute.get("typeName")), f"{tag['typeName']}.{name}"
+                )
+            except InvalidValue as error:
+                raise errors.invalid_parameters(error.message) from None
+    return {**tag, "attributes": attributes}
 
 
 def merge_tags(present: list[Classification], added: list[Classification]) -> list[Classification]:

@@ -110,6 +110,7 @@ def read_types() -> TypeSystem:
     """
     import pyatlan.model.assets as assets
     from pyatlan.model.assets import Referenceable
+    from pyatlan.model.structs import SourceTagAttachment
 
     names = [name for group in vars(assets)["__PYATLAN_ASSETS__"].values() for name in group]
     classes = {name: getattr(assets, name) for name in names}
@@ -131,6 +132,7 @@ def read_types() -> TypeSystem:
                 values.attributes[alias] = values.name_of(described.outer_type_)
         attributes[name] = set(fields) - set(ends[name])
 
+    values.name_of(SourceTagAttachment)  # of tags alone, so that no asset has it
     inverses = _pair_relationships(lineages, ends)
     types = {}
     for name in names:

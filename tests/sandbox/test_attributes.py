@@ -37,9 +37,9 @@ JSON = st.recursive(
         ("array<string>", ["a", 5, None], ["a", "5"]), ("array<string>", [], []), ("array<long>", ["5"], [5]),
         ("array<Status>", ["draft"], ["DRAFT"]), ("map<string,long>", {"a": "5"}, {"a": 5}), ("map<string,string>", {}, {}),
         ("array<map<string,string>>", [{"a": 1}], [{"a": "1"}]), ("map<string,array<long>>", {"a": ["1"]}, {"a": [1]}),
-        ("Tag", {"key": 5, "count": "5", "more": []}, {"key": "5", "count": 5, "more": []}),
+        ("Tag", {"key": 5, "count": "5", "more": []}, {"typeName": "Tag", "attributes": {"key": "5", "count": 5}}),
         ("Tag", {"typeName": "Tag", "attributes": {"count": "5"}}, {"typeName": "Tag", "attributes": {"count": 5}}),
-        ("array<Tag>", [{"key": "a"}], [{"key": "a"}]), ("of another tenant", {"a": 1}, {"a": 1}),
+        ("array<Tag>", [{"key": "a", "count": None}], [{"typeName": "Tag", "attributes": {"key": "a"}}]), ("of another tenant", {"a": 1}, {"a": 1}),
     ],
 )  # fmt: skip
 def test_the_form_in_which_a_value_is_kept(type_name: str, value: Any, kept: Any) -> None:

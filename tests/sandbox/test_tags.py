@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
-from helpers import Stack, column_of, names, new_stack, process_between, raw, save, unique, within
+from helpers import (
+    Stack,
+    column_of,
+    error_code,
+    names,
+    new_stack,
+    process_between,
+    raw,
+    save,
+    table_entity,
+    unique,
+    within,
+)
 from pyatlan.client.atlan import AtlanClient
 from pyatlan.model.assets import Asset, Table
 from pyatlan.model.enums import AtlanTagColor
@@ -103,3 +116,25 @@ def test_a_reached_entity_shows_where_its_tag_is_from(
     assert [one["entityGuid"] for one in shown["classifications"]] == [table.guid]
     assert shown["classificationNames"] == [atlan.atlan_tag_cache.get_id_for_name(tag)]
     assert raw(tenant).call("GET", f"{path}/classifications").json()["list"] == shown["classifications"]
+
+
+def test_values_of_a_tag_are_kept_as_structures(tenant: sandbox.Tenant, atlan: AtlanClient) -> None:
+    """However they are sent (`TagAttributeMapper`; pyatlan sends them alone, and reads them below `attributes`)."""
+    attribute = {"displayName": "sourceTagAttachment", "typeName": "array<SourceTagAttachment>", "name": "x"}
+    definition = {"displayName": unique("tag"), "category": "CLASSIFICATION", "attributeDefs": [attribute]}
+    made = raw(tenant).call("POST", "/api/meta/types/typedefs", json={"classificationDefs": [definition]}).json()
+    (tag,) = made["classificationDefs"]
+    key = tag["attributeDefs"][0]["name"]
+    stack = new_stack(atlan)
+
+    def put(value: Any, **more: Any) -> httpx.Response:
+        tags = [{"typeName": tag["name"], "attributes": {key: value, **more}}]
+        return raw(tenant).save({**table_entity(stack, "t"), "classifications": tags})
+
+    assert error_code(put(["a text"])) == "ATLAS-400-00-01A"
+    sent = {"sourceTagName": 5, "sourceTagValue": [{"tagAttachmentValue": "x"}], "none": 1}
+    guid = put([sent], none=2).json()["guidAssignments"]["-1"]
+    (found,) = raw(tenant).call("GET", f"/api/meta/entity/guid/{guid}/classifications").json()["list"]
+    value = {"typeName": "SourceTagAttachmentValue", "attributes": {"tagAttachmentValue": "x"}}
+    details = {"sourceTagName": "5", "sourceTagValue": [value]}
+    assert found["attributes"] == {key: [{"typeName": "SourceTagAttachment", "attributes": details}]}

@@ -17,7 +17,7 @@ from sandbox.catalog import ACTIVE, Catalog, Difference, Entity, Transaction
 from sandbox.database import Statement, is_in
 from sandbox.errors import bad_request, not_supported, query_rejected
 from sandbox.messages import Attributes, AuditEvent, AuditSearchResult, JsonObject, Query
-from sandbox.presentation import object_id, search_hit
+from sandbox.presentation import CUSTOM_ATTRIBUTES, object_id, search_hit
 from sandbox.requests import as_object
 from sandbox.search.values import comparable
 
@@ -129,11 +129,13 @@ def _gone(entity: Entity) -> JsonObject:
 
 
 def _minimal(entity: Entity, attributes: Attributes) -> JsonObject:
+    custom = attributes.get(CUSTOM_ATTRIBUTES)
     return {
         "typeName": entity.type.name,
         "guid": entity.guid,
         "status": entity.status,
-        "attributes": attributes,
+        "attributes": {name: value for name, value in attributes.items() if name != CUSTOM_ATTRIBUTES},
+        **({"customAttributes": orjson.loads(custom)} if custom else {}),
         "createdBy": entity.created_by,
         "updatedBy": entity.updated_by,
         "createTime": entity.create_time,

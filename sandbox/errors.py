@@ -73,6 +73,24 @@ def invalid_label_characters(label: str, guid: str | None) -> AtlasError:
     return AtlasError(400, "400-00-090", message, guid)
 
 
+def invalid_custom_key_length(name: str, most: int, guid: str | None) -> AtlasError:
+    """400: the name of a custom attribute is too long (INVALID_CUSTOM_ATTRIBUTE_KEY_LENGTH)."""
+    message = f"Invalid key: {name} in custom attribute, key size should not be greater than {most}"
+    return AtlasError(400, "400-00-08C", message, guid)
+
+
+def invalid_custom_key_characters(name: str, guid: str | None) -> AtlasError:
+    """400: the name of a custom attribute has other characters than are allowed (INVALID_CUSTOM_ATTRIBUTE_KEY_CHARACTERS)."""
+    message = f"Invalid key: {name} in custom attribute, key should only contain alphanumeric characters, '_' or '-'"
+    return AtlasError(400, "400-00-08D", message, guid)
+
+
+def invalid_custom_value(value: str, most: int, guid: str | None) -> AtlasError:
+    """400: a custom attribute is too long (INVALID_CUSTOM_ATTRIBUTE_VALUE)."""
+    message = f"Invalid value: {value} in custom attribute, value length is greater than {most}"
+    return AtlasError(400, "400-00-08E", message, guid)
+
+
 def query_rejected(message: str) -> AtlasError:
     """400: a query that Elasticsearch refuses (INDEX_SEARCH_FAILED_WITH_RESPONSE_CODE)."""
     return AtlasError(400, "400-00-503", f"ES query failed with response: {message}")

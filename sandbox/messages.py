@@ -80,6 +80,7 @@ class SentEntity(TypedDict, total=False):
     addOrUpdateClassifications: list[Classification]
     removeClassifications: list[Classification]
     businessAttributes: BusinessAttributes
+    customAttributes: dict[str, str]
     labels: list[str]
 
 
@@ -142,6 +143,7 @@ class EntityDetails(EntityHeader, total=False):
     """An entity that is read as a whole (`AtlasEntity`)."""
 
     businessAttributes: BusinessAttributes
+    customAttributes: dict[str, str]
     relationshipAttributes: dict[str, list[RelatedObjectId] | RelatedObjectId | None]
 
 

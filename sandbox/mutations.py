@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from sandbox import errors
 from sandbox.attributes import AttributeTypes, InvalidValue
 from sandbox.bodies import parse_json
@@ -23,7 +25,7 @@ from sandbox.messages import (
     TypeDefinition,
 )
 from sandbox.preprocessors import check_deletion, name_new_entity, parents_first, preprocess
-from sandbox.presentation import entity_header
+from sandbox.presentation import CUSTOM_ATTRIBUTES, entity_header
 from sandbox.requests import (
     RequestEntity,
     as_object,
@@ -246,6 +248,8 @@ def _set_attributes(transaction: Transaction, item: _Item) -> None:
     _stamp(transaction, item)
     if sent.labels is not None:
         transaction.set_field(entity, "labels", sorted(set(sent.labels)))
+    if sent.custom is not None:  # kept as a text (`EntityGraphMapper.setCustomAttributes`)
+        transaction.set_attribute(entity, CUSTOM_ATTRIBUTES, orjson.dumps(sent.custom).decode())
 
 
 def _stamp(transaction: Transaction, item: _Item) -> None:

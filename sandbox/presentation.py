@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
+import orjson
+
 from sandbox.catalog import Catalog, Entity
 from sandbox.errors import bad_request
 from sandbox.messages import (
@@ -29,6 +31,9 @@ ALWAYS_SHOWN = ("name", "qualifiedName", "description", "owner", "createTime", "
 # Lists of a full header that are there even if they are empty: of those that its attributes are told by (`includeInNotification`
 # of the metastore's 007_all_custom_models.json, `getAttrsToLoad` of `EntityGraphMapper`) the ones of people.
 ALWAYS_LISTED = ("ownerUsers", "ownerGroups", "adminUsers", "adminGroups", "adminRoles", "viewerUsers", "viewerGroups")
+# The attribute in which the attributes of an entity's source are kept that Atlan has none for, as the text of a JSON object
+# (CUSTOM_ATTRIBUTES_PROPERTY_KEY of the metastore's `Constants`); a search shows it so.
+CUSTOM_ATTRIBUTES = "__customAttributes"
 
 
 def entity_header(catalog: Catalog, entity: Entity, full: bool = False) -> EntityHeader:
@@ -36,6 +41,7 @@ def entity_header(catalog: Catalog, entity: Entity, full: bool = False) -> Entit
     attributes: Attributes = {}
     if full:
         attributes = {name: [] for name in ALWAYS_LISTED if name in entity.type.attributes} | entity.attributes
+        attributes.pop(CUSTOM_ATTRIBUTES, None)
     attributes |= {name: entity.attributes[name] for name in ALWAYS_SHOWN if name in entity.attributes}
     if full and entity.type.is_a("Process"):
         attributes |= {
@@ -120,7 +126,10 @@ def entity_details(catalog: Catalog, entity: Entity, with_relationships: bool) -
     `relationshipAttributes` has every relationship of the type: a list, or one entity or None where it takes only one.
     """
     attributes = {**entity.attributes, "__hasLineage": catalog.has_lineage(entity)}
+    custom = attributes.pop(CUSTOM_ATTRIBUTES, None)
     body = cast(EntityDetails, _header(catalog, entity, attributes))
+    if custom:
+        body["customAttributes"] = orjson.loads(custom)
     if entity.business:
         body["businessAttributes"] = entity.business
     if with_relationships:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import orjson
 
 from sandbox import errors
+from sandbox.attributes import as_text
 from sandbox.catalog import Catalog, Entity
 from sandbox.messages import Attributes, BusinessAttributes, Classification
 from sandbox.types import EntityType, Relationship
@@ -28,6 +29,8 @@ LARGE_ATTRIBUTES = {
 }  # fmt: skip
 # atlas.entity.label.max.length in `AtlasConfiguration`, and LABEL_REGEX of `EntityGraphMapper`.
 MAX_LABEL, LABEL = 50, re.compile(r"[a-zA-Z0-9_-]*")
+# atlas.custom.attribute.key.max.length and …value.max.length there, and CUSTOM_ATTRIBUTE_KEY_REGEX of `EntityGraphMapper`.
+MAX_CUSTOM_KEY, MAX_CUSTOM_VALUE, CUSTOM_KEY = 50, 500, re.compile(r"[a-zA-Z0-9_-]*")
 STATUSES = ("ACTIVE", "DELETED", "PURGED")
 
 
@@ -38,6 +41,7 @@ class RequestEntity:
     `guid` may be a placeholder (`-1`) and is None where none was sent. `attributes` has what is no relationship; an
     attribute of None takes its value away. `related` has the relationships that are replaced, wherever they were sent
     (pyatlan puts them into `attributes`, pyatlan_v9 beside them), `appended` and `removed` those that are changed.
+    `custom` are the attributes of its source that Atlan has none for (`customAttributes`).
     """
 
     type: EntityType
@@ -52,6 +56,7 @@ class RequestEntity:
     removed_tags: list[Classification] = field(default_factory=list)
     business: BusinessAttributes | None = None
     labels: list[str] | None = None
+    custom: dict[str, str] | None = None
 
     @property
     def qualified_name(self) -> str:
@@ -186,6 +191,7 @@ def _read_entity(catalog: Catalog, raw: dict[str, Any]) -> RequestEntity:
         read_tags(raw.get("removeClassifications") or []),
         None if raw.get("businessAttributes") is None else read_business(raw["businessAttributes"]),
         None if labels is None else read_labels(labels, guid),
+        None if raw.get("customAttributes") is None else _read_custom(raw["customAttributes"], guid),
     )
 
 
@@ -284,6 +290,22 @@ def check_label(label: str, guid: str | None) -> None:
         raise errors.invalid_label_length(label, MAX_LABEL, guid)
     if not LABEL.fullmatch(label):
         raise errors.invalid_label_characters(label, guid)
+
+
+def _read_custom(value: object, guid: str | None) -> dict[str, str]:
+    """Custom attributes as a request has them. Raises `AtlasError` (400) as `EntityGraphMapper.validateCustomAttributes` does."""
+    custom = {}
+    for name, told in as_object(value, "customAttributes").items():
+        if told is None or isinstance(told, (dict, list)):
+            raise errors.bad_request(f"the custom attribute {name} must be a text", guid)
+        custom[name] = as_text(told)
+        if len(name) > MAX_CUSTOM_KEY:
+            raise errors.invalid_custom_key_length(name, MAX_CUSTOM_KEY, guid)
+        if not CUSTOM_KEY.fullmatch(name):
+            raise errors.invalid_custom_key_characters(name, guid)
+        if len(custom[name]) > MAX_CUSTOM_VALUE:
+            raise errors.invalid_custom_value(custom[name], MAX_CUSTOM_VALUE, guid)
+    return custom
 
 
 def names_of(tags: Iterable[Classification]) -> set[str]:

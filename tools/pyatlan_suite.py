@@ -56,6 +56,8 @@ SOURCE_TAG = {
     "typeName": "array<SourceTagAttachment>",
 }
 SOURCE_TAG_NAME, SOURCE_TAG_VALUE = "ANALYTICS/WIDE_WORLD_IMPORTERS/CONFIDENTIAL", "Highly Restricted"
+# What the source of a column tells of it that Atlan has no attribute for.
+CUSTOM_ATTRIBUTES = {"collationName": "latin1", "isIdentity": "false"}
 CONNECTIONS = ("development", "production")
 ACCESS = {"Persona": ("Business Definitions", "Data Assets"), "Purpose": ("Known Issues",)}
 # In which connection, the type, and the name below it.
@@ -223,10 +225,10 @@ def prepare(tenant: sandbox.Tenant) -> str:
                 **({"columnCount": 3} if type_name == "Table" else {}),
                 **({"order": 1} if type_name == "Column" else {}),
             }
-            post(
-                "/api/meta/entity/bulk/",
-                {"entities": [{"typeName": type_name, "guid": "-1", "attributes": attributes}]},
-            )
+            asset = {"typeName": type_name, "guid": "-1", "attributes": attributes}
+            if type_name == "Column":
+                asset["customAttributes"] = CUSTOM_ATTRIBUTES
+            post("/api/meta/entity/bulk/", {"entities": [asset]})
         attach_source_tag(client, made_tags[1], connections[0]["attributes"]["qualifiedName"])
         view = {"saveSearchLog": True, "utmTags": ["action_asset_viewed", "ui_sidebar"]}
         everything = {"dsl": {"query": {"term": {"__typeName.keyword": "Table"}}}, "requestMetadata": view}

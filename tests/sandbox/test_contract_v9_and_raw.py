@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from helpers import Raw, error_code, new_connection, new_stack, raw, save, table_entity, unique, within
 from pyatlan.model.assets import Table
+from pyatlan.model.fluent_search import FluentSearch
 from pyatlan_v9.client.atlan import AtlanClient as AtlanClient9
 from pyatlan_v9.model.assets import Asset as Asset9
 from pyatlan_v9.model.assets import Process as Process9
@@ -182,6 +183,24 @@ def test_read_by_guid(tenant, atlan):
     assert is_guid(schema["relationshipGuid"])
     bare = raw(tenant).call("GET", path, params={"ignoreRelationships": "true"}).json()["entity"]
     assert not bare.get("relationshipAttributes")
+
+
+def test_attributes_of_its_source_alone(tenant, atlan):
+    """`customAttributes`, which pyatlan's `Referenceable` reads of an entity, and of a hit as a text."""
+    stack, custom = new_stack(atlan), {"collation": "latin1", "width": "5"}
+    entity = table_entity(stack, "t")
+    guid = raw(tenant).save({**entity, "customAttributes": {**custom, "width": 5}}).json()["guidAssignments"]["-1"]
+    assert raw(tenant).call("GET", f"/api/meta/entity/guid/{guid}").json()["entity"]["customAttributes"] == custom
+    assert atlan.asset.get_by_guid(guid, Table, ignore_relationships=True).custom_attributes == custom
+    request = FluentSearch.select().where(Table.GUID.eq(guid)).include_on_results(Table.CUSTOM_ATTRIBUTES)
+    assert [table.custom_attributes for table in request.execute(atlan)] == [custom]
+
+    assert "UPDATE" not in raw(tenant).save(entity).json().get("mutatedEntities", {})
+    (header,) = raw(tenant).save({**entity, "customAttributes": {}}).json()["mutatedEntities"]["UPDATE"]
+    assert "__customAttributes" not in header["attributes"]
+    assert raw(tenant).call("GET", f"/api/meta/entity/guid/{guid}").json()["entity"]["customAttributes"] == {}
+    events = raw(tenant).call("POST", f"/api/meta/entity/{guid}/auditSearch", json={"dsl": {}}).json()["entityAudits"]
+    assert [event["detail"].get("customAttributes") for event in events] == [custom, {}]
 
 
 def test_read_by_name(tenant, atlan):

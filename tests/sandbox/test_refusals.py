@@ -156,6 +156,11 @@ REFUSALS = [
     saved("a category twice", 409, "409-00-00A", "CategoryPreProcessor.categoryExists", entity("AtlasGlossaryCategory", "<name>", anchor=GLOSSARY)),
     saved("a category below one of another glossary", 409, "400-00-0015", "CategoryPreProcessor.validateParent",
           entity("AtlasGlossaryCategory", "c", anchor=OTHER_GLOSSARY, parentCategory={"guid": "<category>"})),
+    # Attributes of a source
+    saved("a long name of a custom attribute", 400, "400-00-08C", "EntityGraphMapper.validateCustomAttributes", {**entity("Table"), "customAttributes": {"a" * 51: "x"}}),
+    saved("a space in the name of a custom attribute", 400, "400-00-08D", "EntityGraphMapper.validateCustomAttributes", {**entity("Table"), "customAttributes": {"a b": "x"}}),
+    saved("a long custom attribute", 400, "400-00-08E", "EntityGraphMapper.validateCustomAttributes", {**entity("Table"), "customAttributes": {"a": "x" * 501}}),
+    saved("a custom attribute that is a list", 400, "400-00-029", "AtlasEntity.customAttributes", {**entity("Table"), "customAttributes": {"a": []}}),
     # Data mesh
     saved("a domain twice", 400, "400-00-029", "AbstractDomainPreProcessor.exists", entity("DataDomain", "<name>")),
     saved("a domain below itself", 409, "409-00-015", "DataDomainPreProcessor.isParentDomainMovedToChild",

@@ -54,7 +54,7 @@ def ref(name: str) -> dict[str, Any]:
 ENTITIES = [
     {
         **of("Table", "new", columnCount=3, ownerUsers=["ann"], certificateStatus="DRAFT", isPartitioned=True),
-        "status": "ACTIVE", "labels": ["a"], "classifications": [{"typeName": "$tag"}], "businessAttributes": {"$set": {"$who": ["x"]}},
+        "status": "ACTIVE", "labels": ["a"], "customAttributes": {"a": "b"}, "classifications": [{"typeName": "$tag"}], "businessAttributes": {"$set": {"$who": ["x"]}},
         "relationshipAttributes": {"atlanSchema": None}, "appendRelationshipAttributes": {"columns": [{"guid": "-c"}]},
         "removeRelationshipAttributes": {"meanings": []}, "addOrUpdateClassifications": [], "removeClassifications": [],
     },

@@ -60,6 +60,7 @@ def start(
     """
     from sandbox import audit, gate, seed, server, storage
     from sandbox.catalog import Catalog
+    from sandbox.files import SignedStorage
     from sandbox.publishing import Publisher
     from sandbox.types_cache import load_types
 
@@ -89,12 +90,13 @@ def start(
         (home / "atlan-storage" / storage.STORAGE_BUCKET).mkdir(parents=True, exist_ok=True)
         s3_key = ("sandbox-s3", gate.derive_key(token, "s3"))
         storage_key = ("sandbox-client", gate.derive_key(token, "storage"))
-        application = server.Application(catalog, token, reseed, Publisher(catalog, home / "atlan-storage"))
-        base_url = stack.enter_context(server.serve_tenant(application, port))
         s3_endpoint_url = stack.enter_context(storage.serve_buckets(buckets, s3_port, s3_key, "s3_port"))
         storage_endpoint_url = stack.enter_context(
             storage.serve_buckets(home / "atlan-storage", storage_port, storage_key, "storage_port")
         )
+        files = SignedStorage(storage_endpoint_url, storage.STORAGE_BUCKET, storage_key)
+        application = server.Application(catalog, token, reseed, Publisher(catalog, home / "atlan-storage"), files)
+        base_url = stack.enter_context(server.serve_tenant(application, port))
         components = storage.write_components(home, storage_endpoint_url)
         yield Tenant(
             base_url=base_url,

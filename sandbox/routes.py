@@ -15,6 +15,7 @@ from typing import Any
 from sandbox import accounts, contracts, credentials, errors, openlineage, people, permissions, typedefs
 from sandbox.audit import search_audit
 from sandbox.catalog import Catalog, Entity
+from sandbox.files import SignedStorage
 from sandbox.lineage import list_lineage
 from sandbox.messages import (
     AuditSearchResult,
@@ -65,12 +66,13 @@ class Text:
 @dataclass
 class Call:
     """A request, parsed: path parameters, query parameters (each a list), the JSON body, who asks, the headers, and from
-    which address.
+    which address; before these, what the tenant has.
     """
 
     catalog: Catalog
     search_cache: SearchCache
     search_log: SearchLog
+    files: SignedStorage
     params: dict[str, str] = field(default_factory=dict)
     query: dict[str, list[str]] = field(default_factory=dict)
     body: Any = None
@@ -505,6 +507,11 @@ def draft_contract(call: Call) -> dict[str, str]:
     return contracts.draft(call.catalog, call.json_object())
 
 
+def presign_file(call: Call) -> dict[str, str]:
+    """An address to write or read a file of the tenant's storage."""
+    return call.files.presign(call.json_object())
+
+
 ENTITY = "/api/meta/entity"
 SERVICE = "/api/service"
 ONE = (f"{ENTITY}/guid/{{guid}}", f"{ENTITY}/uniqueAttribute/type/{{type}}")
@@ -568,5 +575,6 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", f"{SERVICE}/credentials/{{guid}}", read_credential),
     ("POST", f"{SERVICE}/credentials/{{guid}}", update_credential),
     ("POST", f"{SERVICE}/credentials/{{guid}}/archive", remove_credential),
+    ("POST", f"{SERVICE}/files/presignedUrl", presign_file),
     ("POST", "/events/openlineage/{connector}/api/v1/lineage", receive_openlineage),
 ]

@@ -25,6 +25,7 @@ from sandbox.accounts import opened_by
 from sandbox.bodies import parse_body, parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError, bad_request
+from sandbox.files import SignedStorage
 from sandbox.gate import Gate, bearer_token
 from sandbox.publishing import Published, Publisher
 from sandbox.routes import ROUTES, Call, Handler, Text
@@ -114,10 +115,13 @@ class Limiter:
 class Application:
     """One tenant behind HTTP. All handlers run on the server's event loop, one at a time, so they need no locks."""
 
-    def __init__(self, catalog: Catalog, token: str, reseed: Callable[[], None], publisher: Publisher) -> None:
+    def __init__(
+        self, catalog: Catalog, token: str, reseed: Callable[[], None], publisher: Publisher, files: SignedStorage
+    ) -> None:
         self.catalog = catalog
         self.reseed = reseed
         self.publisher = publisher
+        self.files = files
         self.publishing = asyncio.Lock()
         self.published = Published()  # by the looks at the storage since somebody asked
         self.search_cache = SearchCache()
@@ -185,7 +189,16 @@ class Application:
             user = opened_by(self.catalog, token) or people.USER["username"]
             address = request.client.host if request.client else ""
             call = Call(
-                self.catalog, self.search_cache, self.search_log, params, query, sent, user, request.headers, address
+                self.catalog,
+                self.search_cache,
+                self.search_log,
+                self.files,
+                params,
+                query,
+                sent,
+                user,
+                request.headers,
+                address,
             )
             answer = handler(call)
         except AtlasError as error:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from sandbox.bodies import MAX_CONTAINERS, parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError
+from sandbox.files import SignedStorage
 from sandbox.mutations import SaveOptions, save
 from sandbox.people import ROLES, USER
 from sandbox.requests import MAX_ENTITIES
@@ -30,6 +31,7 @@ from sandbox.types_cache import load_types
 ROOT = "default/vertica/1"
 # What stands in the samples for names that are new each time, and for those that the catalogue has given.
 NEW, NAMES = "$new", ("$tag", "$set", "$who", "$guid")
+FILES = SignedStorage("http://127.0.0.1:1", "objectstore", ("id", "secret"))
 _numbers = itertools.count()
 TAG = {"displayName": "PII", "options": {"color": "Red"}}
 SET = {
@@ -112,7 +114,7 @@ EVENT = {
     "job": {"namespace": "n", "name": "j"}, "inputs": [DATASET], "outputs": [{**DATASET, "name": "o"}],
 }  # fmt: skip
 SAMPLES: list[Any] = [
-    AUDIT, PEOPLE, [EVENT], {"assetType": "Table", "assetQualifiedName": f"{ROOT}/a"},
+    AUDIT, PEOPLE, [EVENT], {"assetType": "Table", "assetQualifiedName": f"{ROOT}/a"}, {"key": "a", "method": "GET", "expiry": "1h"},
     {"entities": ENTITIES}, {"entity": ENTITIES[0]}, SEARCH, LINEAGE, ["label"], [{"typeName": "$tag"}], {"$set": {"$who": ["x"]}},
     {"classificationDefs": [{**TAG, "displayName": NEW}], "businessMetadataDefs": [{**SET, "displayName": NEW}],
      "enumDefs": [{**ENUM, "name": f"Size{NEW}"}], "structDefs": [{"name": f"S{NEW}", "attributeDefs": []}]},
@@ -179,7 +181,15 @@ def answer(catalog: Catalog, handler: Handler, path: str, query: dict[str, list[
         sent = parse_json(text)
         assert orjson.dumps(
             handler(
-                Call(catalog, SearchCache(), SearchLog(), wanted, {"attr:qualifiedName": [f"{ROOT}/a"], **query}, sent)
+                Call(
+                    catalog,
+                    SearchCache(),
+                    SearchLog(),
+                    FILES,
+                    wanted,
+                    {"attr:qualifiedName": [f"{ROOT}/a"], **query},
+                    sent,
+                )
             )
         )
     except AtlasError as error:

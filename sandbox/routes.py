@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import accounts, contracts, credentials, errors, openlineage, people, permissions, typedefs
+from sandbox import accounts, contracts, credentials, errors, oauth, openlineage, people, permissions, signon, typedefs
 from sandbox.audit import search_audit
 from sandbox.catalog import Catalog, Entity
 from sandbox.files import SignedStorage
@@ -492,6 +492,38 @@ def remove_credential(call: Call) -> Text:
     return Text(200, "")
 
 
+def create_oauth_client(call: Call) -> Record:
+    """Make an OAuth client."""
+    return oauth.create(call.catalog, call.json_object(), call.user)
+
+
+def update_oauth_client(call: Call) -> Record:
+    """Change an OAuth client."""
+    return oauth.update(call.catalog, call.params["client"], call.json_object(), call.user)
+
+
+def remove_oauth_client(call: Call) -> Text:
+    """Forget an OAuth client."""
+    oauth.remove(call.catalog, call.params["client"])
+    return Text(200, "")
+
+
+def create_mapping(call: Call) -> Record:
+    """Map a group of an identity provider."""
+    return signon.create(call.catalog, call.params["provider"], call.json_object())
+
+
+def update_mapping(call: Call) -> Record:
+    """Change the mapping of a group of an identity provider."""
+    return signon.update(call.catalog, call.params["provider"], call.params["guid"], call.json_object())
+
+
+def remove_mapping(call: Call) -> Text:
+    """Forget a mapping; the answer has no body (pyatlan's `delete_sso_mapping` in test_sso_client.py)."""
+    signon.remove(call.catalog, call.params["provider"], call.params["guid"])
+    return Text(200, "")
+
+
 def receive_openlineage(call: Call) -> Text:
     """Take OpenLineage events (202), or say as Atlan's gateway that nobody waits for them (pyatlan's `OpenLineageSend`)."""
     connector = call.params["connector"]
@@ -514,6 +546,7 @@ def presign_file(call: Call) -> dict[str, str]:
 
 ENTITY = "/api/meta/entity"
 SERVICE = "/api/service"
+CLIENT, MAPPERS = f"{SERVICE}/oauth-clients/{{client}}", f"{SERVICE}/idp/{{provider}}/mappers"
 ONE = (f"{ENTITY}/guid/{{guid}}", f"{ENTITY}/uniqueAttribute/type/{{type}}")
 ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{ENTITY}/bulk", save_entities),
@@ -569,6 +602,21 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{SERVICE}/apikeys", create_token),
     ("POST", f"{SERVICE}/apikeys/{{guid}}", update_token),
     ("DELETE", f"{SERVICE}/apikeys/{{guid}}", removing(accounts.TOKEN_KIND)),
+    ("POST", f"{SERVICE}/oauth-clients/token", lambda call: oauth.exchange(call.catalog, call.json_object())),
+    ("GET", f"{SERVICE}/oauth-clients", lambda call: oauth.listed(call.catalog, call.flat_query)),
+    ("POST", f"{SERVICE}/oauth-clients", create_oauth_client),
+    ("GET", CLIENT, lambda call: oauth.read(call.catalog, call.params["client"])),
+    ("PUT", CLIENT, update_oauth_client),
+    ("DELETE", CLIENT, remove_oauth_client),
+    ("GET", MAPPERS, lambda call: signon.mappings(call.catalog, call.params["provider"])),
+    ("POST", MAPPERS, create_mapping),
+    (
+        "GET",
+        f"{MAPPERS}/{{guid}}",
+        lambda call: signon.find(call.catalog, call.params["provider"], call.params["guid"]),
+    ),
+    ("POST", f"{MAPPERS}/{{guid}}", update_mapping),
+    ("POST", f"{MAPPERS}/{{guid}}/delete", remove_mapping),
     ("POST", f"{SERVICE}/contracts/init", draft_contract),
     ("GET", f"{SERVICE}/credentials", list_credentials),
     ("POST", f"{SERVICE}/credentials", create_credential),

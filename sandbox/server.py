@@ -20,8 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sandbox import page, people, ports
-from sandbox.accounts import opened_by
+from sandbox import accounts, oauth, page, people, ports
 from sandbox.bodies import parse_body, parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError, bad_request
@@ -128,7 +127,7 @@ class Application:
         self.search_log = SearchLog()
         self.forget_settings()
         starlette = Starlette(routes=self._routes(), lifespan=self._publish_always)
-        self.asgi = Gate(starlette, token, lambda other: opened_by(catalog, other) is not None)
+        self.asgi = Gate(starlette, token, lambda other: _account_of(catalog, other) is not None)
 
     def forget_settings(self) -> None:
         """Forget pace, faults and counters."""
@@ -186,7 +185,7 @@ class Application:
             sent = await parse_body(body)
             params = dict(request.path_params)
             token = bearer_token(request.headers.get("authorization", ""))
-            user = opened_by(self.catalog, token) or people.USER["username"]
+            user = _account_of(self.catalog, token) or people.USER["username"]
             address = request.client.host if request.client else ""
             call = Call(
                 self.catalog,
@@ -314,6 +313,11 @@ class Application:
             for _ in self.publisher.publish(find(), done):
                 await asyncio.sleep(0)  # requests are answered between the batches
         return done
+
+
+def _account_of(catalog: Catalog, token: str) -> str | None:
+    """The account that a token opens the tenant for, if it is none of the tenant's own."""
+    return accounts.opened_by(catalog, token) or oauth.opened_by(catalog, token)
 
 
 class _Dropped(Response):

@@ -194,7 +194,7 @@ class Transaction:
         before = entity.attributes.get(name)
         if _same(before, value):
             return
-        if name in UNIQUE_ATTRIBUTES and value is not None:
+        if (name in UNIQUE_ATTRIBUTES or name == "qualifiedName") and value is not None:
             self._check_unique(entity, name, value)
         self.touch(entity)
         self.differences[entity.guid].attributes.add(name)

@@ -140,6 +140,32 @@ def test_answer_of_an_update_has_no_create(tenant, atlan):
     assert set(body["mutatedEntities"]) == {"UPDATE"}
 
 
+def test_an_asset_that_is_named_by_its_guid_takes_another_qualified_name(tenant, atlan):
+    stack, http = new_stack(atlan), raw(tenant)
+
+    def renamed(old: str, new: str, guid: str) -> Any:
+        return http.save(table_entity(stack, old, guid, qualifiedName=f"{stack.schema}/{new}"))
+
+    def at(name: str) -> list[str]:
+        found = http.search({"term": {"qualifiedName": f"{stack.schema}/{name}"}}).json().get("entities", [])
+        return [hit["guid"] for hit in found]
+
+    guids = http.save(table_entity(stack, "old"), table_entity(stack, "other", "-2")).json()["guidAssignments"]
+    guid = guids["-1"]
+    (header,) = renamed("old", "new", guid).json()["mutatedEntities"]["UPDATE"]
+    assert (header["guid"], header["attributes"]["qualifiedName"]) == (guid, f"{stack.schema}/new")
+    assert (at("old"), at("new")) == ([], [guid])
+    assert error_code(renamed("new", "other", guid)) == "ATLAS-409-00-003"
+    refused = table_entity(stack, "x", announcementMessage="<!--#exec x-->")  # found out when the other has its name
+    assert (
+        http.save(table_entity(stack, "new", guid, qualifiedName=f"{stack.schema}/third"), refused).status_code == 400
+    )
+    assert (at("third"), at("new")) == ([], [guid])
+    assert http.save(table_entity(stack, "old")).json()["guidAssignments"]["-1"] != guid
+    events = http.call("POST", f"/api/meta/entity/{guid}/auditSearch", json={"dsl": {}}).json()["entityAudits"]
+    assert events[1]["detail"]["attributes"] == {"qualifiedName": f"{stack.schema}/new"}
+
+
 def test_relationship_attributes_are_accepted(tenant, atlan):
     stack = new_stack(atlan)
     entity = table_entity(stack, "t")

@@ -92,26 +92,35 @@ class TermAssignment(TypedDict):
     relationGuid: str
 
 
-class EntityHeader(TypedDict):
-    """What every answer says of an entity (`AtlasEntityHeader`). Times are in milliseconds since 1970."""
+class ShownEntity(TypedDict):
+    """What every answer says of an entity. Times are in milliseconds since 1970.
+
+    pyatlan_v9 makes one of it and the attributes, and what comes later wins: the order is that of Atlas (`AtlasStruct`
+    before its subclasses).
+    """
 
     typeName: str
+    attributes: Attributes
     guid: str
     status: str
-    displayText: str
-    superTypeNames: list[str]
-    attributes: Attributes
     createdBy: str
     updatedBy: str
     createTime: int
     updateTime: int
     isIncomplete: bool
+    superTypeNames: list[str]
+    docId: str
     labels: list[str]
-    classificationNames: list[str]
     classifications: list[Classification]
+
+
+class EntityHeader(ShownEntity):
+    """An entity in the answer of a change or a search (`AtlasEntityHeader`)."""
+
+    displayText: str
+    classificationNames: list[str]
     meaningNames: list[str]
     meanings: list[TermAssignment]
-    docId: str
 
 
 class DeletedHeader(EntityHeader):
@@ -139,9 +148,10 @@ class LineageHit(_LineageHit, total=False):
     immediateDownstream: list[LineageNeighbour]
 
 
-class EntityDetails(EntityHeader, total=False):
-    """An entity that is read as a whole (`AtlasEntity`)."""
+class EntityDetails(ShownEntity, total=False):
+    """An entity that is read as a whole (`AtlasEntity`); its terms are among its relationships alone."""
 
+    version: int
     businessAttributes: BusinessAttributes
     customAttributes: dict[str, str]
     relationshipAttributes: dict[str, list[RelatedObjectId] | RelatedObjectId | None]

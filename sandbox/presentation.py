@@ -22,6 +22,7 @@ from sandbox.messages import (
     ObjectId,
     RelatedHit,
     RelatedObjectId,
+    ShownEntity,
     TermAssignment,
 )
 from sandbox.tags import all_tags
@@ -127,7 +128,7 @@ def entity_details(catalog: Catalog, entity: Entity, with_relationships: bool) -
     """
     attributes = {**entity.attributes, "__hasLineage": catalog.has_lineage(entity)}
     custom = attributes.pop(CUSTOM_ATTRIBUTES, None)
-    body = cast(EntityDetails, _header(catalog, entity, attributes))
+    body = cast(EntityDetails, {**_shown(catalog, entity, attributes), "version": 0})
     if custom:
         body["customAttributes"] = orjson.loads(custom)
     if entity.business:
@@ -167,30 +168,36 @@ def terms_of(catalog: Catalog, entity: Entity) -> list[Entity]:
 
 
 def _header(catalog: Catalog, entity: Entity, attributes: Attributes) -> EntityHeader:
+    shown = _shown(catalog, entity, attributes)
     terms = terms_of(catalog, entity)
     meanings: list[TermAssignment] = [
         {"termGuid": term.guid, "displayText": term.name, "relationGuid": _relation_guid(entity.guid, term.guid)}
         for term in terms
     ]
-    tags = all_tags(catalog, entity)
+    return {
+        **shown,
+        "displayText": entity.name,
+        "classificationNames": list(dict.fromkeys(tag["typeName"] for tag in shown["classifications"])),
+        "meaningNames": [term.name for term in terms],
+        "meanings": meanings,
+    }
+
+
+def _shown(catalog: Catalog, entity: Entity, attributes: Attributes) -> ShownEntity:
     return {
         "typeName": entity.type.name,
+        "attributes": attributes,
         "guid": entity.guid,
         "status": entity.status,
-        "displayText": entity.name,
-        "superTypeNames": list(entity.type.super_types),
-        "attributes": attributes,
         "createdBy": entity.created_by,
         "updatedBy": entity.updated_by,
         "createTime": entity.create_time,
         "updateTime": entity.update_time,
         "isIncomplete": False,
-        "labels": entity.labels,
-        "classificationNames": list(dict.fromkeys(tag["typeName"] for tag in tags)),
-        "classifications": tags,
-        "meaningNames": [term.name for term in terms],
-        "meanings": meanings,
+        "superTypeNames": list(entity.type.super_types),
         "docId": entity.guid,
+        "labels": entity.labels,
+        "classifications": all_tags(catalog, entity),
     }
 
 

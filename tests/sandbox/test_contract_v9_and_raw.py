@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from helpers import Raw, error_code, new_connection, new_stack, raw, save, table_entity, unique, within
-from pyatlan.model.assets import Table
+from pyatlan.model.assets import AtlasGlossary, AtlasGlossaryTerm, Table
 from pyatlan.model.fluent_search import FluentSearch
 from pyatlan_v9.client.atlan import AtlanClient as AtlanClient9
 from pyatlan_v9.model.assets import Asset as Asset9
+from pyatlan_v9.model.assets import AtlasGlossaryTerm as Term9
 from pyatlan_v9.model.assets import Process as Process9
 from pyatlan_v9.model.assets import Table as Table9
 from pyatlan_v9.model.fluent_search import FluentSearch as FluentSearch9
@@ -227,6 +228,34 @@ def test_attributes_of_its_source_alone(tenant, atlan):
     assert raw(tenant).call("GET", f"/api/meta/entity/guid/{guid}").json()["entity"]["customAttributes"] == {}
     events = raw(tenant).call("POST", f"/api/meta/entity/{guid}/auditSearch", json={"dsl": {}}).json()["entityAudits"]
     assert [event["detail"].get("customAttributes") for event in events] == [custom, {}]
+
+
+def test_an_entity_has_no_more_than_atlas_shows(tenant, atlan):
+    """The keys that a tenant answers (pyatlan's tests/unit/data/asset_responses), and those of newer servers.
+
+    `EntityGraphRetriever.mapVertexToAtlasEntity` fills them; a header's summaries are not among them.
+    """
+    stack = new_stack(atlan)
+    [guid] = save(atlan, stack.table())
+
+    entity = raw(tenant).call("GET", f"/api/meta/entity/guid/{guid}").json()["entity"]
+
+    assert list(entity)[:3] == ["typeName", "attributes", "guid"]
+    recorded = {"status", "createdBy", "updatedBy", "createTime", "updateTime", "isIncomplete", "version", "labels"}
+    newer = {"superTypeNames", "docId", "classifications"}
+    assert entity.keys() - {"typeName", "attributes", "guid"} == recorded | newer | {"relationshipAttributes"}
+
+
+def test_v9_reads_the_terms_of_an_asset_from_its_relationships(atlan, atlan9):
+    stack = new_stack(atlan)
+    [guid] = save(atlan, stack.table())
+    [glossary] = save(atlan, AtlasGlossary.creator(name=unique("Terms")))
+    [term] = save(atlan, AtlasGlossaryTerm.creator(name="Order", glossary_guid=glossary))
+
+    atlan9.asset.append_terms(asset_type=Table9, guid=guid, terms=[Term9.ref_by_guid(term)])
+
+    read = atlan9.asset.get_by_guid(guid, Table9, ignore_relationships=False)
+    assert [one.guid for one in read.assigned_terms] == [term]
 
 
 def test_read_by_name(tenant, atlan):

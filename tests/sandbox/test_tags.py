@@ -114,7 +114,7 @@ def test_a_reached_entity_shows_where_its_tag_is_from(
     path = f"/api/meta/entity/guid/{column.guid}"
     shown = raw(tenant).call("GET", path).json()["entity"]
     assert [one["entityGuid"] for one in shown["classifications"]] == [table.guid]
-    assert shown["classificationNames"] == [atlan.atlan_tag_cache.get_id_for_name(tag)]
+    assert [one["typeName"] for one in shown["classifications"]] == [atlan.atlan_tag_cache.get_id_for_name(tag)]
     assert raw(tenant).call("GET", f"{path}/classifications").json()["list"] == shown["classifications"]
 
 

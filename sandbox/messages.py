@@ -38,9 +38,11 @@ class RelatedHit(ObjectId):
     attributes: Attributes
 
 
-class RelatedObjectId(ObjectId):
-    """A related entity of an entity that is read as a whole (`AtlasRelatedObjectId`)."""
+class RelatedObjectId(TypedDict):
+    """A related entity of an entity that is read as a whole (`AtlasRelatedObjectId`): it has no qualified name."""
 
+    guid: str
+    typeName: str
     entityStatus: str
     displayText: str
     relationshipType: str

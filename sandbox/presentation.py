@@ -124,7 +124,9 @@ def search_hit(
 def entity_details(catalog: Catalog, entity: Entity, with_relationships: bool) -> EntityDetails:
     """An entity as the read endpoints answer it.
 
-    `relationshipAttributes` has every relationship of the type: a list, or one entity or None where it takes only one.
+    `relationshipAttributes` has every relationship of the type: a list, or one entity or None where it takes only one. A
+    related entity is told by guid and display text alone (`EntityGraphRetriever.mapVertexToRelatedObjectId`); its qualified
+    name is for a search to tell.
     """
     attributes = {**entity.attributes, "__hasLineage": catalog.has_lineage(entity)}
     custom = attributes.pop(CUSTOM_ATTRIBUTES, None)
@@ -224,7 +226,6 @@ def _relation(catalog: Catalog, entity: Entity, name: str, guid: str) -> Related
         "relationshipGuid": _relation_guid(entity.guid, guid),
         "relationshipStatus": "ACTIVE" if entity.active and other.active else "DELETED",
         "relationshipAttributes": attributes or {"typeName": _relationship_type(entity, name)},
-        "uniqueAttributes": {"qualifiedName": other.qualified_name},
     }
 
 

@@ -142,7 +142,7 @@ def test_one_bulk_request_in_any_order(atlan: AtlanClient, stack: Stack) -> None
     table = atlan.asset.get_by_qualified_name(stack.table.qualified_name, Table, ignore_relationships=False)
     assert table.schema_name == "PUBLIC"
     assert [column.guid for column in table.columns] == [stack.columns[0].guid]
-    assert table.atlan_schema.unique_attributes == {"qualifiedName": stack.schema}
+    assert table.atlan_schema.display_text == "PUBLIC"
 
 
 def test_the_same_again_mutates_nothing_and_a_change_updates(atlan: AtlanClient, stack: Stack) -> None:

@@ -7,6 +7,9 @@ Prints a line for each module and each test that does not pass, and with --table
 Needs, beside requirements-dev.txt, an interpreter with what pyatlan and its tests need, which --python names:
 
     python -m venv /tmp/suite && /tmp/suite/bin/pip install CHECKOUT pytest pytest-asyncio pytest-order pytest-vcr deepdiff
+
+With another pyatlan, install that one (pyatlan==11.6.0) and name as CHECKOUT a folder that has nothing but links to the
+checkout's tests, tests_v9, conftest.py and pyproject.toml.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ They are in the tenant's database alone, and are stored with the change that the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timezone, tzinfo
 from typing import Any
 
 import orjson
 
+from sandbox.attributes import as_text
 from sandbox.bodies import parse_json
 from sandbox.catalog import ACTIVE, Catalog, Difference, Entity, Transaction
 from sandbox.database import Statement, is_in
@@ -19,7 +21,7 @@ from sandbox.errors import bad_request, not_supported, query_rejected
 from sandbox.messages import Attributes, AuditEvent, AuditSearchResult, JsonObject, Query
 from sandbox.presentation import CUSTOM_ATTRIBUTES, object_id, search_hit
 from sandbox.requests import as_object
-from sandbox.search.values import comparable
+from sandbox.search.moments import read_moment, read_zone
 
 # index.max_result_window of an index that does not set it, as es-audit-mappings.json does not ("Index modules").
 MAX_WINDOW = 10_000
@@ -28,7 +30,6 @@ COLUMNS = ("entityId", "entityQualifiedName", "typeName", "user", "action", "cre
 EVENT_KEY = "entityId || ':' || timestamp"
 EXPRESSIONS = {**{name: name for name in COLUMNS}, "eventKey": EVENT_KEY}
 DATES = ("created", "timestamp")
-HIGHEST = 2**63 - 1  # of a number in SQLite, and of a date in Elasticsearch
 MAX_CLAUSES = 1024  # indices.query.bool.max_clause_count of Elasticsearch's reference, "Search settings"
 # The keys of a search request that pyatlan's `DSL` sends, and `_source`, which the metastore adds itself.
 DSL_KEYS = {"query", "sort", "from", "size", "aggregations", "aggs", "track_total_hits", "_source", "post_filter"}
@@ -317,23 +318,22 @@ def _field_and_value(body: Query, kind: str, option: str) -> tuple[str | None, A
     return EXPRESSIONS.get(name), value
 
 
-def _compared(column: str, value: Any) -> str | int:
-    """A value as its column has it: milliseconds since 1970 of a date, a text of anything else."""
+def _compared(column: str, value: Any, up: bool = False, zone: tzinfo = timezone.utc) -> str | int:
+    """A value as its column has it: milliseconds since 1970 of a date (see `read_moment`), a text of anything else."""
     if column not in DATES:
-        return str(value).lower() if isinstance(value, bool) else str(value)
-    try:
-        moment = comparable(value)
-        if isinstance(moment, bool) or not isinstance(moment, (int, float)):
-            raise ValueError
-        return min(max(int(moment), -HIGHEST), HIGHEST)
-    except (ValueError, OverflowError):
-        raise query_rejected(f"failed to parse date field [{value}]") from None
+        return as_text(value)
+    moment = None if isinstance(value, bool) else read_moment(as_text(value), up, zone)
+    if moment is None:
+        raise query_rejected(f"failed to parse date field [{value}]")
+    return moment
 
 
 def _equal(kind: str, option: str) -> Callable[[Query], Condition]:
     def compile_equal(body: Query) -> Condition:
         column, value = _field_and_value(body, kind, option)
-        return (f"{column} = ?", (_compared(column, value),)) if column else NOTHING
+        if not column:
+            return NOTHING
+        return f"{column} BETWEEN ? AND ?", (_compared(column, value), _compared(column, value, up=True))
 
     return compile_equal
 
@@ -370,14 +370,14 @@ def _range(body: Query) -> Condition:
     ((name, limits),) = fields.items()
     if not isinstance(limits, dict):
         raise query_rejected("[range] query malformed, no start_object after the field")
-    column = EXPRESSIONS.get(name)
+    column, zone = EXPRESSIONS.get(name), read_zone(as_text(limits.get("time_zone") or ""))
     parts, values = [], []
     for operator, limit in limits.items():
         if operator in OPERATORS:
             if limit is not None and column:
                 parts.append(f"{column} {OPERATORS[operator]} ?")
-                values.append(_compared(column, limit))
-        elif operator not in ("boost", "format"):
+                values.append(_compared(column, limit, operator in ("gt", "lte"), zone))
+        elif operator not in ("boost", "format", "time_zone"):
             raise not_supported(f"a range of the audit with [{operator}]")
     return (" AND ".join(parts) or "1", tuple(values)) if column else NOTHING
 

@@ -78,7 +78,7 @@ class TypeSystem:
     `attributes` has the type of each attribute as Atlas writes it (`string`, `array<string>`, `map<string,long>`, the name
     of an enumeration or a structure): an attribute's name has the same type wherever it is. `enums` has the values of
     each enumeration, `structs` the attributes of each structure with their types. `fields` has every field of the search
-    index and how it is held there: keyword, text, long, double, date, boolean or rank_feature.
+    index and how it is held there: keyword, text, long, double, boolean or rank_feature.
     """
 
     types: dict[str, EntityType]
@@ -211,7 +211,7 @@ def _index_fields(classes: Iterable[type], attributes: dict[str, str]) -> dict[s
         if isinstance(constant, kinds.BooleanField):
             found[name] = "boolean"
         elif isinstance(constant, kinds.NumericField):
-            found[name] = {"double": "double", "date": "date"}.get(attributes.get(name, ""), "long")
+            found[name] = "double" if attributes.get(name) == "double" else "long"  # a date, too
         else:
             found[name] = "text" if type(constant) is kinds.TextField else "keyword"
         for part, kind in (

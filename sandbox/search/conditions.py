@@ -136,7 +136,7 @@ def _range(catalog: Catalog, body: Query) -> Condition:
     given = {name: limit for name, limit in limits.items() if limit is not None}
     if not given.keys() <= LIMITS.keys():
         return UNKNOWN
-    if field in MOMENTS and kind in ("date", "long"):
+    if field in MOMENTS and kind == "long":
         column, values = MOMENTS[field], [comparable(limit) for limit in given.values()]
         fit = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
     elif field in TEXTS and kind == "keyword":

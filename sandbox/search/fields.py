@@ -31,8 +31,9 @@ OWN_FIELDS = {
     "__meaningNames": "keyword", "__timestamp.date": "date", "__modificationTimestamp.date": "date",
     "__classificationsText.text": "text",
 }  # fmt: skip
-# How custom metadata of a type is held (`attachCustomESMappingsOnBMAttributeDef` of `AtlasBusinessMetadataType`).
-KINDS = {"boolean": "boolean", "date": "date", "float": "double", "double": "double", "int": "long", "long": "long"}
+# How attributes of a type are held (`getPrimitiveClass` of `GraphBackedSearchIndexer`; of custom metadata, that and
+# `attachCustomESMappingsOnBMAttributeDef` of `AtlasBusinessMetadataType`).
+KINDS = {"boolean": "boolean", "date": "long", "float": "double", "double": "double", "int": "long", "long": "long"}
 STRINGS = ("keyword", "text")
 # Text fields with the analyser `whitespace` (`GraphBackedSearchIndexer`, ES_SPACE_ANALYZER_MULTIFIELD).
 LAST_IN_TAGS = "sourceTagQualifiedName"  # behind its values (`FullTextMapperV2.rearrangeAttributesOrder`)
@@ -59,7 +60,8 @@ def plain_name(field: str) -> str:
 
 
 def field_kind(catalog: Catalog, field: str) -> str | None:
-    """How the index holds a field: keyword, text, long, double, date, boolean or rank_feature; None if it has none such.
+    """How the index holds a field: keyword, text, long, double, date (of the format epoch_millis), boolean or
+    rank_feature; None if it has none such.
 
     Elasticsearch finds nothing in a field that is not there, and refuses to sort by it.
     """
@@ -73,7 +75,8 @@ def field_kind(catalog: Catalog, field: str) -> str | None:
             if plain_name(field) in (attribute["name"], f"{definition['name']}.{attribute['name']}"):
                 type_name = str(attribute.get("typeName")).removeprefix("array<").removesuffix(">")
                 kind, suffix = KINDS.get(type_name, "keyword"), field.removeprefix(plain_name(field))
-                return {"": kind, ".text": "text" if kind == "keyword" else None, ".date": kind}.get(suffix)
+                parts = {"string": {".text": "text"}, "date": {".date": "date"}}
+                return kind if not suffix else parts.get("string" if kind == "keyword" else type_name, {}).get(suffix)
     return None
 
 

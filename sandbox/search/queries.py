@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timezone, tzinfo
 from functools import partial
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ from sandbox.search.fields import (
     field_reader,
     ignores_case,
 )
+from sandbox.search.moments import read_moment, read_zone
 from sandbox.search.regexps import MAX_DETERMINIZED_STATES, compile_regexp
 from sandbox.search.spans import KINDS as SPAN_KINDS
 from sandbox.search.spans import compile_span
@@ -332,9 +333,9 @@ def _membership(fields: Fields, field: str, values: list[Any], options: Query) -
         fold = bool(options.get("case_insensitive"))
         words = {as_text(value).lower() if fold else as_text(value) for value in values}
         return lambda entity: any(not words.isdisjoint(words_of(str(value))) for value in read(entity))
-    if kind == "date":
-        moments = {comparable(value) for value in values}
-        return lambda entity: any(comparable(value) in moments for value in read(entity))
+    if kind == "date":  # all of what a date names, as a range would take it ("Date field type")
+        spans = [(moment_of(field, value), moment_of(field, value, up=True)) for value in values]
+        return lambda entity: any(start <= value <= end for value in read(entity) for start, end in spans)
     fold = fields.folds(field, options)
     wanted = {form for value in values for form in wanted_values(value, fold)}
     return lambda entity: any(indexed_value(value, fold) in wanted for value in read(entity))
@@ -348,11 +349,21 @@ def check_value(field: str, kind: str | None, value: Any) -> None:
     if kind == "boolean" and text not in ("true", "false", ""):
         raise query_rejected(f"failed to create query: Can't parse boolean value [{text}], expected [true] or [false]")
     if kind in ("long", "double") and (isinstance(value, bool) or not _is_number(text)):
-        if kind == "long" and not isinstance(value, bool) and isinstance(comparable(value), int):
-            return  # a moment: the metastore's own times are numbers, and have a part that is a date
         raise query_rejected(f'failed to create query: For input string: "{text}" [{field}]')
-    if kind == "date" and (isinstance(value, bool) or isinstance(comparable(value), str)):
-        raise query_rejected(f"failed to parse date field [{text}] [{field}]")
+    if kind == "date":
+        moment_of(field, value)
+
+
+def moment_of(field: str, value: Any, up: bool = False, zone: tzinfo = timezone.utc, formatted: bool = False) -> int:
+    """The moment that a query names for a date field, whose format is epoch_millis unless the query brings one (`formatted`):
+    no dates then (`TIMESTAMP_MULTIFIELDS` of `GraphBackedSearchIndexer`).
+
+    Raises `AtlasError` (400) if it names none.
+    """
+    moment = None if isinstance(value, bool) else read_moment(as_text(value), up, zone, formatted)
+    if moment is None:
+        raise query_rejected(f"failed to parse date field [{value}] with format [epoch_millis] [{field}]")
+    return moment
 
 
 def _is_number(text: str) -> bool:
@@ -394,16 +405,20 @@ def _range(fields: Fields, body: Query) -> Predicate:
     known = {*LIMITS, "format", "time_zone", "relation"}
     check_options("range", limits, known, {"from", "to", "include_lower", "include_upper"})
     kind, read = fields.kind(field), fields.reader(field)
-    zone = _check_range(field, kind, limits)
+    zone = _check_range(limits)
     tests = []
     for name, test in LIMITS.items():
         if limits.get(name) is not None:
             limit = _scalar("range", limits[name])
-            if kind not in ("keyword", "text", "date", None) or (kind == "date" and not _is_date_math(limit)):
-                check_value(field, kind, limit)
-            tests.append(
-                (test, comparable(_in_zone(limit, zone)) if kind not in STRINGS or fields.stored else as_text(limit))
-            )
+            if kind == "date":
+                limit = moment_of(field, limit, name in ("gt", "lte"), zone, bool(limits.get("format")))
+            elif kind in STRINGS and not fields.stored:
+                limit = as_text(limit)
+            else:
+                if kind not in (*STRINGS, None):
+                    check_value(field, kind, limit)
+                limit = comparable(limit)
+            tests.append((test, limit))
 
     def within(value: Any) -> bool:
         value = value if kind in STRINGS and not fields.stored else comparable(value)
@@ -417,34 +432,20 @@ def _range(fields: Fields, body: Query) -> Predicate:
     return lambda entity: any(within(value) for value in read(entity))
 
 
-def _check_range(field: str, kind: str | None, limits: Query) -> str:
-    """The time zone of a range ("" for none), after a look at its options."""
+def _check_range(limits: Query) -> tzinfo:
+    """The time zone of a range, after a look at its options; fields that are no dates have no use for it, nor for a format
+    (Elasticsearch's `SimpleMappedFieldType.rangeQuery`).
+    """
     relation = limits.get("relation")
     if relation is not None and str(relation).upper() not in RELATIONS:
         raise query_rejected(f"[range] query does not support relation [{relation}]")
-    formats, zone = limits.get("format"), limits.get("time_zone", "")
+    formats, zone = limits.get("format"), limits.get("time_zone")
     for name, value in (("format", formats), ("time_zone", zone)):
         if value is not None and not isinstance(value, str):
             raise query_rejected(f"[range] query needs a text as [{name}]")
-        if value and kind is not None and kind != "date" and not (kind == "long" and field.startswith("__")):
-            raise query_rejected(f"Field [{field}] of type [{kind}] does not support custom {name.replace('_', ' ')}s")
     if formats and not set(formats.split("||")) <= DATE_FORMATS:
         raise not_supported(f"the date format [{formats}]")
-    if zone and not re.fullmatch(r"Z|UTC|[+-]\d\d:\d\d", zone):
-        raise not_supported(f"the time zone [{zone}]")
-    return "+00:00" if zone in ("Z", "UTC") else zone or ""
-
-
-def _is_date_math(limit: Any) -> bool:
-    return isinstance(comparable(limit), int)
-
-
-def _in_zone(limit: Any, zone: str) -> Any:
-    """A date without a zone, in this one."""
-    if not zone or not isinstance(limit, str) or not re.match(r"\d{4}-\d\d-\d\d", limit):
-        return limit
-    moment = datetime.fromisoformat(limit.replace("Z", "+00:00"))
-    return limit if moment.tzinfo else f"{moment.isoformat()}{zone}"
+    return read_zone(zone or "")
 
 
 # Parts of texts

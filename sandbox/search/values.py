@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import re
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.search.moments import read_moment
+
 NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def indexed_value(value: Any, fold: bool) -> tuple[str, Any]:
@@ -58,25 +58,16 @@ def edits(one: str, other: str, most: int, transpositions: bool) -> int:
 
 
 def comparable(value: Any) -> Any:
-    """A value as a range compares it: dates (`2026-01-31`, `2026-01-31T10:00:00Z`, `now`, `now-7d`) in milliseconds since
-    1970, texts of numbers as numbers, any other as it is. Elasticsearch's reference, "Date math", has the notation.
+    """A value as a range compares it: texts of numbers as numbers, those of moments in milliseconds since 1970, any other as
+    it is.
     """
     if not isinstance(value, str):
         return value
-    relative = re.fullmatch(r"now(?:([+-])(\d+)([smhdw]))?(?:/d)?", value)
-    if relative:
-        sign, count, unit = relative.groups()
-        shift = (1 if sign == "+" else -1) * int(count or 0) * SECONDS.get(unit or "s", 1)
-        return int((datetime.datetime.now(datetime.timezone.utc).timestamp() + shift) * 1000)
-    if re.match(r"\d{4}-\d\d-\d\d", value):
-        moment = datetime.datetime.fromisoformat(value.replace("Z", "+00:00"))
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=datetime.timezone.utc)
-        return int(moment.timestamp() * 1000)
     try:
         return float(value)
     except ValueError:
-        return value
+        moment = read_moment(value)
+        return value if moment is None else moment
 
 
 def tokens_of(text: str) -> list[str]:

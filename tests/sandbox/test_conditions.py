@@ -95,7 +95,7 @@ def queries(guids: list[str], moments: list[int]) -> st.SearchStrategy[Any]:
             times,
             st.dictionaries(
                 sides,
-                st.one_of(st.sampled_from(moments), st.sampled_from(moments).map(str), st.just("now-1d"), st.none()),
+                st.one_of(st.sampled_from(moments), st.sampled_from(moments).map(str), st.none()),
             ),
         ),
         st.sampled_from(["name", "description", "connectionQualifiedName", "qualifiedName"]).map(

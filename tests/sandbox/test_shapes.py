@@ -81,7 +81,7 @@ SEARCH = {
                 {"match_phrase": {"description": {"query": "a b", "slop": 2}}}, {"regexp": {"name.keyword": {"value": "a.*"}}},
                 {"wildcard": {"name.keyword": {"value": "a*", "case_insensitive": True}}}, {"prefix": {"qualifiedName": "a/b/c/d"}},
                 {"constant_score": {"filter": {"match_all": {}}}}, {"dis_max": {"queries": [{"match_none": {}}]}},
-                {"range": {"__timestamp": {"gt": "now-1d", "format": "yyyy-MM-dd", "time_zone": "+01:00"}}},
+                {"range": {"__timestamp.date": {"gt": "now-1d", "format": "yyyy-MM-dd", "time_zone": "+01:00"}}},
             ], "minimum_should_match": 1,
         }},
         "aggregations": {
@@ -136,7 +136,7 @@ PLACES = [(number, path) for number, sample in enumerate(SAMPLES) for path in pl
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5) | st.sampled_from(["-1", "ACTIVE", "Table", "name", "*", "(", "-", "AUTO", "now", "[", "[5]"]),
+    | st.text(max_size=5) | st.sampled_from(["-1", "ACTIVE", "Table", "name", "*", "(", "-", "AUTO", "now-1M/d", "2026-13-01", "+99:99", "[", "[5]"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.sampled_from(KEYS), inner, max_size=3),
     max_leaves=6,
 )  # fmt: skip

@@ -46,7 +46,7 @@ MAX_TERMS = 65_536  # index.max_terms_count
 OTHER_KINDS = {
     "boosting", "combined_fields", "common", "distance_feature", "field_masking_span", "geo_bounding_box", "geo_distance",
     "geo_polygon", "geo_shape", "has_child", "has_parent", "intervals", "match_bool_prefix", "match_phrase_prefix",
-    "more_like_this", "nested", "parent_id", "percolate", "pinned", "query_string", "rank_feature", "script", "script_score",
+    "more_like_this", "parent_id", "percolate", "pinned", "query_string", "rank_feature", "script", "script_score",
     "shape", "simple_query_string", "span_containing", "span_first", "span_multi", "span_not", "terms_set", "type", "wrapper",
 }  # fmt: skip
 DSL_KEYS = {
@@ -126,6 +126,9 @@ def check_dsl(dsl: Query) -> None:
             raise not_supported(f"[{key}] in a search")
         if key not in DSL_KEYS:
             raise query_rejected(f"Unknown key for a value in [{key}]")
+    total = dsl.get("track_total_hits", True)
+    if not isinstance(total, int) and total not in ("true", "false"):
+        raise query_rejected(f"Failed to parse value [{total}] of [track_total_hits]")
     if dsl.get("aggregations") is not None and dsl.get("aggs") is not None:
         raise query_rejected("Found two aggregation definitions: [aggregations] and [aggs]")
 
@@ -158,6 +161,15 @@ def compile_over(fields: Fields, query: object) -> Predicate:
 # Reading bodies
 
 
+def check_boost(kind: str, given: Query) -> None:
+    """Raises `AtlasError` (400) for a boost that is no number, or a negative one (`AbstractQueryBuilder.checkNegativeBoost`)."""
+    boost = given.get("boost", 1)
+    if isinstance(boost, bool) or not _is_number(as_text(boost)):
+        raise query_rejected(f"[{kind}] query: [boost] must be a number, not [{boost}]")
+    if float(boost) < 0:
+        raise query_rejected(f"negative [boost] are not allowed in [{kind}], use a value between 0 and 1 to deboost")
+
+
 def check_options(kind: str, given: Query, known: set[str], other: set[str] | frozenset[str] = frozenset()) -> None:
     """Raises `AtlasError` for an option of a query that Elasticsearch does not have (400), or the sandbox (501)."""
     for name in given:
@@ -165,6 +177,7 @@ def check_options(kind: str, given: Query, known: set[str], other: set[str] | fr
             raise not_supported(f"[{name}] of [{kind}] queries")
         if name not in known and name not in EVERY:
             raise query_rejected(f"[{kind}] query does not support [{name}]")
+    check_boost(kind, given)
 
 
 def single_field(
@@ -173,12 +186,12 @@ def single_field(
     """The field, the value and the options of a query such as `{"field": {"value": …}}` or `{"field": …}`.
 
     `names` are those under which the value may stand; `known` and `other` are options, as `check_options` takes them.
-    Raises `AtlasError` if the body is neither.
+    Raises `AtlasError` if the body is neither. What belongs below the field, as `boost`, is a second field beside it
+    (`AbstractQueryBuilder.throwParsingExceptionOnMultipleFields`).
     """
-    named = [(name, value) for name, value in body.items() if name not in EVERY]
-    if len(named) != 1:
-        raise query_rejected(f"[{kind}] query needs just one field, found {len(named)}")
-    ((field, value),) = named
+    if len(body) != 1:
+        raise query_rejected(f"[{kind}] query needs just one field, found [{'] and ['.join(body)}]")
+    ((field, value),) = body.items()
     if not isinstance(value, dict):
         return field, _scalar(kind, value), {}
     options = {name: option for name, option in value.items() if name not in names}
@@ -208,6 +221,7 @@ def values_of_terms(body: Query) -> tuple[str, list[Any]]:
     named = [(name, values) for name, values in body.items() if name not in EVERY]
     if len(named) != 1:
         raise query_rejected(f"[terms] query requires just one field name, found {len(named)}")
+    check_boost("terms", body)
     ((field, values),) = named
     if isinstance(values, dict):
         raise not_supported("looking up the values of [terms] queries")
@@ -262,11 +276,18 @@ def _bool(fields: Fields, body: Query) -> Predicate:
 
 def minimum_of(given: Any, clauses: int) -> int:
     """How many of so many clauses have to match ("minimum_should_match parameter"): a number or a percentage, below zero
-    so many that need not.
+    so many that need not; `3<90%` is for more than three clauses, of which up to so many all have to match.
     """
-    text = as_text(given).strip()
+    text = re.sub(r"\s*<\s*", "<", as_text(given).strip())
     if "<" in text:
-        raise not_supported("combinations in [minimum_should_match]")
+        least = clauses
+        for most, bar, part in (combination.partition("<") for combination in text.split()):
+            if not bar or not re.fullmatch(r"-?[0-9]{1,9}", most):
+                raise query_rejected(f"Failed to parse value [{text}] of [minimum_should_match]")
+            if clauses <= int(most):
+                break
+            least = minimum_of(part, clauses)
+        return least
     found = re.fullmatch(r"([+-]?[0-9]{1,9})(%?)", text)
     if not found or isinstance(given, (bool, float, dict, list)):
         raise query_rejected(f"Failed to parse value [{text}] of [minimum_should_match]")
@@ -297,6 +318,30 @@ def _function_score(fields: Fields, body: Query) -> Predicate:
     known = {"query", "score_mode", "boost_mode", "max_boost", *functions}
     check_options("function_score", body, known, {"min_score"})
     return compile_over(fields, body.get("query", {"match_all": {}}))
+
+
+NESTED = ("relationshipList",)  # the one nested field of the metastore's addons/elasticsearch/es-mappings.json
+
+
+def _nested(fields: Fields, body: Query) -> Predicate:
+    """ "Nested query": a path that is not nested is refused, or finds nothing where that is asked for."""
+    check_options("nested", body, {"path", "query", "score_mode", "ignore_unmapped"}, {"inner_hits"})
+    path, ignored = body.get("path"), body.get("ignore_unmapped", False)
+    if not isinstance(path, str) or "query" not in body:
+        raise query_rejected("[nested] requires 'path' and 'query' fields")
+    if not isinstance(ignored, bool):
+        raise query_rejected("Failed to parse value of [ignore_unmapped] as only [true] or [false] are allowed")
+    compile_over(fields, body["query"])
+    check_nested(path, ignored)
+    return lambda entity: False
+
+
+def check_nested(path: object, ignored: bool = False) -> None:
+    """Raises `AtlasError`: 400 for a path that is not nested unless that is to be ignored, 501 for one that is."""
+    if path in NESTED:
+        raise not_supported(f"the nested field [{path}]")
+    if not ignored:
+        raise query_rejected(f"[nested] failed to find nested object under path [{path}]")
 
 
 def _everything(fields: Fields, body: Query, found: bool, kind: str) -> Predicate:
@@ -398,10 +443,9 @@ DATE_FORMATS = {
 
 
 def _range(fields: Fields, body: Query) -> Predicate:
-    named = [(name, limits) for name, limits in body.items() if name not in EVERY]
-    if len(named) != 1 or not isinstance(named[0][1], dict):
+    if len(body) != 1 or not isinstance(next(iter(body.values())), dict):
         raise query_rejected("[range] query needs one field with its limits")
-    ((field, limits),) = named
+    ((field, limits),) = body.items()
     known = {*LIMITS, "format", "time_zone", "relation"}
     check_options("range", limits, known, {"from", "to", "include_lower", "include_upper"})
     kind, read = fields.kind(field), fields.reader(field)
@@ -521,6 +565,19 @@ def _fuzzy_test(word: str, options: Query, transpositions: Any) -> Test:
 
 # Words
 
+# What analysers make of a text ("Built-in analyzer reference"), and those that are not here, the metastore's own from its
+# addons/elasticsearch/es-settings.json among them.
+ANALYZERS: dict[str, Callable[[str], list[str]]] = {
+    "standard": lambda text: re.findall(r"\w+", text.lower()),
+    "simple": lambda text: re.findall(r"[^\W\d_]+", text.lower()),
+    "whitespace": str.split,
+    "keyword": lambda text: [text] if text else [],
+}
+OTHER_ANALYZERS = {
+    "stop", "pattern", "fingerprint", "english", "german", "french", "spanish", "atlan_glossary_analyzer",
+    "atlan_path_analyzer", "atlan_search_delimiter_analyzer", "atlan_text_analyzer", "atlan_text_analyzer_v2",
+    "atlan_text_comma_analyzer", "atlan_text_delimiter_analyzer", "atlan_text_stemmer", "search_synonyms", "truncate_analyzer",
+}  # fmt: skip
 MATCH_OPTIONS = {
     "operator", "minimum_should_match", "fuzziness", "prefix_length", "max_expansions", "fuzzy_transpositions",
     "fuzzy_rewrite", "zero_terms_query", "lenient", "auto_generate_synonyms_phrase_query",
@@ -528,7 +585,7 @@ MATCH_OPTIONS = {
 
 
 def _match(fields: Fields, body: Query) -> Predicate:
-    field, text, options = single_field("match", body, ("query",), MATCH_OPTIONS, {"analyzer", "cutoff_frequency"})
+    field, text, options = single_field("match", body, ("query",), {*MATCH_OPTIONS, "analyzer"}, {"cutoff_frequency"})
     return _text_match(fields, field, text, options)
 
 
@@ -566,7 +623,8 @@ def _text_match(fields: Fields, field: str, text: Any, options: Query) -> Predic
         raise query_rejected("Failed to parse value of [lenient] as only [true] or [false] are allowed")
     nothing = _zero_terms(options)
     fuzzy = options.get("fuzziness") is not None
-    if kind != "text":
+    words = _words_wanted(kind, text, options)
+    if words is None:
         try:
             if fuzzy and kind == "keyword":
                 near = _fuzzy_test(as_text(text), options, options.get("fuzzy_transpositions", True))
@@ -576,7 +634,7 @@ def _text_match(fields: Fields, field: str, text: Any, options: Query) -> Predic
             if options.get("lenient"):
                 return lambda entity: False
             raise
-    wanted = list(dict.fromkeys(tokens_of(as_text(text))))
+    wanted = list(dict.fromkeys(words))
     if not wanted:
         return lambda entity: nothing
     given = options.get("minimum_should_match")
@@ -592,6 +650,18 @@ def _text_match(fields: Fields, field: str, text: Any, options: Query) -> Predic
     return matches
 
 
+def _words_wanted(kind: str | None, text: Any, options: Query) -> list[str] | None:
+    """The words that an analyser makes of the text of a match; None for a field that is compared as a whole."""
+    name = options.get("analyzer")
+    if name is not None and (not isinstance(name, str) or name not in {*ANALYZERS, *OTHER_ANALYZERS}):
+        raise query_rejected(f"[match] analyzer [{name}] not found")
+    if name in OTHER_ANALYZERS or (name not in (None, "keyword") and kind != "text"):
+        raise not_supported(f"the analyzer [{name}]")
+    if kind != "text":
+        return None
+    return tokens_of(as_text(text)) if name is None else ANALYZERS[name](as_text(text))
+
+
 def _zero_terms(options: Query) -> bool:
     """Whether a text without words matches everything."""
     given = str(options.get("zero_terms_query", "none")).lower()
@@ -601,15 +671,16 @@ def _zero_terms(options: Query) -> bool:
 
 
 def _match_phrase(fields: Fields, body: Query) -> Predicate:
-    field, text, options = single_field("match_phrase", body, ("query",), {"slop", "zero_terms_query"}, {"analyzer"})
+    field, text, options = single_field("match_phrase", body, ("query",), {"slop", "zero_terms_query", "analyzer"})
     return _phrase(fields, field, text, whole_number(options.get("slop", 0), "slop"), options)
 
 
 def _phrase(fields: Fields, field: str, text: Any, slop: int, options: Query) -> Predicate:
     kind, read, nothing = fields.kind(field), fields.reader(field), _zero_terms(options)
-    if kind != "text":
+    words = _words_wanted(kind, text, options)
+    if words is None:
         return _membership(fields, field, [text], {})
-    wanted = tokens_of(as_text(text))
+    wanted = words
     if not wanted:
         return lambda entity: nothing
     return lambda entity: any(_has_phrase(tokens_of(str(value)), wanted, slop) for value in read(entity))
@@ -655,5 +726,6 @@ COMPILERS: dict[str, Callable[[Fields, Query], Predicate]] = {
     "constant_score": _constant_score,
     "function_score": _function_score,
     "ids": _ids,
+    "nested": _nested,
     **{kind: partial(_span, kind=kind) for kind in SPAN_KINDS},
 }

@@ -8,7 +8,7 @@ from sandbox.errors import not_supported, query_rejected
 from sandbox.messages import Query
 from sandbox.search.fields import check_doc_values
 from sandbox.search.hits import Found
-from sandbox.search.queries import Fields
+from sandbox.search.queries import Fields, check_nested
 
 # Fields that every entity has one value of, as columns.
 COLUMNS = {
@@ -17,8 +17,8 @@ COLUMNS = {
     "__modificationTimestamp": "modified",
     "qualifiedName": "qualifiedName",
 }
-OPTIONS = {"order", "missing", "unmapped_type"}
-OTHER_OPTIONS = {"mode", "nested", "nested_path", "nested_filter", "numeric_type", "format"}
+OPTIONS = {"order", "missing", "unmapped_type", "nested"}
+OTHER_OPTIONS = {"mode", "nested_path", "nested_filter", "numeric_type", "format"}
 
 
 def check_sort(fields: Fields, sort: object) -> None:
@@ -104,6 +104,9 @@ def _check(fields: Fields, field: str, options: Query) -> Query:
             raise not_supported(f"[{name}] of a sort")
         if name not in OPTIONS:
             raise query_rejected(f"[field_sort] unknown field [{name}]")
+    nested = options.get("nested")
+    if nested is not None:
+        check_nested(nested.get("path") if isinstance(nested, dict) else nested)
     if field == "_score" or field in ("_geo_distance", "_script"):
         raise not_supported(f"sorting by [{field}]")
     order = str(options.get("order", "asc")).lower()

@@ -26,6 +26,8 @@ def compile_span(kind: str, body: object) -> tuple[str, Finder]:
     """
     if not isinstance(body, dict):
         raise query_rejected(f"[{kind}] query malformed, no start_object after query name")
+    if kind == "span_term":  # in which a boost beside the field is a second field
+        return KINDS[kind](body)
     return KINDS[kind]({name: value for name, value in body.items() if name not in ("boost", "_name")})
 
 

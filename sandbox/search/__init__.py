@@ -16,7 +16,7 @@ from sandbox.errors import bad_request, query_rejected
 from sandbox.messages import Aggregation, JsonObject, Query, SearchResponse
 from sandbox.presentation import HitParts, search_hit
 from sandbox.requests import as_texts
-from sandbox.search.aggregations import aggregate
+from sandbox.search.aggregations import aggregate, check_name
 from sandbox.search.hits import Documents, Entries
 from sandbox.search.queries import EntityFields, Fields, LogFields, check_dsl, compile_over, compile_query
 from sandbox.search.results import SearchCache
@@ -100,6 +100,8 @@ def _aggregations(dsl: JsonObject) -> dict[str, Query]:
     specs = dsl.get("aggregations") or dsl.get("aggs") or {}
     if not isinstance(specs, dict):
         raise query_rejected("aggregations are an object")
+    for name in specs:
+        check_name(name)
     return specs
 
 

@@ -5,6 +5,7 @@ The rules are those of Elasticsearch's reference ("Aggregations"), the page of t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from sandbox.messages import Aggregation, Query
 from sandbox.requests import as_texts
 from sandbox.search.fields import Document, FieldReader, check_doc_values, plain_name
 from sandbox.search.hits import Documents, Found
-from sandbox.search.intervals import as_iso, is_moment, read_interval
+from sandbox.search.intervals import is_moment, read_interval
 from sandbox.search.queries import EntityFields, Fields, Predicate, check_options, compile_over, whole_number
 from sandbox.search.sorting import sort_documents
 
@@ -28,14 +29,31 @@ METRICS: dict[str, Callable[[list[float]], float]] = {
     "avg": lambda numbers: sum(numbers) / len(numbers),
 }
 
-KINDS = {"terms", "date_histogram", "cardinality", "value_count", "missing", "stats", "percentiles", *METRICS}
 PERCENTS = (1, 5, 25, 50, 75, 95, 99)
-# What a terms aggregation can say; the last five change nothing where there is one shard.
-TERMS_OPTIONS = {
-    "field", "size", "order",
-    "shard_size", "show_term_doc_count_error", "execution_hint", "collect_mode", "shard_min_doc_count",
+OF_NUMBERS = {"stats", "percentiles", "date_histogram", *METRICS}
+# What is not supported of any aggregation of a field.
+VALUES_OPTIONS = {"script", "format", "value_type", "missing"}
+# What an aggregation of a field can say beside the field, and what of it is not supported. How much memory and how many
+# shards are used changes nothing here.
+OPTIONS: dict[str, tuple[set[str], set[str]]] = {
+    "terms": (
+        {"size", "order", "shard_size", "show_term_doc_count_error", "execution_hint", "collect_mode", "shard_min_doc_count"},
+        {"exclude", "include", "min_doc_count"},
+    ),
+    "date_histogram": (
+        {"fixed_interval", "calendar_interval", "min_doc_count"},
+        {"interval", "time_zone", "offset", "extended_bounds", "hard_bounds", "keyed", "order"},
+    ),
+    "cardinality": ({"precision_threshold", "rehash", "execution_hint"}, set()),
+    "percentiles": ({"percents", "keyed", "tdigest", "hdr"}, set()),
+    **{kind: (set(), set()) for kind in ("missing", "value_count", "stats", *METRICS)},
 }  # fmt: skip
-OTHER_TERMS_OPTIONS = {"exclude", "format", "include", "min_doc_count", "missing", "script", "value_type"}
+TOP_HITS_OPTIONS = {"from", "size", "sort", "_source"}
+OTHER_TOP_HITS_OPTIONS = {
+    "docvalue_fields", "explain", "fields", "highlight", "script_fields", "seq_no_primary_term", "stored_fields",
+    "track_scores", "version",
+}  # fmt: skip
+BUCKETS = {"terms", "date_histogram", "missing", "filter"}
 ORDERING_KINDS = {"cardinality", "value_count", *METRICS}
 MAX_BUCKETS = 65_536  # search.max_buckets
 # Kinds that Elasticsearch has and the sandbox has not.
@@ -68,6 +86,12 @@ def aggregate(fields: Fields, spec: Query, documents: Documents) -> Aggregation:
         raise not_supported(f"[{kind}] aggregations")
     if not isinstance(body, dict):
         raise query_rejected(f"Expected [START_OBJECT] under [{kind}]")
+    if kind not in {*OPTIONS, "filter", "top_hits"}:
+        raise query_rejected(f"Unknown aggregation type [{kind}]")
+    if nested and kind not in BUCKETS:
+        raise query_rejected(f"Aggregator of type [{kind}] cannot accept sub-aggregations")
+    for name in nested:
+        check_name(name)
     if kind == "filter":
         keep = compile_over(fields, body)
         return _bucket(fields, nested, _those(documents, keep))
@@ -75,19 +99,20 @@ def aggregate(fields: Fields, spec: Query, documents: Documents) -> Aggregation:
         if not isinstance(fields, EntityFields):
             raise not_supported("[top_hits] aggregations of a log")
         return _top_hits(fields, body, documents)
-    if kind not in KINDS:
-        raise query_rejected(f"Unknown aggregation type [{kind}]")
+    known, other = OPTIONS[kind]
+    check_options(kind, body, {"field", *known}, other | VALUES_OPTIONS)
     field = body.get("field")
-    if field is None and "script" in body:
-        raise not_supported(f"[{kind}] aggregations of scripts")
     if not isinstance(field, str) or not field:
         raise query_rejected(f"Required one of fields [field, script], but none were specified in [{kind}]")
-    check_doc_values(field, fields.kind(field))
+    held = fields.kind(field)
+    check_doc_values(field, held)
+    if held == "keyword" and kind in OF_NUMBERS:
+        raise query_rejected(f"Field [{field}] of type [{held}] is not supported for aggregation [{kind}]")
     read = fields.reader(field)
     if kind == "terms":
         return _terms_buckets(fields, body, nested, documents, read)
     if kind == "date_histogram":
-        return _date_buckets(fields, body, nested, documents, read)
+        return _date_buckets(fields, body, nested, documents, read, as_date=held == "date")
     if kind == "missing":
         return _bucket(fields, nested, _those(documents, lambda document: not read(document)))
     values = [value for document in documents for value in read(document)]
@@ -101,6 +126,14 @@ def aggregate(fields: Fields, spec: Query, documents: Documents) -> Aggregation:
     if kind == "percentiles":
         return _percentiles(body, sorted(numbers))
     return {"value": _metric(kind, numbers)}
+
+
+def check_name(name: str) -> None:
+    """Raises `AtlasError` (400) for a name that no aggregation can have (Elasticsearch's `AggregatorFactories`)."""
+    if re.search(r"[][>]", name):
+        raise query_rejected(
+            f"Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'"
+        )
 
 
 def _metric(kind: str, numbers: list[float]) -> float | None:
@@ -132,12 +165,12 @@ def _percentile(numbers: list[float], percent: float) -> float | None:
 
 
 def _date_buckets(
-    fields: Fields, body: Query, nested: dict[str, Query], documents: Documents, read: FieldReader
+    fields: Fields, body: Query, nested: dict[str, Query], documents: Documents, read: FieldReader, as_date: bool
 ) -> Aggregation:
-    """A bucket for each interval from the first value to the last, in UTC, even empty ones ("Date histogram aggregation")."""
-    for option in ("format", "time_zone", "offset", "missing", "extended_bounds", "hard_bounds", "keyed", "order"):
-        if body.get(option):
-            raise not_supported(f"a date_histogram with [{option}]")
+    """A bucket for each interval from the first value to the last, in UTC, even empty ones ("Date histogram aggregation").
+
+    The key is a text, too, if the field is a date, in the form that this has: milliseconds.
+    """
     least = whole_number(body.get("min_doc_count", 0), "min_doc_count")
     start_of, next_of = read_interval(body)
     groups = _group(documents, lambda document: (start_of(value) for value in read(document) if is_moment(value)))
@@ -152,7 +185,11 @@ def _date_buckets(
                 )
     return {
         "buckets": [
-            {"key_as_string": as_iso(start), "key": start, **_bucket(fields, nested, groups.get(start, none))}
+            {
+                **({"key_as_string": str(start)} if as_date else {}),
+                "key": start,
+                **_bucket(fields, nested, groups.get(start, none)),
+            }
             for start in starts
             if len(groups.get(start, none)) >= least
         ]
@@ -161,11 +198,14 @@ def _date_buckets(
 
 def _top_hits(fields: Fields, body: Query, documents: Documents) -> Aggregation:
     """The first documents with the stored values of the fields asked for, in their own case."""
+    check_options("top_hits", body, TOP_HITS_OPTIONS, OTHER_TOP_HITS_OPTIONS)
     source = body.get("_source") or {}
+    if source is True or (isinstance(source, dict) and source.get("excludes")):
+        raise not_supported("[top_hits] aggregations with all fields but some")
     wanted = as_texts(source.get("includes") if isinstance(source, dict) else source, "_source")
-    size = whole_number(body.get("size", 3), "size")
+    start, size = (whole_number(body.get(name, default), name) for name, default in (("from", 0), ("size", 3)))
     hits = []
-    for document in islice(sort_documents(fields, documents, body.get("sort")), size):
+    for document in islice(sort_documents(fields, documents, body.get("sort")), start, start + size):
         values = {name: fields.reader(plain_name(name))(document) for name in wanted}
         shown = {name: found[0] for name, found in values.items() if found}
         hits.append(
@@ -183,7 +223,6 @@ def _top_hits(fields: Fields, body: Query, documents: Documents) -> Aggregation:
 def _terms_buckets(
     fields: Fields, body: Query, nested: dict[str, Query], documents: Documents, read: FieldReader
 ) -> Aggregation:
-    check_options("terms", body, TERMS_OPTIONS, OTHER_TERMS_OPTIONS)
     groups = _group(documents, lambda document: map(_as_key, read(document)))
     ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), str(group[0])))
     for by, descending in reversed(_orders(body.get("order"), nested)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from sandbox.errors import query_rejected
 from sandbox.messages import Query
@@ -22,13 +22,6 @@ EARLIEST, LATEST = -62_135_000_000_000, 253_086_000_000_000
 def is_moment(value: object) -> bool:
     """Whether a value is a moment that can be in an interval."""
     return isinstance(value, int) and not isinstance(value, bool) and EARLIEST <= value <= LATEST
-
-
-def as_iso(moment: int) -> str:
-    """A moment as a date field writes it, like 2026-01-31T00:00:00.000Z."""
-    whole, rest = divmod(moment, FIXED_UNITS["d"])
-    clock = (datetime.min + timedelta(milliseconds=rest)).time().isoformat("milliseconds")
-    return f"{EPOCH + timedelta(days=whole)}T{clock}Z"
 
 
 def read_interval(body: Query) -> tuple[Callable[[int], int], Callable[[int], int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 from pyatlan.client.atlan import AtlanClient
 
 import sandbox
-from sandbox.search.intervals import EARLIEST, LATEST, as_iso, read_interval
+from sandbox.search.intervals import EARLIEST, LATEST, read_interval
 
 
 def day(text: str) -> int:
     return int(datetime.fromisoformat(f"{text}T12:30:00+00:00").timestamp() * 1000)
+
+
+def start(text: str) -> int:
+    return int(datetime.fromisoformat(f"{text}:00:00+00:00").timestamp() * 1000)
 
 
 ROWS = {
@@ -69,11 +73,11 @@ def test_months(tenant: sandbox.Tenant, tables: Stack) -> None:
         "aggs": {"rows": {"sum": {"field": "rowCount"}}},
     }
     found = aggregate(tenant, tables, spec)["buckets"]
-    assert [(one["key_as_string"], one["doc_count"], one["rows"]["value"]) for one in found] == [
-        ("2026-01-01T00:00:00.000Z", 1, 1.0),
-        ("2026-02-01T00:00:00.000Z", 1, 2.0),
-        ("2026-03-01T00:00:00.000Z", 0, 0.0),
-        ("2026-04-01T00:00:00.000Z", 2, 13.0),
+    assert [(one["key"], one["doc_count"], one["rows"]["value"]) for one in found] == [
+        (start("2026-01-01T00"), 1, 1.0),
+        (start("2026-02-01T00"), 1, 2.0),
+        (start("2026-03-01T00"), 0, 0.0),
+        (start("2026-04-01T00"), 2, 13.0),
     ]
     spec["date_histogram"]["min_doc_count"] = 1
     assert [one["doc_count"] for one in aggregate(tenant, tables, spec)["buckets"]] == [1, 1, 2]
@@ -82,9 +86,19 @@ def test_months(tenant: sandbox.Tenant, tables: Stack) -> None:
 def test_fixed_intervals(tenant: sandbox.Tenant, tables: Stack) -> None:
     spec = {"date_histogram": {"field": "sourceCreatedAt", "fixed_interval": "12h", "min_doc_count": 1}}
     found = aggregate(tenant, tables, spec)["buckets"]
-    assert [one["key_as_string"] for one in found] == [
-        f"2026-{month}T12:00:00.000Z" for month in ("01-31", "02-01", "04-15")
-    ]
+    assert [one["key"] for one in found] == [start(f"2026-{day}T12") for day in ("01-31", "02-01", "04-15")]
+
+
+def test_only_a_date_is_a_key_as_a_text_too(tenant: sandbox.Tenant, tables: Stack) -> None:
+    for field, written in (("__timestamp.date", str), ("__timestamp", lambda key: None)):
+        (one,) = aggregate(tenant, tables, {"date_histogram": {"field": field, "calendar_interval": "1y"}})["buckets"]
+        assert one.get("key_as_string") == written(one["key"])
+
+
+def test_the_hits_of_a_bucket_are_paged(tenant: sandbox.Tenant, tables: Stack) -> None:
+    spec = {"top_hits": {"from": 1, "size": 2, "_source": ["name"], "sort": ["name.keyword"]}}
+    found = aggregate(tenant, tables, spec)["hits"]
+    assert [hit["_source"]["name"] for hit in found["hits"]] == ["b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -110,6 +124,18 @@ def test_fixed_intervals(tenant: sandbox.Tenant, tables: Stack) -> None:
         ({"date_histogram": {"field": "sourceCreatedAt", "calendar_interval": "2d"}}, 400),
         ({"date_histogram": {"field": "sourceCreatedAt", "calendar_interval": "1d", "min_doc_count": -1}}, 400),
         ({"date_histogram": {"field": "sourceCreatedAt", "calendar_interval": "1d", "time_zone": "+01:00"}}, 501),
+        ({"date_histogram": {"field": "__typeName.keyword", "calendar_interval": "1d"}}, 400),
+        ({"date_histogram": {"field": "sourceCreatedAt", "calendar_interval": "1d", "nothing": 1}}, 400),
+        ({"max": {"field": "__typeName.keyword"}}, 400),
+        ({"max": {"field": "rowCount", "nothing": 1}}, 400),
+        ({"max": {"field": "rowCount"}, "aggs": {"a": {"max": {"field": "rowCount"}}}}, 400),
+        ({"top_hits": {"nothing": 1}}, 400),
+        ({"top_hits": {"from": -1}}, 400),
+        ({"top_hits": {}, "aggs": {"a": {"max": {"field": "rowCount"}}}}, 400),
+        ({"filter": {"match_all": {}}, "aggs": {"a[0]": {"max": {"field": "rowCount"}}}}, 400),
+        ({"max": {"field": "rowCount", "missing": 0}}, 501),
+        ({"max": {"script": "1"}}, 501),
+        ({"top_hits": {"_source": True}}, 501),
         ({"filters": {"filters": {}}}, 501),
         ({"composite": {"sources": []}}, 501),
     ],
@@ -127,9 +153,7 @@ UNITS = ["minute", "hour", "day", "week", "month", "quarter", "year"]
 @given(st.integers(EARLIEST, LATEST), st.sampled_from(UNITS))
 def test_intervals_follow_each_other(moment: int, unit: str) -> None:
     start_of, next_of = read_interval({"calendar_interval": unit})
-    start = start_of(moment)
-    assert start <= moment < next_of(start)
-    assert start_of(start) == start == start_of(next_of(start) - 1)
-    assert start_of(next_of(start)) == next_of(start)
-    written = datetime.fromisoformat(as_iso(start).replace("Z", "+00:00"))
-    assert written - datetime(1970, 1, 1, tzinfo=timezone.utc) == timedelta(milliseconds=start)
+    first = start_of(moment)
+    assert first <= moment < next_of(first)
+    assert start_of(first) == first == start_of(next_of(first) - 1)
+    assert start_of(next_of(first)) == next_of(first)

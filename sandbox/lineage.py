@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from sandbox import errors
 from sandbox.catalog import Catalog, Entity
-from sandbox.messages import JsonObject, LineageHit, LineageNeighbour, LineageResponse, Query
+from sandbox.filters import read_filter
+from sandbox.messages import JsonObject, LineageHit, LineageNeighbour, LineageResponse
 from sandbox.presentation import HitParts, search_hit
-from sandbox.requests import as_list, as_texts, optional_object
-from sandbox.search import compile_query
+from sandbox.requests import as_texts
+from sandbox.search.fields import stored_reader
 
 MAX_DEPTH = 1_073_741_823
 SIDES = {
@@ -36,14 +37,16 @@ def list_lineage(catalog: Catalog, request: JsonObject) -> LineageResponse:
     """One page of `POST /api/meta/lineage/list`.
 
     `request` has `guid`, `direction` (INPUT or OUTPUT), `depth` in hops (0: no limit), `from` and `size`, and perhaps
-    `attributes`, `entityTraversalFilters` (cut the walk), `entityFilters` (only hide) and `immediateNeighbours`, which
-    also puts the start at the head of each page. `hasMore` is never true of an empty page, as pyatlan would ask for ever.
+    `attributes`, `entityTraversalFilters` (cut the walk), `entityFilters` (only hide), `relationshipTraversalFilters`
+    (relationships that are walked are active, and have no attributes of an entity) and `immediateNeighbours`, which also puts the start at the head of each page. `hasMore` is never true of an empty page, as pyatlan would ask for ever.
 
     Raises `AtlasError`: 400 for a malformed request, 404 for a guid that nobody has or a type without lineage.
     """
     start, direction, limit, offset, size = _read_request(catalog, request)
-    visits = _filter(catalog, request.get("entityTraversalFilters"))
-    shown = _filter(catalog, request.get("entityFilters"))
+    visits, shown = (_filter(catalog, request.get(name)) for name in ("entityTraversalFilters", "entityFilters"))
+    crosses = read_filter(catalog, request.get("relationshipTraversalFilters"))
+    if crosses and not crosses(lambda name: ["ACTIVE"] if name == "__state" else []):
+        limit = 0
     steps = [step for step in walk(catalog, start, direction, limit, visits) if shown(step.entity)]
     page = steps[offset : offset + size]
     with_neighbours = bool(request.get("immediateNeighbours") or request.get("immediateNeighbors"))
@@ -143,42 +146,6 @@ def _neighbour(entity: Entity) -> LineageNeighbour:
     return {"guid": entity.guid, "name": entity.name, "qualifiedName": entity.qualified_name}
 
 
-# Filters: {"condition": "AND", "criterion": [{"attributeName", "operator", "attributeValue"} or nested]}
-# The operators are those that pyatlan's `FilterList` sends, of `SearchParameters.Operator` in the metastore.
-
-OPERATORS: dict[str, Callable[[str, Any], Query]] = {
-    "=": lambda name, value: {"term": {name: {"value": value}}},
-    "eq": lambda name, value: {"term": {name: {"value": value}}},
-    "startsWith": lambda name, value: {"prefix": {name: {"value": value}}},
-    "endsWith": lambda name, value: {"wildcard": {name: {"value": f"*{value}"}}},
-    "contains": lambda name, value: {"wildcard": {name: {"value": f"*{value}*"}}},
-    "like": lambda name, value: {"wildcard": {name: {"value": value}}},
-    "in": lambda name, value: {"terms": {name: value if isinstance(value, list) else [value]}},
-    "notNull": lambda name, value: {"exists": {"field": name}},
-    "not_null": lambda name, value: {"exists": {"field": name}},
-    "<": lambda name, value: {"range": {name: {"lt": value}}},
-    "<=": lambda name, value: {"range": {name: {"lte": value}}},
-    ">": lambda name, value: {"range": {name: {"gt": value}}},
-    ">=": lambda name, value: {"range": {name: {"gte": value}}},
-}
-NEGATED = {"!=": "=", "neq": "=", "doesNotContain": "contains", "notContains": "contains", "not_contains": "contains",
-           "isNull": "notNull", "is_null": "notNull", "notIn": "in", "doesNotStartWith": "startsWith",
-           "doesNotEndWith": "endsWith"}  # fmt: skip
-
-
-def _filter(catalog: Catalog, filters: object) -> Callable[[Entity], bool]:
-    filters = optional_object(filters, "a filter")
-    if not filters:
-        return lambda entity: True
-    if filters.get("criterion") is not None:
-        parts = [_filter(catalog, criterion) for criterion in as_list(filters["criterion"], "criterion")]
-        combine = any if str(filters.get("condition", "AND")).upper() == "OR" else all
-        return lambda entity: combine(part(entity) for part in parts)
-    name, operator, value = filters.get("attributeName"), filters.get("operator"), filters.get("attributeValue", "")
-    if not (name and isinstance(name, str) and operator and isinstance(operator, str)):
-        raise errors.bad_request(f"a filter needs attributeName and operator: {filters}")
-    plain = NEGATED.get(operator, operator)
-    if plain not in OPERATORS:
-        raise errors.bad_request(f"unknown filter operator {operator}")
-    matches = compile_query(catalog, OPERATORS[plain](name, value), stored=True)
-    return (lambda entity: not matches(entity)) if operator in NEGATED else matches
+def _filter(catalog: Catalog, sent: object) -> Callable[[Entity], bool]:
+    asked = read_filter(catalog, sent)
+    return lambda entity: asked is None or asked(lambda name: stored_reader(catalog, name)(entity))

@@ -18,11 +18,11 @@ from sandbox.presentation import HitParts, search_hit
 from sandbox.requests import as_texts
 from sandbox.search.aggregations import aggregate, check_name
 from sandbox.search.hits import Documents, Entries
-from sandbox.search.queries import EntityFields, Fields, LogFields, check_dsl, compile_over, compile_query
+from sandbox.search.queries import EntityFields, Fields, LogFields, check_dsl, compile_over
 from sandbox.search.results import SearchCache
 from sandbox.search.sorting import sort_documents
 
-__all__ = ["LogFields", "LogPage", "SearchCache", "compile_query", "index_search", "search_log"]
+__all__ = ["LogFields", "LogPage", "SearchCache", "index_search", "search_log"]
 
 # index.max_result_window as tenants have it by what pyatlan allows (`IndexSearch` pages up to 100,000 by offset).
 MAX_WINDOW = 100_000

@@ -14,7 +14,7 @@ from sandbox.attributes import as_text
 from sandbox.errors import not_supported, query_rejected
 from sandbox.messages import Aggregation, Query
 from sandbox.requests import as_texts
-from sandbox.search.fields import Document, FieldReader, check_doc_values, plain_name
+from sandbox.search.fields import Document, FieldReader, check_doc_values, plain_name, stored_reader
 from sandbox.search.hits import Documents, Found
 from sandbox.search.intervals import is_moment, read_interval
 from sandbox.search.queries import EntityFields, Fields, Predicate, check_options, compile_over, whole_number
@@ -196,7 +196,7 @@ def _date_buckets(
     }
 
 
-def _top_hits(fields: Fields, body: Query, documents: Documents) -> Aggregation:
+def _top_hits(fields: EntityFields, body: Query, documents: Documents) -> Aggregation:
     """The first documents with the stored values of the fields asked for, in their own case."""
     check_options("top_hits", body, TOP_HITS_OPTIONS, OTHER_TOP_HITS_OPTIONS)
     source = body.get("_source") or {}
@@ -206,7 +206,7 @@ def _top_hits(fields: Fields, body: Query, documents: Documents) -> Aggregation:
     start, size = (whole_number(body.get(name, default), name) for name, default in (("from", 0), ("size", 3)))
     hits = []
     for document in islice(sort_documents(fields, documents, body.get("sort")), start, start + size):
-        values = {name: fields.reader(plain_name(name))(document) for name in wanted}
+        values = {name: stored_reader(fields.catalog, plain_name(name))(document) for name in wanted}
         shown = {name: found[0] for name, found in values.items() if found}
         hits.append(
             {

@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.attributes import as_text
 from sandbox.catalog import Catalog, Entity
 from sandbox.errors import query_rejected
-from sandbox.messages import Classification
+from sandbox.messages import Classification, TypeDefinition
 from sandbox.presentation import terms_of
 from sandbox.tags import all_tags, propagated_tags
 
@@ -48,8 +48,8 @@ def field_reader(catalog: Catalog, field: str) -> FieldReader:
     a normalised keyword field come in lower case.
     """
     plain = plain_name(field)
-    read = _reader_of(catalog, plain)
-    if field.endswith(".keyword") and plain in NORMALISED:
+    read = stored_reader(catalog, plain)
+    if ignores_case(catalog, field) and (field.endswith(".keyword") or plain not in NORMALISED):
         return lambda entity: [value.lower() if isinstance(value, str) else value for value in read(entity)]
     return read
 
@@ -70,14 +70,20 @@ def field_kind(catalog: Catalog, field: str) -> str | None:
         return known
     if field in catalog.types.attributes:
         return KINDS.get(catalog.types.attributes[field], "keyword")
-    for definition in catalog.documents("businessMetadataDefs").values():
-        for attribute in definition["attributeDefs"]:
-            if plain_name(field) in (attribute["name"], f"{definition['name']}.{attribute['name']}"):
-                type_name = str(attribute.get("typeName")).removeprefix("array<").removesuffix(">")
-                kind, suffix = KINDS.get(type_name, "keyword"), field.removeprefix(plain_name(field))
-                parts = {"string": {".text": "text"}, "date": {".date": "date"}}
-                return kind if not suffix else parts.get("string" if kind == "keyword" else type_name, {}).get(suffix)
-    return None
+    attribute = custom_attribute(catalog, plain_name(field))
+    if not attribute:
+        return None
+    type_name = str(attribute.get("typeName")).removeprefix("array<").removesuffix(">")
+    kind, suffix = KINDS.get(type_name, "keyword"), field.removeprefix(plain_name(field))
+    parts = {"string": {".text": "text"}, "date": {".date": "date"}}
+    return kind if not suffix else parts.get("string" if kind == "keyword" else type_name, {}).get(suffix)
+
+
+def custom_attribute(catalog: Catalog, name: str) -> TypeDefinition | None:
+    """The definition of an attribute of custom metadata, by its own name or that of its set before it (`set.attribute`)."""
+    sets = catalog.documents("businessMetadataDefs").values()
+    attributes = ((definition["name"], attribute) for definition in sets for attribute in definition["attributeDefs"])
+    return next((one for set_name, one in attributes if name in (one["name"], f"{set_name}.{one['name']}")), None)
 
 
 def check_doc_values(field: str, kind: str | None) -> None:
@@ -94,12 +100,17 @@ def check_doc_values(field: str, kind: str | None) -> None:
         raise query_rejected(f"[rank_feature] fields do not support sorting, scripting or aggregating [{field}]")
 
 
-def ignores_case(field: str) -> bool:
-    """Whether a keyword field is normalised, so that a term, prefix or wildcard on it matches in any case."""
-    return field.removesuffix(".keyword") in NORMALISED
+def ignores_case(catalog: Catalog, field: str) -> bool:
+    """Whether a keyword field is normalised, so that a term, prefix or wildcard on it matches in any case. Texts and options
+    of custom metadata are (ES_ATLAN_KEYWORD_ANALYZER_CONFIG of `AtlasBusinessMetadataType`).
+    """
+    if field.removesuffix(".keyword") in NORMALISED:
+        return True
+    return field_kind(catalog, field) == "keyword" and custom_attribute(catalog, field) is not None
 
 
-def _reader_of(catalog: Catalog, plain: str) -> FieldReader:
+def stored_reader(catalog: Catalog, plain: str) -> FieldReader:
+    """A function that gives an entity's values as they are stored, by the name of a field without its suffix."""
     special = METASTORE_FIELDS.get(plain)
     if special:
         return lambda entity: special(catalog, entity)

@@ -66,10 +66,6 @@ EVERY = {"boost", "_name"}
 class Fields(Protocol):
     """The fields of what is searched, as the index has them."""
 
-    @property
-    def stored(self) -> bool:
-        """Whether they are compared as they are stored, and not as the index has them."""
-
     def kind(self, field: str) -> str | None:
         """How a field is held, see `field_kind`; None for one that the index does not have."""
 
@@ -82,16 +78,12 @@ class Fields(Protocol):
 
 @dataclass(frozen=True)
 class EntityFields:
-    """The fields of entities: those of the search index, or (`stored`) the attributes as they are stored.
-
-    Lineage is filtered by stored attributes, which are compared as whole values, whatever the index makes of them.
-    """
+    """The fields of entities, as the search index has them."""
 
     catalog: Catalog
-    stored: bool = False
 
     def kind(self, field: str) -> str | None:
-        return "keyword" if self.stored else field_kind(self.catalog, field)
+        return field_kind(self.catalog, field)
 
     def reader(self, field: str) -> FieldReader:
         if self.kind(field) is None:
@@ -99,7 +91,9 @@ class EntityFields:
         return field_reader(self.catalog, field)
 
     def folds(self, field: str, options: Query) -> bool:
-        return bool(options.get("case_insensitive")) or (self.kind(field) == "keyword" and ignores_case(field))
+        return bool(options.get("case_insensitive")) or (
+            self.kind(field) == "keyword" and ignores_case(self.catalog, field)
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +101,6 @@ class LogFields:
     """The fields of the entries of a log, by the kinds that its mapping gives them; an entry has its values by field."""
 
     kinds: Mapping[str, str]
-    stored: bool = False
 
     def kind(self, field: str) -> str | None:
         return self.kinds.get(field)
@@ -133,14 +126,14 @@ def check_dsl(dsl: Query) -> None:
         raise query_rejected("Found two aggregation definitions: [aggregations] and [aggs]")
 
 
-def compile_query(catalog: Catalog, query: object, stored: bool = False) -> Predicate:
-    """A predicate that says whether an entity matches a query, `{kind: body}`; `stored` compares stored attributes.
+def compile_query(catalog: Catalog, query: object) -> Predicate:
+    """A predicate that says whether an entity matches a query, `{kind: body}`.
 
     Raises `AtlasError` (400, as Elasticsearch's refusals come through the metastore) for an unknown kind or a malformed
     body, and 501 for a kind or an option that is not supported. What the predicate reads of the catalog is read when it is
     asked.
     """
-    return compile_over(EntityFields(catalog, stored), query)
+    return compile_over(EntityFields(catalog), query)
 
 
 def compile_over(fields: Fields, query: object) -> Predicate:
@@ -456,16 +449,16 @@ def _range(fields: Fields, body: Query) -> Predicate:
             limit = _scalar("range", limits[name])
             if kind == "date":
                 limit = moment_of(field, limit, name in ("gt", "lte"), zone, bool(limits.get("format")))
-            elif kind in STRINGS and not fields.stored:
+            elif kind in STRINGS:
                 limit = as_text(limit)
             else:
-                if kind not in (*STRINGS, None):
+                if kind is not None:
                     check_value(field, kind, limit)
                 limit = comparable(limit)
             tests.append((test, limit))
 
     def within(value: Any) -> bool:
-        value = value if kind in STRINGS and not fields.stored else comparable(value)
+        value = value if kind in STRINGS else comparable(value)
         try:
             return all(test(value, limit) for test, limit in tests)
         except TypeError:

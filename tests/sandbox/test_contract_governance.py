@@ -305,3 +305,13 @@ def test_search_by_custom_metadata(atlan, table, metadata):
     assert search.where(score.gt(7)).count(atlan) == 0
     assert search.where(team.eq("core")).count(atlan) == 1
     assert search.where(team.has_any_value()).count(atlan) == 1
+
+
+def test_texts_of_custom_metadata_are_found_in_any_case_and_shown_in_their_own(atlan, table, metadata):
+    team = CustomMetadataField(atlan, metadata, "team")
+    atlan.asset.save_merging_cm(with_metadata(atlan, table, metadata, team="Sales"))
+    for query in (team.eq("SALES"), team.startswith("sAl"), team.within(["sales"]), team.match("Sales")):
+        assert within(table.connection).where(query).count(atlan) == 1
+    search = within(table.connection).aggregate("teams", team.bucket_by(include_source_value=True))
+    [bucket] = search.execute(atlan).aggregations["teams"].buckets
+    assert (bucket.key, bucket.get_source_value(team)) == ("sales", "Sales")

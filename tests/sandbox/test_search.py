@@ -560,44 +560,88 @@ def test_a_page_tells_whether_there_is_more(catalog: Catalog) -> None:
     ("operator", "value", "expected"),
     [
         ("=", B, {B}), ("eq", B, {B}), ("!=", B, {A, C, ODD}), ("neq", B, {A, C, ODD}),
-        ("startsWith", "2024", {A, B}), ("doesNotStartWith", "2024", {C, ODD}),
-        ("endsWith", "Day", {C}), ("doesNotEndWith", "Day", {A, B, ODD}),
-        ("contains", "4_0", {A}), ("notContains", "4_0", {B, C, ODD}),
-        ("in", [A, B], {A, B}), ("in", A, {A}), ("notIn", [A, B], {C, ODD}),
-        ("like", "2*1", {A, B}),
+        ("=", C.lower(), set()), ("contains", "BYDAY", set()),  # cases count
+        ("startsWith", "2024", {A, B}), ("begins_with", "2024", {A, B}), ("endsWith", "Day", {C}),
+        ("contains", "4_0", {A}), ("not_contains", "4_0", {B, C, ODD}),
+        ("in", A, set()), ("IN", A, set()),  # its value is one text, and no list
+        ("like", "4_0", {A}), ("like", "2*1", set()), ("LIKE", "*b", {ODD}),
+        ("<", B, {A} if A < B else set()), (">=", "a", {ODD, C}),
+        ("=", None, set()), ("notNull", None, {A, B, C, ODD}), ("notEmpty", "", {A, B, C, ODD}), ("isNull", "", set()),
+        ("timerange", "1,2", set()),
+        # Passed over: what is no operator, or is none of lineage.
+        ("resembles", B, {A, B, C, ODD}), ("notIn", B, {A, B, C, ODD}), ("containsAny", B, {A, B, C, ODD}), (None, B, {A, B, C, ODD}),
     ],
 )  # fmt: skip
 def test_filters_by_name(catalog: Catalog, operator: str, value: Any, expected: set[str]) -> None:
-    condition = {"attributeName": "name.keyword", "operator": operator, "attributeValue": value}
-    found = walked(catalog, C, direction="INPUT", depth=0, entityFilters=condition)
-    found += walked(catalog, C, depth=0, entityFilters=condition)
-    assert {name for name, _ in found if name in TABLES} == expected - {C}
+    assert filtered(catalog, {"attributeName": "name", "operator": operator, "attributeValue": value}) == expected
 
 
-@pytest.mark.parametrize(
-    ("operator", "value", "expected"),
-    [
-        ("<", 30, {A}), ("<=", 30, {A, B}), (">", 30, {C}), (">=", 30, {B, C}),
-        ("notNull", "", {A, B, C}), ("isNull", "", {ODD}), ("is_null", "", {ODD}), ("not_null", "", {A, B, C}),
-    ],
-)  # fmt: skip
-def test_filters_by_number(catalog: Catalog, operator: str, value: Any, expected: set[str]) -> None:
-    condition = {"attributeName": "rowCount", "operator": operator, "attributeValue": value}
+def filtered(catalog: Catalog, condition: Any) -> set[str]:
+    """The tables of a chain that a filter shows."""
     both = [
         walked(catalog, A, depth=0, entityFilters=condition),
         walked(catalog, ODD, direction="INPUT", depth=0, entityFilters=condition),
     ]
-    assert {name for found in both for name, _ in found if name in TABLES} == expected
+    return {name for found in both for name, _ in found if name in TABLES}
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "value", "expected"),
+    [
+        *[("rowCount", operator, value, expected) for operator, value, expected in (
+            ("<", 30, {A}), ("<=", "30", {A, B}), (">", 30, {C}), (">=", 30, {B, C}), ("=", "30", {B}), ("!=", 30, {A, C, ODD}),
+            ("lt", 30, {A}), ("=", "", set()), ("startsWith", 3, set()), ("contains", 3, set()), ("not_contains", 3, set()),
+            ("timerange", "3,30", {A, B}), ("timerange", "30", {B}),
+            ("notNull", "", {A, B, C}), ("isNull", "", {ODD}), ("is_null", "", {ODD}), ("not_null", "", {A, B, C}),
+        )],
+        ("__timestamp", ">", 0, {A, B, C, ODD}), ("__timestamp", "<", 0, set()),
+        ("__typeName", "=", "Table", {A, B, C, ODD}), ("__typeName", "=", "table", set()),
+        ("__hasLineage", "=", True, {A, B, C, ODD}), ("__hasLineage", "=", "TRUE", {A, B, C, ODD}), ("__hasLineage", "!=", "true", set()),
+        ("__hasLineage", "<", "true", set()),
+        ("ownerUsers", "contains", "bob", {A, B}), ("ownerUsers", "contains", "bo", set()), ("ownerUsers", "=", "bob", set()),
+        ("ownerUsers", "!=", "bob", set()), ("ownerUsers", "not_contains", "ann", {B, C, ODD}), ("ownerUsers", "isNull", "", {C, ODD}),
+        ("queryUserMap", "=", "x", set()),
+        # Passed over: what is no attribute.
+        ("name.keyword", "=", "none", {A, B, C, ODD}), ("nothing", "=", 1, {A, B, C, ODD}), (None, "=", 1, {A, B, C, ODD}),
+    ],
+)  # fmt: skip
+def test_filters_by_other_attributes(
+    catalog: Catalog, name: str, operator: str, value: Any, expected: set[str]
+) -> None:
+    assert filtered(catalog, {"attributeName": name, "operator": operator, "attributeValue": value}) == expected
 
 
 def test_filters_are_joined_by_their_condition(catalog: Catalog) -> None:
     criteria = [
         {"attributeName": "rowCount", "operator": ">", "attributeValue": 3},
-        {"attributeName": "name.keyword", "operator": "=", "attributeValue": B},
+        {"attributeName": "name", "operator": "=", "attributeValue": B},
     ]
-    for condition, expected in {"AND": {B}, "OR": {B, C}, "or": {B, C}}.items():
-        found = walked(catalog, depth=0, entityFilters={"condition": condition, "criterion": criteria})
-        assert {name for name, _ in found} == expected
-    for wrong in ({"attributeName": "a"}, {"operator": "="}, {"attributeName": "a", "operator": "resembles"}):
-        with pytest.raises(AtlasError):
+    unknown = {"attributeName": "nothing", "operator": "=", "attributeValue": 1}
+    assert filtered(catalog, {"condition": "AND", "criterion": criteria}) == {B}
+    assert filtered(catalog, {"condition": "OR", "criterion": criteria}) == {B, C}
+    assert filtered(catalog, {"condition": "OR", "criterion": [*criteria, unknown]}) == {B, C}
+    nested = {"condition": "OR", "criterion": [{"condition": "AND", "criterion": criteria}, criteria[1]]}
+    assert filtered(catalog, nested) == {B}
+    for nothing in ({}, None, {"condition": "AND", "criterion": []}, {"criterion": criteria}, unknown):
+        assert filtered(catalog, nothing) == {A, B, C, ODD}
+    for wrong in (
+        {"condition": "or", "criterion": criteria},
+        {"condition": "AND", "criterion": 5},
+        {"condition": "AND", "criterion": [5]},
+        {"attributeName": 5},
+        {"attributeName": "name", "operator": ["="]},
+        {"attributeName": "name", "operator": "=", "attributeValue": [B]},
+    ):
+        with pytest.raises(AtlasError) as refused:
             walked(catalog, entityFilters=wrong)
+        assert refused.value.status == 400
+    with pytest.raises(AtlasError) as refused:
+        walked(catalog, entityFilters={"attributeName": "rowCount", "operator": "=", "attributeValue": "many"})
+    assert refused.value.status == 500
+
+
+def test_only_active_relationships_are_walked(catalog: Catalog) -> None:
+    for state, names in {"ACTIVE": {B}, "DELETED": set()}.items():
+        crossed = {"attributeName": "__state", "operator": "=", "attributeValue": state}
+        found = walked(catalog, A, depth=1, relationshipTraversalFilters=crossed)
+        assert {name for name, _ in found if name in TABLES} == names

@@ -18,6 +18,8 @@ from sandbox.requests import as_texts
 from sandbox.search.fields import stored_reader
 
 MAX_DEPTH = 1_073_741_823
+# LINEAGE_MAP of `EntityLineageService`, the default first.
+LINEAGE_TYPES = ("DatasetProcessLineage", "ProductAssetLineage")
 SIDES = {
     # direction: (from an asset to processes, from a process to assets)
     "OUTPUT": ("inputToProcesses", "outputs"),
@@ -36,7 +38,7 @@ class ReachedEntity:
 def list_lineage(catalog: Catalog, request: JsonObject) -> LineageResponse:
     """One page of `POST /api/meta/lineage/list`.
 
-    `request` has `guid`, `direction` (INPUT or OUTPUT), `depth` in hops (0: no limit), `from` and `size`, and perhaps
+    `request` has `guid`, `direction` (INPUT or OUTPUT), `depth` in hops, `from` and `size`, and perhaps
     `attributes`, `entityTraversalFilters` (cut the walk), `entityFilters` (only hide), `relationshipTraversalFilters`
     (relationships that are walked are active, and have no attributes of an entity) and `immediateNeighbours`, which also puts the start at the head of each page. `hasMore` is never true of an empty page, as pyatlan would ask for ever.
 
@@ -49,11 +51,15 @@ def list_lineage(catalog: Catalog, request: JsonObject) -> LineageResponse:
         limit = 0
     steps = [step for step in walk(catalog, start, direction, limit, visits) if shown(step.entity)]
     page = steps[offset : offset + size]
-    with_neighbours = bool(request.get("immediateNeighbours") or request.get("immediateNeighbors"))
+    with_neighbours = request.get("immediateNeighbours")
+    if with_neighbours not in (None, True, False):
+        raise errors.bad_request("immediateNeighbours must be true or false")
     if with_neighbours:
         page = [ReachedEntity(start, 0), *page]
     wanted, wanted_of_related = (as_texts(request.get(name), name) for name in ("attributes", "relationAttributes"))
-    parts = HitParts.asked_for(request)
+    # Left out unless they are asked for (`LineageListRequestValidator`).
+    left_out = {name: request.get(name, True) for name in ("excludeMeanings", "excludeClassifications")}
+    parts = HitParts.asked_for({name: True if flag is None else flag for name, flag in left_out.items()})
     found: list[LineageHit] = []
     on_the_way = {start.guid, *(step.entity.guid for step in steps)}
     for step in page:
@@ -74,16 +80,21 @@ def _read_request(catalog: Catalog, request: JsonObject) -> tuple[Entity, str, i
         raise errors.bad_request("guid is no text")
     if not isinstance(direction, str) or direction not in SIDES:
         raise errors.bad_request(f"direction must be INPUT or OUTPUT, not {direction}")
-    depth, offset, size = request.get("depth", 3), request.get("from", 0), request.get("size", 10)
+    kind = request.get("lineageType", LINEAGE_TYPES[0])
+    if kind not in LINEAGE_TYPES:
+        raise errors.bad_request(f"Invalid lineage type: {kind}")
+    if kind != LINEAGE_TYPES[0]:
+        raise errors.not_supported(f"lineage of the type {kind}")
+    depth, offset, size = request.get("depth"), request.get("from"), request.get("size")
     for name, value, highest in (("size", size, None), ("from", offset, None), ("depth", depth, MAX_DEPTH)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0 or (highest and value > highest):
-            raise errors.bad_request(f"{name} is out of range: {value}")
+            raise errors.bad_request(f"The '{name}' parameter is missing or invalid: {value}")
     entity = catalog.entities.get(guid)
     if not entity:
         raise errors.guid_not_found(guid)
     if not (entity.type.is_a("Process") or entity.type.is_a("Catalog") or entity.type.is_a("Connection")):
         raise errors.AtlasError(404, "404-00-011", f"Given instance guid {guid} is of a type without lineage", guid)
-    return entity, direction, depth or MAX_DEPTH, offset, size
+    return entity, direction, cast(int, depth), cast(int, offset), cast(int, size)
 
 
 def walk(
@@ -91,31 +102,23 @@ def walk(
 ) -> list[ReachedEntity]:
     """Every entity downstream (OUTPUT) or upstream (INPUT) within `limit` hops, nearest first, each once, without the start.
 
-    `visits` cuts the walk where it says no.
+    A hop is two steps, from an asset to processes and from these to assets; from a process it ends at the processes behind
+    its assets, which are a hop further then (`EntityLineageService.traverseEdgesUsingBFS`). `visits` cuts the walk where it
+    says no.
     """
     seen = {start.guid}
     steps: list[ReachedEntity] = []
-
-    def reach(guids: Iterable[str], depth: int) -> list[Entity]:
-        new = []
-        for guid in guids:
+    frontier, step, ahead = [start], 0, int(start.type.is_a("Process"))
+    while frontier and step < 2 * limit:
+        step += 1
+        depth = ahead + (step + 1 - ahead) // 2
+        reached = []
+        for guid in (guid for entity in frontier for guid in _next(entity, direction)):
             entity = catalog.entities[guid]
             if guid not in seen and visits(entity):
                 seen.add(guid)
                 steps.append(ReachedEntity(entity, depth))
-                new.append(entity)
-        return new
-
-    frontier, depth = [start], 0
-    while frontier and depth < limit:
-        depth += 1
-        reached = []
-        for entity in frontier:
-            if entity.type.is_a("Process"):
-                reached += reach(_next(entity, direction), depth)
-            else:
-                for process in reach(_next(entity, direction), depth):
-                    reached += reach(_next(process, direction), depth)
+                reached.append(entity)
         frontier = reached
     return steps
 

@@ -457,7 +457,7 @@ def test_bodies_of_refusals(tenant: sandbox.Tenant, atlan: AtlanClient, stack: S
         (client.get("/api/meta/entity/guid/none"), 404, "ATLAS-404-00-005"),
         (client.get("/api/meta/entity/uniqueAttribute/type/Table", params={"attr:qualifiedName": "x"}), 404, "ATLAS-404-00-009"),
         (client.post(search, json={"dsl": {"query": {"nonsense": {}}}}), 400, "ATLAS-400-00-503"),
-        (client.post(lineage, json={"guid": "none", "direction": "OUTPUT"}), 404, "ATLAS-404-00-005"),
+        (client.post(lineage, json={"guid": "none", "direction": "OUTPUT", "depth": 1, "from": 0, "size": 1}), 404, "ATLAS-404-00-005"),
         (client.post(lineage, json={"guid": stack.table.guid, "direction": "BOTH"}), 400, "ATLAS-400-00-029"),
     ]  # fmt: skip
     for answer, status, code in refused:

@@ -81,12 +81,13 @@ def test_parts_of_lineage(atlan: AtlanClient, tenant: sandbox.Tenant, tagged: tu
     stack, guid = tagged
     (other,) = save(atlan, stack.table(unique("other")))
     save(atlan, process_between(stack.connection, unique("job"), [Table.ref_by_guid(other)], [Table.ref_by_guid(guid)]))
-    body = {"guid": other, "direction": "OUTPUT", "depth": 1, "size": 10, "from": 0}
+    body = {"guid": other, "direction": "OUTPUT", "depth": 1, "size": 10, "from": 0, "excludeClassifications": False}
     shown = raw(tenant).call("POST", "/api/meta/lineage/list", json=body).json()["entities"]
     assert [len(one["classificationNames"]) for one in shown] == [0, 1]
-    body["excludeClassifications"] = True
-    shown = raw(tenant).call("POST", "/api/meta/lineage/list", json=body).json()["entities"]
-    assert not any("classificationNames" in one for one in shown)
+    for left_out in (True, None):
+        body["excludeClassifications"] = left_out
+        shown = raw(tenant).call("POST", "/api/meta/lineage/list", json=body).json()["entities"]
+        assert not any("classificationNames" in one or "meanings" in one for one in shown)
 
 
 @pytest.mark.parametrize("flag", ["excludeMeanings", "allowDeletedRelations", "includeRelationshipAttributes"])

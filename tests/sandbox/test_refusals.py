@@ -69,6 +69,7 @@ REF = {"typeName": "Schema", "uniqueAttributes": {"qualifiedName": "<schema>"}}
 GLOSSARY, OTHER_GLOSSARY = {"guid": "<glossary>"}, {"guid": "<other glossary>"}
 OF_ASSETS = {"applicableEntityTypes": '["Asset"]', "maxStrLength": "10"}
 EVERYTHING = {"match_all": {}}
+WALK = {"guid": "<table>", "direction": "INPUT", "depth": 1, "from": 0, "size": 1}
 ATTRIBUTE = {"displayName": "who", "typeName": "string", "options": OF_ASSETS}
 
 REFUSALS = [
@@ -272,7 +273,16 @@ REFUSALS = [
     Refusal("nothing to delete", 400, "400-00-01A", "AtlasEntityStoreV2.deleteByIds", method="DELETE"),
     Refusal("lineage of nothing", 400, "400-00-029", "LineageListRequestValidator", {"direction": "INPUT"}, path=LINEAGE),
     Refusal("lineage both ways", 400, "400-00-029", "LineageListRequestValidator", {"guid": "<table>", "direction": "UP"}, path=LINEAGE),
-    Refusal("lineage of a glossary", 404, "404-00-011", "EntityLineageService", {"guid": "<glossary>", "direction": "INPUT"}, path=LINEAGE),
+    Refusal("lineage without a depth", 400, "400-00-029", "LineageListRequestValidator", {"guid": "<table>", "direction": "INPUT", "from": 0, "size": 1}, path=LINEAGE),
+    Refusal("lineage without a size", 400, "400-00-029", "LineageListRequestValidator", {"guid": "<table>", "direction": "INPUT", "from": 0, "depth": 1}, path=LINEAGE),
+    Refusal("lineage of an unknown type", 400, "400-00-029", "EntityLineageService.getLineageLabelsForType", {**WALK, "lineageType": "None"}, path=LINEAGE),
+    Refusal("lineage of products", 501, "", "EntityLineageService.getLineageLabelsForType", {**WALK, "lineageType": "ProductAssetLineage"}, path=LINEAGE),
+    Refusal("neighbours of neither yes nor no", 400, "400-00-029", "AtlasJsonProvider (LineageListRequest)", {**WALK, "immediateNeighbours": "some"}, path=LINEAGE),
+    Refusal("lineage filtered by neither and nor or", 400, "400-00-029", "AtlasJsonProvider (SearchParameters.FilterCriteria)",
+            {**WALK, "entityFilters": {"condition": "XOR", "criterion": []}}, path=LINEAGE),
+    Refusal("lineage filtered by a word for a number", 500, "500-00-001", "LineageSearchProcessor.toInMemoryPredicate",
+            {**WALK, "entityFilters": {"attributeName": "rowCount", "operator": ">", "attributeValue": "many"}}, path=LINEAGE),
+    Refusal("lineage of a glossary", 404, "404-00-011", "EntityLineageService", {**WALK, "guid": "<glossary>"}, path=LINEAGE),
     Refusal("a body that is no JSON object", 400, "400-00-029", "AtlasJsonProvider", [1]),
     Refusal("a limit that is no number", 400, "400-00-029", "the service of users", method="GET", path="/api/service/users?limit=x"),
 ]  # fmt: skip

@@ -534,7 +534,9 @@ def test_buckets_and_metrics(catalog: Catalog) -> None:
 def walked(catalog: Catalog, start: str = A, **request: Any) -> list[tuple[str, int]]:
     found = catalog.find("Table", f"{ROOTS[0]}/db/s/{start}")
     assert found
-    answer = list_lineage(catalog, {"guid": found.guid, "direction": "OUTPUT", "size": 100, **request})
+    answer = list_lineage(
+        catalog, {"guid": found.guid, "direction": "OUTPUT", "depth": 9, "from": 0, "size": 100, **request}
+    )
     return [(hit["displayText"], hit["depth"]) for hit in answer["entities"]]
 
 
@@ -542,15 +544,24 @@ def test_depth_is_in_hops_from_the_start(catalog: Catalog) -> None:
     hops = [(f"{A}>{B}", 1), (B, 1), (f"{B}>{C}", 2), (C, 2), (f"{C}>{ODD}", 3), (ODD, 3)]
     for depth in (1, 2, 3):
         assert walked(catalog, depth=depth) == hops[: 2 * depth]
-    assert walked(catalog, depth=0) == hops
+    assert walked(catalog, depth=0) == []
     assert walked(catalog, depth=1_073_741_823) == hops
     assert [name for name, _ in walked(catalog, C, direction="INPUT", depth=1)] == [f"{B}>{C}", B]
+
+
+def test_a_walk_from_a_process_ends_at_processes(catalog: Catalog) -> None:
+    job = next(entity for entity in catalog.entities.values() if entity.name == f"{A}>{B}")
+    request = {"guid": job.guid, "direction": "OUTPUT", "from": 0, "size": 9}
+    found = list_lineage(catalog, {**request, "depth": 1})["entities"]
+    assert [(hit["displayText"], hit["depth"]) for hit in found] == [(B, 1), (f"{B}>{C}", 2)]
+    found = list_lineage(catalog, {**request, "depth": 2})["entities"]
+    assert [(hit["displayText"], hit["depth"]) for hit in found][2:] == [(C, 2), (f"{C}>{ODD}", 3)]
 
 
 def test_a_page_tells_whether_there_is_more(catalog: Catalog) -> None:
     start = catalog.find("Table", f"{ROOTS[0]}/db/s/{A}")
     assert start
-    request = {"guid": start.guid, "direction": "OUTPUT", "depth": 0}
+    request = {"guid": start.guid, "direction": "OUTPUT", "depth": 9}
     expected = {(0, 5): True, (0, 6): False, (5, 1): False, (4, 1): True, (6, 1): False, (0, 0): False}
     for (offset, size), more in expected.items():
         assert list_lineage(catalog, {**request, "from": offset, "size": size})["hasMore"] is more
@@ -579,8 +590,8 @@ def test_filters_by_name(catalog: Catalog, operator: str, value: Any, expected: 
 def filtered(catalog: Catalog, condition: Any) -> set[str]:
     """The tables of a chain that a filter shows."""
     both = [
-        walked(catalog, A, depth=0, entityFilters=condition),
-        walked(catalog, ODD, direction="INPUT", depth=0, entityFilters=condition),
+        walked(catalog, A, depth=9, entityFilters=condition),
+        walked(catalog, ODD, direction="INPUT", depth=9, entityFilters=condition),
     ]
     return {name for found in both for name, _ in found if name in TABLES}
 

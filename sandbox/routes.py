@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sandbox import accounts, contracts, credentials, errors, oauth, openlineage, people, permissions, signon, typedefs
@@ -19,6 +19,7 @@ from sandbox.files import SignedStorage
 from sandbox.lineage import list_lineage
 from sandbox.messages import (
     AuditSearchResult,
+    BusinessAttributes,
     Classification,
     ClassificationList,
     EntitiesAnswer,
@@ -136,21 +137,30 @@ Handler = Callable[[Call], Any]
 
 def save_entities(call: Call) -> MutationResponse:
     """Upsert `entities`; query flags say what happens to their tags and custom metadata."""
-    options = SaveOptions(
-        replace_tags=call.flag("replaceTags") or call.flag("replaceClassifications"),
-        append_tags=call.flag("appendTags"),
-        replace_business=call.flag("replaceBusinessAttributes"),
-        overwrite_business=call.flag("overwriteBusinessAttributes"),
-    )
-    if options.replace_tags and options.append_tags:
-        raise errors.bad_request("only one of replaceTags, replaceClassifications and appendTags can be true")
-    entities = contracts.number_versions(call.catalog, call.json_object().get("entities"))
-    return save(call.catalog, entities, options, call.user)
+    tags = ("replaceClassifications", "replaceTags", "appendTags")
+    if sum(map(call.flag, tags)) > 1:
+        raise errors.bad_request(f"Only one of [{', '.join(tags)}] can be true")
+    options = replace(_save_options(call), append_tags=call.flag("appendTags"))
+    if call.flag("replaceTags"):
+        options = replace(options, replace_tags=True)
+    return _save(call, call.json_object().get("entities"), options)
 
 
 def save_entity(call: Call) -> MutationResponse:
-    """Upsert one `entity`."""
-    return save(call.catalog, [as_object(call.json_object().get("entity"), "entity")], SaveOptions(), call.user)
+    """Upsert one `entity`; query flags are those of the bulk, but for `replaceTags` and `appendTags`."""
+    return _save(call, [as_object(call.json_object().get("entity"), "entity")], _save_options(call))
+
+
+def _save_options(call: Call) -> SaveOptions:
+    return SaveOptions(
+        replace_tags=call.flag("replaceClassifications"),
+        replace_business=call.flag("replaceBusinessAttributes"),
+        overwrite_business=call.flag("overwriteBusinessAttributes"),
+    )
+
+
+def _save(call: Call, entities: object, options: SaveOptions) -> MutationResponse:
+    return save(call.catalog, contracts.number_versions(call.catalog, entities), options, call.user)
 
 
 def update_by_name(call: Call) -> MutationResponse:
@@ -267,9 +277,20 @@ def remove_tag(call: Call) -> None:
 
 def save_custom_metadata(call: Call) -> None:
     """Lay custom metadata over what one entity has, or with `isOverwrite` put it in its place."""
-    entity = call.entity()
     name, sent = call.params.get("set"), call.json_object()
-    values = read_business({name: sent} if name else sent)
+    return _lay_over(call, read_business({name: sent} if name else sent))
+
+
+def save_custom_metadata_by_label(call: Call) -> None:
+    """As `save_custom_metadata`, with the names that people see of sets and their attributes, or the hashed ones."""
+    values = read_business(call.json_object())
+    if not values:
+        raise errors.invalid_parameters("businessAttributes is null/empty")
+    return _lay_over(call, typedefs.translate_labels(call.catalog, values))
+
+
+def _lay_over(call: Call, values: BusinessAttributes) -> None:
+    entity = call.entity()
     checked = check_business(call.catalog, entity, values)
     kept = {} if call.flag("isOverwrite") else entity.business
     with call.catalog.transaction(call.user) as transaction:
@@ -381,7 +402,7 @@ def update_typedefs(call: Call) -> TypesDef:
 
 def read_typedef(call: Call) -> TypeDefinition:
     """One type definition."""
-    return typedefs.find_typedef(call.catalog, call.params["name"])[1]
+    return typedefs.read_typedef(call.catalog, call.params["name"])
 
 
 def delete_typedef(call: Call) -> None:
@@ -566,6 +587,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     *[("POST", f"{path}/labels", change_labels(keep=False)) for path in ONE],
     *[("DELETE", f"{path}/labels", remove_labels) for path in ONE],
     ("POST", f"{ONE[0]}/businessmetadata", save_custom_metadata),
+    ("POST", f"{ONE[0]}/businessmetadata/displayName", save_custom_metadata_by_label),
     ("POST", f"{ONE[0]}/businessmetadata/{{set}}", save_custom_metadata),
     ("DELETE", f"{ONE[0]}/businessmetadata", remove_custom_metadata),
     ("DELETE", f"{ONE[0]}/businessmetadata/{{set}}", remove_custom_metadata),

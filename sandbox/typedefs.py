@@ -13,10 +13,11 @@ import uuid
 from sandbox import errors
 from sandbox.attributes import PRIMITIVES
 from sandbox.catalog import Catalog
-from sandbox.messages import JsonObject, TypeDefinition, TypesDef
+from sandbox.messages import BusinessAttributes, JsonObject, TypeDefinition, TypesDef
 from sandbox.mutations import applicable_types, read_option
 from sandbox.preprocessors import nano_id
-from sandbox.requests import as_list, as_object, optional_object
+from sandbox.requests import as_list, as_object, as_texts, optional_object
+from sandbox.types import EntityType
 
 MANAGED_LISTS = {
     # list in requests and answers: (category to ask for it by, whether Atlan gives it a hashed name)
@@ -71,11 +72,12 @@ def list_typedefs(catalog: Catalog, categories: list[str]) -> TypesDef:
     if not wanted or "ENUM" in wanted:
         answer["enumDefs"].insert(0, BUILT_IN_ENUM)
     if not wanted or "ENTITY" in wanted:
-        answer["entityDefs"] = [
-            {"category": "ENTITY", "name": found.name, "superTypes": list(found.super_types[:1])}
-            for found in catalog.types.types.values()
-        ]
+        answer["entityDefs"] = [_entity_definition(found) for found in catalog.types.types.values()]
     return answer
+
+
+def _entity_definition(found: EntityType) -> TypeDefinition:
+    return {"category": "ENTITY", "name": found.name, "superTypes": list(found.super_types[:1])}
 
 
 def save_typedefs(catalog: Catalog, sent: JsonObject, user: str, update: bool) -> TypesDef:
@@ -83,16 +85,24 @@ def save_typedefs(catalog: Catalog, sent: JsonObject, user: str, update: bool) -
     has their hashed names.
 
     Raises `AtlasError`: 400 for a malformed definition, 404 for an update of one that is not there, 409 for a name or a
-    display name that is taken, and for an attribute that is taken away (`TypesREST`, the stores of definitions).
+    display name that is taken, and for an attribute that is taken away (`TypesREST`, the stores of definitions). 501 for
+    types of entities and relationships.
     """
+    for name in ("entityDefs", "relationshipDefs"):
+        if as_list(sent.get(name) or [], name):
+            raise errors.not_supported(f"{name} of its own")
     answer: TypesDef = {name: [] for name in ALL_LISTS}
     for name, (category, hashed) in MANAGED_LISTS.items():
         present = catalog.documents(name)
         for raw in as_list(sent.get(name) or [], name):
             definition = _check_definition(as_object(raw, f"each of {name}"), category)
             before = _find_before(present, definition, update)
+            if not before and not hashed and _is_built_in(catalog, definition.get("name")):
+                raise errors.type_already_exists(definition["name"])
             _check_names(present, definition, before, category)
-            if category == "BUSINESS_METADATA":
+            if category == "CLASSIFICATION":
+                _check_tag(catalog, definition)
+            elif category == "BUSINESS_METADATA":
                 _check_custom_metadata(catalog, definition, before)
             elif category == "ENUM":
                 _check_enum(definition)
@@ -105,8 +115,30 @@ def save_typedefs(catalog: Catalog, sent: JsonObject, user: str, update: bool) -
     return answer
 
 
+def _is_built_in(catalog: Catalog, name: object) -> bool:
+    return name in (BUILT_IN_STRUCT["name"], BUILT_IN_ENUM["name"]) or (
+        isinstance(name, str) and catalog.types.get(name) is not None
+    )
+
+
+def read_typedef(catalog: Catalog, name: str) -> TypeDefinition:
+    """The definition with this (hashed) name, of those that the tenant's people made and the others.
+
+    Raises `AtlasError` (404, TYPE_NAME_NOT_FOUND) if there is none.
+    """
+    for definition in (BUILT_IN_STRUCT, BUILT_IN_ENUM):
+        if definition["name"] == name:
+            return definition
+    found = catalog.types.get(name)
+    if not found:
+        return find_typedef(catalog, name)[1]
+    kinds = catalog.types.attributes
+    attributes = [{"name": one, "typeName": kinds.get(one, "string")} for one in sorted(found.attributes)]
+    return {**_entity_definition(found), "attributeDefs": attributes}
+
+
 def find_typedef(catalog: Catalog, name: str) -> tuple[str, TypeDefinition]:
-    """The definition with this (hashed) name, and the list that it is of.
+    """The definition with this (hashed) name that the tenant's people made, and the list that it is of.
 
     Raises `AtlasError` (404, TYPE_NAME_NOT_FOUND) if there is none.
     """
@@ -123,6 +155,8 @@ def remove_typedef(catalog: Catalog, name: str) -> None:
     Raises `AtlasError`: 404 if there is none, 409 if it is used (`AtlasTypeDefGraphStoreV2.deleteTypeVertex`, and for tags
     CLASSIFICATION_TYPE_HAS_REFERENCES).
     """
+    if _is_built_in(catalog, name):
+        raise errors.type_has_references(name)
     list_name, definition = find_typedef(catalog, name)
     for entity in catalog.entities.values():
         if any(tag["typeName"] == name for tag in entity.tags):
@@ -134,6 +168,26 @@ def remove_typedef(catalog: Catalog, name: str) -> None:
         if any(_element(attribute["typeName"]) == name for attribute in other["attributeDefs"]):
             raise errors.type_has_references(name)
     catalog.delete_document(list_name, name)
+
+
+def translate_labels(catalog: Catalog, sent: BusinessAttributes) -> BusinessAttributes:
+    """Custom metadata by hashed names, where it may have the names that people see.
+
+    Raises `AtlasError` (400) for one that nothing has (`AtlasEntityStoreV2.addOrUpdateBusinessAttributesByDisplayName`).
+    """
+    defined, found = catalog.documents("businessMetadataDefs"), {}
+    for label, values in sent.items():
+        definition = defined.get(label) or next((one for one in defined.values() if one["displayName"] == label), None)
+        if not definition:
+            raise errors.bad_request(f"No BM type found with displayName {label}")
+        names = {attribute["displayName"]: attribute["name"] for attribute in definition["attributeDefs"]}
+        names |= {name: name for name in names.values()}
+        unknown = next((name for name in values if name not in names), None)
+        if unknown is not None:
+            message = f"No attribute found with displayName {unknown} for BM attribute {definition['name']}"
+            raise errors.bad_request(message)
+        found[definition["name"]] = {names[name]: value for name, value in values.items()}
+    return found
 
 
 def _check_definition(sent: JsonObject, category: str) -> TypeDefinition:
@@ -159,6 +213,11 @@ def _check_definition(sent: JsonObject, category: str) -> TypeDefinition:
     ]
     if any(element.get("value") is not None and not isinstance(element["value"], str) for element in elements):
         raise errors.bad_request("the value of an elementDef must be a text")
+    if any(element.get("ordinal") is not None and type(element["ordinal"]) is not int for element in elements):
+        raise errors.bad_request("the ordinal of an elementDef must be a whole number")
+    # Of several with one value in any case, the last one counts (`AtlasEnumDef.setElementDefs`).
+    last = {str(element.get("value")).lower(): number for number, element in enumerate(elements)}
+    elements = [element for number, element in enumerate(elements) if number in last.values()]
     return {**sent, "attributeDefs": attributes, **({"elementDefs": elements} if category == "ENUM" else {})}
 
 
@@ -195,6 +254,17 @@ def _check_names(
     elif not name or not NAME.fullmatch(name):
         message = "Names must consist of a letter followed by a sequence of letter, number, space, or '_' characters"
         raise errors.AtlasError(400, "400-00-019", f"{name}: invalid name for {category}.  {message}")
+
+
+def _check_tag(catalog: Catalog, definition: TypeDefinition) -> None:
+    """That the types which it names are there (`AtlasClassificationType.resolveReferences`, by
+    `AtlasTypeDefGraphStore.tryTypeCreation`).
+    """
+    known = {"superTypes": catalog.documents("classificationDefs"), "entityTypes": catalog.types.types}
+    for name, there in known.items():
+        for wanted in as_texts(definition.get(name), name):
+            if wanted not in there:
+                raise errors.bad_request(f"Given typename {wanted} was invalid")
 
 
 def _check_enum(definition: TypeDefinition) -> None:

@@ -206,23 +206,16 @@ def conclude(
     that a line of the overrides or a job gives to the table: their columns cannot contradict it.
     """
     told = {key: _unforced(one) if key in forced else one for key, one in told.items()}
-    against = {key: one.reason for key, one in told.items() if one.is_other}
-    for kind in kinds:
-        asked = [item["key"] for item in kind if item["key"] in told]
-        if asked and all(key in against for key in asked):
-            reason = f"as {visible(asked[0], MOST_OF_A_NAME)}: {against[asked[0]]}"
-            against |= {item["key"]: reason for item in kind if item["key"] not in told and item["key"] not in forced}
-    asked_first = _newest_first(item for kind in kinds for item in kind if item["key"] in told)
-    newest_first = [told[item["key"]] for item in asked_first]
-    staying = [one for one in newest_first if one.key not in against]
-    etags = {item["key"]: item.get("etag") or item["key"] for item in asked_first}
-    if told and not staying:
-        first = newest_first[0]
-        is_agreed = len({etags[one.key] for one in newest_first}) > 1
+    against = _left_out(kinds, told, forced)
+    asked = _newest_first(item for kind in kinds for item in kind if item["key"] in told)
+    verdicts = tuple(told[item["key"]] for item in asked)
+    etags = {item["key"]: item.get("etag") or item["key"] for item in asked}
+    staying = [one for one in verdicts if one.key not in against]
+    if verdicts and not staying:
+        first = verdicts[0]
         against |= {item["key"]: first.reason for kind in kinds for item in kind if item["key"] not in against}
-        return Evidence(
-            Ground.CONTRADICTION, first.key, first.reason, (), against, is_agreed=is_agreed, told=(*newest_first,)
-        )
+        is_agreed = len({*etags.values()}) > 1
+        return Evidence(Ground.CONTRADICTION, first.key, first.reason, (), against, is_agreed=is_agreed, told=verdicts)
     telling = [one for one in staying if one.ground is Ground.HEADER]
     if not any(one.ground is Ground.NAMES for one in staying):  # which may have the others
         telling = telling or [one for one in staying if one.ground is Ground.FEW]
@@ -231,7 +224,18 @@ def conclude(
     is_agreed = len({etags[one.key] for one in telling}) > 1
     ground = min((one.ground for one in staying), key=[*Ground].index, default=Ground.NAMES)
     first = next((one for one in staying if one.ground is ground), Verdict("", ground, "none of its objects was asked"))
-    return Evidence(ground, first.key, first.reason, absent, against, is_agreed=is_agreed, told=(*newest_first,))
+    return Evidence(ground, first.key, first.reason, absent, against, is_agreed=is_agreed, told=verdicts)
+
+
+def _left_out(kinds: Sequence[Kind], told: Mapping[str, Verdict], forced: Container[str]) -> dict[str, str]:
+    """Why objects are none of the table's, by key: of those that were asked, and of those of a kind of which all were so."""
+    against = {key: one.reason for key, one in told.items() if one.is_other}
+    for kind in kinds:
+        asked = [item["key"] for item in kind if item["key"] in told]
+        if asked and all(key in against for key in asked):
+            reason = f"as {visible(asked[0], MOST_OF_A_NAME)}: {against[asked[0]]}"
+            against |= {item["key"]: reason for item in kind if item["key"] not in told and item["key"] not in forced}
+    return against
 
 
 def _unforced(told: Verdict) -> Verdict:

@@ -196,33 +196,34 @@ def check_limits(plan: Plan, max_remove: int | None, max_unmatched: int) -> None
     S3 objects it is half of those that are registered, or as many as are new: some zones are emptied after each load.
     """
     changes = [change for step in plan.steps for change in step.changes]
-    objects = Counter(change.action is Action.CREATE for change in changes if change.type_name == "S3Object")
-    half = max(FEW, len(plan.existing) // 2)
-    limit = min(MAX_REMOVE, half) if max_remove is None else max_remove
-    limit_of_objects = max(FEW, (objects[False] + len(plan.gone)) // 2, objects[True])
-    if max_remove is not None and len(plan.stale) > max_remove:
-        told = f"{len(plan.stale)} assets are stale, more than --max-remove {max_remove}"
-    elif max_remove is None and len(plan.removals) > limit:
-        most = f"--max-remove {limit}" if limit == MAX_REMOVE else f"half of {len(plan.existing)}"
-        told = f"{len(plan.removals)} processes are stale, more than {most}"
-    elif max_remove is None and len(plan.gone) > limit_of_objects:
-        told = f"{len(plan.gone)} S3 objects are gone from the bucket, more than half of those in Atlan"
-    else:
-        told = ""
+    objects = [change for change in changes if change.type_name == "S3Object"]
+    new = {change.qualified_name for change in objects if change.action is Action.CREATE}
+    told = _describe_excess(plan, max_remove, len(new), len(objects) - len(new))
     if plan.prune and told:
         raise PipelineError(
             f"{told}: nothing is written. --dry-run lists them; allow as many with --max-remove if that is right."
         )
     in_chains = {name for change in changes if change.type_name == "Process" for name in references(change.entity)}
-    new = {
-        change.qualified_name for change in changes if change.type_name == "S3Object" and change.action is Action.CREATE
-    }
     unmatched = new - in_chains
     if len(unmatched) > max_unmatched:
         raise PipelineError(
             f"{len(unmatched)} new objects are in no chain, more than --max-unmatched {max_unmatched}: nothing is written. "
             "Is S3_PREFIX right? Allow as many if it is."
         )
+
+
+def _describe_excess(plan: Plan, max_remove: int | None, new: int, kept: int) -> str:
+    """What there is too much of to be archived, by how many objects are new and how many stay; else an empty text."""
+    if max_remove is not None:
+        is_more = len(plan.stale) > max_remove
+        return f"{len(plan.stale)} assets are stale, more than --max-remove {max_remove}" if is_more else ""
+    half = max(FEW, len(plan.existing) // 2)
+    if len(plan.removals) > min(MAX_REMOVE, half):
+        most = f"--max-remove {MAX_REMOVE}" if half >= MAX_REMOVE else f"half of {len(plan.existing)}"
+        return f"{len(plan.removals)} processes are stale, more than {most}"
+    if len(plan.gone) > max(FEW, (kept + len(plan.gone)) // 2, new):
+        return f"{len(plan.gone)} S3 objects are gone from the bucket, more than half of those in Atlan"
+    return ""
 
 
 def planned_outcomes(steps: Iterable[Step]) -> list[Outcome]:

@@ -174,6 +174,7 @@ def test_an_object_of_a_connection_that_others_made_stays(world: World, run: Cal
         (29, 31, 0, None, True),
         (0, 50, 50, None, False),
         (0, 51, 50, None, True),
+        (20, 31, 20, None, True),
         (0, 51, 50, 51, False),
         (100, 8, 0, 7, True),
     ],
@@ -191,6 +192,30 @@ def test_no_more_objects_go_than_stay_or_come(
     with pytest.raises(PipelineError, match="nothing is written") if refused else contextlib.nullcontext():
         check_limits(plan, max_remove, 1000)
     check_limits(replace(plan, prune=False), max_remove, 1000)
+
+
+@pytest.mark.parametrize(
+    ("existing", "stale", "refused"),
+    [
+        (0, 10, ""),
+        (20, 11, "half of 20"),
+        (22, 11, ""),
+        (22, 12, "half of 22"),
+        (199, 100, "half of 199"),
+        (200, 100, ""),
+        (200, 101, "--max-remove 100"),
+        (1000, 101, "--max-remove 100"),
+    ],
+)
+def test_no_more_processes_go_than_half_of_them_or_a_hundred(existing: int, stale: int, refused: str) -> None:
+    hits = [{"typeName": "Process", "guid": str(at), "attributes": {}} for at in range(stale)]
+    plan = Plan({}, [], hits, Coverage(), True, {str(at): {} for at in range(existing)})  # type: ignore[arg-type, misc]
+    told = f"^{stale} processes are stale, more than {refused}: nothing is written"
+    with pytest.raises(PipelineError, match=told) if refused else contextlib.nullcontext():
+        check_limits(plan, None, 1000)
+    check_limits(plan, stale, 1000)
+    with pytest.raises(PipelineError, match=f"^{stale} assets are stale, more than --max-remove {stale - 1}:"):
+        check_limits(plan, stale - 1, 1000)
 
 
 def test_an_object_goes_only_with_the_processes_that_use_it() -> None:

@@ -44,6 +44,10 @@ CREATE TABLE IF NOT EXISTS audit (
 );
 CREATE INDEX IF NOT EXISTS audit_of_entity ON audit (entityId);
 CREATE INDEX IF NOT EXISTS audit_of_name ON audit (entityQualifiedName);
+CREATE INDEX IF NOT EXISTS audit_of_user ON audit (user, created);
+CREATE INDEX IF NOT EXISTS audit_of_moment ON audit (created);
+CREATE INDEX IF NOT EXISTS audit_of_tags ON audit (position)
+    WHERE action IN ('CLASSIFICATION_ADD', 'CLASSIFICATION_UPDATE', 'CLASSIFICATION_DELETE');
 """
 ATTRIBUTE_COLUMNS = ("qualifiedName", "connectionQualifiedName", "awsArn")
 STATE_TABLES = ("entity", "body", "link", "document", "audit")

@@ -26,6 +26,7 @@ from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError
 from sandbox.mutations import SaveOptions
 from sandbox.mutations import save as save_entities
+from sandbox.tasks import search_tasks
 from sandbox.types_cache import load_types
 
 ENDPOINT = "/api/meta/entity/auditSearch"
@@ -351,3 +352,29 @@ def test_a_query_and_its_negation_part_all_events(log: Catalog, query: dict[str,
         assume(error.status != 400)
         raise
     assert found + total({"bool": {"must_not": [query]}}) == 2 * len(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ({"term": {"user": "ann"}}, "audit_of_user (user=?)"),
+        ({"bool": {"filter": [{"term": {"user": "ann"}}, {"range": {"created": {"gte": 5}}}]}}, "audit_of_user (user=? AND created>?)"),
+        ({"term": {"entityId": "1"}}, "audit_of_entity (entityId=?)"),
+        ({"term": {"entityQualifiedName": "1"}}, "audit_of_name (entityQualifiedName=?)"),
+        ({"match_all": {}}, "audit_of_moment"),
+    ],
+)  # fmt: skip
+def test_no_search_reads_every_event(tmp_path: Path, query: Any, index: str) -> None:
+    catalog = Catalog(load_types(), tmp_path / "tenant.db")
+    statements: list[str] = []
+    catalog._database.set_trace_callback(statements.append)
+    search_audit(catalog, {"dsl": {"query": query, "sort": [{"created": {"order": "desc"}}]}})
+    search_tasks(catalog, {"dsl": {"query": {"match_all": {}}}})
+    catalog._database.set_trace_callback(None)
+    plans = [" ".join(row[3] for row in catalog.select(f"EXPLAIN QUERY PLAN {one}")) for one in statements]
+    catalog.close()
+    assert len(plans) == 3
+    assert f"USING INDEX {index}" in plans[1]
+    assert "USING INDEX audit_of_tags" in plans[2]
+    assert "TEMP B-TREE" not in plans[2]
+    assert index.startswith("audit_of_moment") or f"INDEX {index.split()[0]}" in plans[0]

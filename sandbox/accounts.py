@@ -244,6 +244,28 @@ def opened_by(catalog: Catalog, secret: str) -> str | None:
     return None
 
 
+def client_secret(catalog: Catalog, guid: str) -> str:
+    """The secret for which the client of a token is given access tokens, as Keycloak tells it to who administers it.
+
+    Raises `AtlasError` (404) if there is no such token, or it is the tenant's own.
+    """
+    token = _records(catalog, TOKEN_KIND).get(guid, {})
+    if SECRET not in token:
+        raise AtlasError(404, "404-00-005", f"there is no client {guid}")
+    return _client_secret(token)
+
+
+def client_secrets(catalog: Catalog) -> dict[str, str]:
+    """The secrets of the clients of all tokens that have not ended, by the client's id."""
+    tokens = [token for token in catalog.documents(TOKEN_KIND).values() if token]
+    return {token["clientId"]: _client_secret(token) for token in tokens if token["expires"] > time.time() * 1000}
+
+
+def _client_secret(token: Record) -> str:
+    """Derived from what is kept of the token, which says nothing of the token itself."""
+    return hashlib.sha256(f"client-secret:{token[SECRET]}".encode()).hexdigest()
+
+
 def _told_of_token(sent: JsonObject) -> Record:
     personas = sent.get("personaQualifiedNames") or []
     return {

@@ -1,9 +1,10 @@
-"""What a sender may hand over as JSON: how many bytes, how deep, and in how many lists and objects."""
+"""What a sender may hand over as JSON (or as a form): how many bytes, how deep, and in how many lists and objects."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -16,6 +17,7 @@ MAX_DEPTH = 64
 # Empty lists take five times the memory of their bytes or more, and a look at each; a bulk of 10,000 entities has some 200,000.
 MAX_CONTAINERS = 1_000_000
 LARGE = 1024 * 1024  # bytes
+MAX_FIELDS = 100  # of a form
 
 
 async def parse_body(body: bytes) -> Any:
@@ -45,6 +47,17 @@ def parse_json(body: bytes | str, what: str = "the body") -> Any:
             raise bad_request(f"{what} has lists and objects in more than {MAX_DEPTH} levels")
         level = [found for outer in level for found in _containers(outer)]
     return value
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """The fields of a form, each once (RFC 6749, section 3.2). Raises `AtlasError` (400)."""
+    try:
+        fields = parse_qsl(body.decode(), strict_parsing=True, max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise bad_request(f"the body is no form: {error}") from None
+    if len(dict(fields)) < len(fields):
+        raise bad_request("the body has a field twice")
+    return dict(fields)
 
 
 def _containers(outer: dict[str, Any] | list[Any]) -> list[dict[str, Any] | list[Any]]:

@@ -26,8 +26,8 @@ from sandbox.bodies import MAX_BYTES
 
 BODY_SECONDS = 60  # for a body as a whole
 KEY_PARAMETER = "key"
-# Where a client takes its first token, for a secret of its own in the body (pyatlan's `OAuthTokenManager`).
-WITHOUT_TOKEN = ("POST", "/api/service/oauth-clients/token")
+# Where a client takes its first token, for a secret of its own in the body (pyatlan's `OAuthTokenManager` and `from_token_guid`).
+WITHOUT_TOKEN = ("/api/service/oauth-clients/token", "/auth/realms/default/protocol/openid-connect/token")
 # No other page may show an answer in a frame, load it as a script or picture, or guess its type; none is kept.
 HEADERS = {
     "Cache-Control": "no-store",
@@ -112,7 +112,7 @@ class Gate:
         given = request.headers.getlist("authorization")
         if len(given) == 1 and (_equal(given[0], self._authorization) or self._is_token(bearer_token(given[0]))):
             return
-        if (request.method, request.scope["path"]) == WITHOUT_TOKEN:
+        if request.method == "POST" and request.scope["path"] in WITHOUT_TOKEN:
             return
         if not _is_page(request):
             raise Refused(_unauthorized())

@@ -1,7 +1,7 @@
 """OAuth clients, which take an access token for their id and secret, and open the tenant with it while it lasts.
 
-The requests are those of pyatlan's `OAuthClient` and `OAuthTokenManager`. Of a secret a digest is kept; a token is not kept,
-but signed with it.
+The requests are those of pyatlan's `OAuthClient` and `OAuthTokenManager`. Of a secret a digest is kept; an access token is not
+kept, but signed with it. The clients of API tokens take theirs from Keycloak (pyatlan's `AtlanClient.from_token_guid`).
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import secrets
 import time
 import uuid
 
+from sandbox import accounts
 from sandbox.catalog import Catalog
-from sandbox.errors import AtlasError, bad_request
+from sandbox.errors import AtlasError, bad_request, not_supported
 from sandbox.messages import JsonObject, Record, RecordPage
 from sandbox.people import ROLES, list_records
 from sandbox.requests import as_texts
 
 KIND, DIGEST = "oauth_client", "digest"
+CLIENTS = ("oauth-client-", "apikey-")  # as the ids of clients begin
 TOKEN_SECONDS = 600  # which `OAuthTokenManager` takes for granted
 
 
@@ -81,31 +83,57 @@ def listed(catalog: Catalog, query: dict[str, str]) -> RecordPage:
 
 def exchange(catalog: Catalog, sent: JsonObject) -> Record:
     """An access token for the id and the secret of a client. Raises `AtlasError` (401) for wrong ones."""
-    client, secret = sent.get("clientId"), sent.get("clientSecret")
-    record = catalog.documents(KIND).get(client) if isinstance(client, str) else None
-    digest = hashlib.sha256(secret.encode()).hexdigest() if isinstance(secret, str) else ""
-    if not record or not hmac.compare_digest(record[DIGEST], digest):
-        raise AtlasError(401, "401-00-001", "the client or its secret is not known")
-    ends = int(time.time()) + TOKEN_SECONDS
-    token = f"{client}.{ends}.{_signature(record, ends)}"
+    token = _issue(catalog, sent.get("clientId"), sent.get("clientSecret"))
     return {"accessToken": token, "tokenType": "Bearer", "expiresIn": TOKEN_SECONDS}
+
+
+def grant(catalog: Catalog, form: dict[str, str]) -> Record:
+    """The same as Keycloak answers it (RFC 6749, section 4.4).
+
+    Raises `AtlasError`: 400 for no `grant_type`, 401 for wrong ones, 501 for another grant than that of a client's own
+    credentials.
+    """
+    if "grant_type" not in form:
+        raise bad_request("the form has no grant_type")
+    if form.get("grant_type") != "client_credentials":
+        raise not_supported("other grants than client_credentials")
+    token = _issue(catalog, form.get("client_id"), form.get("client_secret"))
+    return {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS, "scope": "openid"}
 
 
 def opened_by(catalog: Catalog, token: str) -> str | None:
     """The name of the account whose access token this is, while it lasts; None if it is nobody's."""
     client, _, rest = token.partition(".")
     ends, _, signature = rest.partition(".")
-    if not (client.startswith("oauth-client-") and ends.isascii() and ends.isdecimal() and len(ends) < 20):
+    if not (client.startswith(CLIENTS) and ends.isascii() and ends.isdecimal() and len(ends) < 20):
         return None
-    record = catalog.documents(KIND).get(client)
-    if not record or int(ends) <= time.time():
+    digest = _digests(catalog).get(client)
+    if digest is None or int(ends) <= time.time():
         return None
-    right = hmac.compare_digest(_signature(record, int(ends)).encode(), signature.encode("utf-8", "replace"))
+    right = hmac.compare_digest(_signature(client, digest, int(ends)).encode(), signature.encode("utf-8", "replace"))
     return f"service-account-{client}" if right else None
 
 
-def _signature(record: Record, ends: int) -> str:
-    return hmac.new(record[DIGEST].encode(), f"{record['clientId']}.{ends}".encode(), hashlib.sha256).hexdigest()
+def _issue(catalog: Catalog, client: object, secret: object) -> str:
+    digest = _digests(catalog).get(client) if isinstance(client, str) else None
+    given = hashlib.sha256(secret.encode()).hexdigest() if isinstance(secret, str) else ""
+    if digest is None or not isinstance(client, str) or not hmac.compare_digest(digest, given):
+        raise AtlasError(401, "401-00-001", "the client or its secret is not known")
+    ends = int(time.time()) + TOKEN_SECONDS
+    return f"{client}.{ends}.{_signature(client, digest, ends)}"
+
+
+def _digests(catalog: Catalog) -> dict[str, str]:
+    """The digests of all clients' secrets, by the client's id."""
+    of_tokens = accounts.client_secrets(catalog)
+    return {
+        **{client: record[DIGEST] for client, record in catalog.documents(KIND).items()},
+        **{client: hashlib.sha256(secret.encode()).hexdigest() for client, secret in of_tokens.items()},
+    }
+
+
+def _signature(client: str, digest: str, ends: int) -> str:
+    return hmac.new(digest.encode(), f"{client}.{ends}".encode(), hashlib.sha256).hexdigest()
 
 
 def _find(catalog: Catalog, client: str) -> Record:

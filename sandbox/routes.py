@@ -529,6 +529,11 @@ def remove_oauth_client(call: Call) -> Text:
     return Text(200, "")
 
 
+def read_client_secret(call: Call) -> Record:
+    """The secret of an API token's client, in the shape of Keycloak's `CredentialRepresentation`."""
+    return {"type": "secret", "value": accounts.client_secret(call.catalog, call.params["guid"])}
+
+
 def create_mapping(call: Call) -> Record:
     """Map a group of an identity provider."""
     return signon.create(call.catalog, call.params["provider"], call.json_object())
@@ -567,6 +572,8 @@ def presign_file(call: Call) -> dict[str, str]:
 
 ENTITY = "/api/meta/entity"
 SERVICE = "/api/service"
+KEYCLOAK = "/auth/realms/default/protocol/openid-connect/token"
+FORMS = (KEYCLOAK,)  # whose body is no JSON
 CLIENT, MAPPERS = f"{SERVICE}/oauth-clients/{{client}}", f"{SERVICE}/idp/{{provider}}/mappers"
 ONE = (f"{ENTITY}/guid/{{guid}}", f"{ENTITY}/uniqueAttribute/type/{{type}}")
 ROUTES: list[tuple[str, str, Handler]] = [
@@ -625,6 +632,8 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{SERVICE}/apikeys/{{guid}}", update_token),
     ("DELETE", f"{SERVICE}/apikeys/{{guid}}", removing(accounts.TOKEN_KIND)),
     ("POST", f"{SERVICE}/oauth-clients/token", lambda call: oauth.exchange(call.catalog, call.json_object())),
+    ("POST", KEYCLOAK, lambda call: oauth.grant(call.catalog, call.json_object())),
+    ("GET", "/auth/admin/realms/default/clients/{guid}/client-secret", read_client_secret),
     ("GET", f"{SERVICE}/oauth-clients", lambda call: oauth.listed(call.catalog, call.flat_query)),
     ("POST", f"{SERVICE}/oauth-clients", create_oauth_client),
     ("GET", CLIENT, lambda call: oauth.read(call.catalog, call.params["client"])),

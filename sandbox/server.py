@@ -21,13 +21,13 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sandbox import accounts, oauth, page, people, ports
-from sandbox.bodies import parse_body, parse_json
+from sandbox.bodies import parse_body, parse_form, parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError, bad_request
 from sandbox.files import SignedStorage
 from sandbox.gate import Gate, bearer_token
 from sandbox.publishing import Published, Publisher
-from sandbox.routes import ROUTES, Call, Handler, Text
+from sandbox.routes import FORMS, ROUTES, Call, Handler, Text
 from sandbox.search import SearchCache
 from sandbox.searchlog import SearchLog
 
@@ -172,17 +172,17 @@ class Application:
             fault = next((fault for fault in self.faults if fault.fits(method, request.url.path, body)), None)
             if fault and not fault.after:
                 return _failure(fault)
-            response = await self._answer(request, handler, body)
+            response = await self._answer(request, handler, body, is_form=path in FORMS)
             return _failure(fault) if fault else response
 
         return endpoint
 
-    async def _answer(self, request: Request, handler: Handler, body: bytes) -> Response:
+    async def _answer(self, request: Request, handler: Handler, body: bytes, is_form: bool) -> Response:
         query: dict[str, list[str]] = {}
         for name, value in request.query_params.multi_items():
             query.setdefault(name, []).append(value)
         try:
-            sent = await parse_body(body)
+            sent = parse_form(body) if is_form else await parse_body(body)
             params = dict(request.path_params)
             token = bearer_token(request.headers.get("authorization", ""))
             user = _account_of(self.catalog, token) or people.USER["username"]

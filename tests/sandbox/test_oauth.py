@@ -18,8 +18,10 @@ from pyatlan.model.oauth_client import OAuthClientCreateResponse
 
 import sandbox
 from sandbox import oauth
+from sandbox.people import API_TOKENS
 
 CLIENTS = "/api/service/oauth-clients"
+KEYCLOAK = "/auth/realms/default/protocol/openid-connect/token"
 MAPPERS = "/api/service/idp/okta/mappers"
 
 
@@ -88,6 +90,41 @@ def test_who_takes_no_token(tenant: sandbox.Tenant, client: OAuthClientCreateRes
     assert nobody.call("GET", f"{CLIENTS}/token").status_code == 401
     assert nobody.call("POST", f"{CLIENTS}/token/x", json=right).status_code == 401
     assert nobody.call("GET", CLIENTS).status_code == 401
+
+
+def test_the_client_of_an_api_token_takes_access_tokens_from_keycloak(
+    tenant: sandbox.Tenant, atlan: AtlanClient
+) -> None:
+    token = atlan.token.create(unique("token"))
+    secret = str(atlan.impersonate.get_client_secret(str(token.guid)))
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": token.client_id,
+        "client_secret": secret,
+        "scope": "openid",
+    }
+    nobody = Raw(tenant.base_url, None)
+    answer = nobody.call("POST", KEYCLOAK, data=form)
+    assert answer.json()["expires_in"] == 600
+    theirs = Raw(tenant.base_url, answer.json()["access_token"])
+    current = "/api/service/users/current"
+    assert theirs.call("GET", current).json()["username"] == f"service-account-{token.client_id}"
+    client = AtlanClient.from_token_guid(str(token.guid), tenant.base_url, token.client_id, secret)
+    assert client.user.get_current().username == f"service-account-{token.client_id}"
+
+    assert nobody.call("POST", KEYCLOAK, data={**form, "client_secret": "x"}).status_code == 401
+    assert nobody.call("POST", KEYCLOAK, data={**form, "grant_type": "password"}).status_code == 501
+    for body in (b"", b"{}", b"a=1&a=2", b"&".join(b"a%d=1" % number for number in range(101)), b"a=\xff"):
+        assert nobody.call("POST", KEYCLOAK, content=body).status_code == 400, body
+    assert raw(tenant).call("POST", CLIENTS, data={"displayName": "x"}).status_code == 400
+    path = "/auth/admin/realms/default/clients"
+    assert nobody.call("GET", f"{path}/{token.guid}/client-secret").status_code == 401
+    for guid in ("none", API_TOKENS[0]["id"]):
+        assert raw(tenant).call("GET", f"{path}/{guid}/client-secret").status_code == 404
+
+    atlan.token.purge(str(token.guid))
+    assert theirs.call("GET", current).status_code == 401
+    assert nobody.call("POST", KEYCLOAK, data=form).status_code == 401
 
 
 def test_clients_are_read_and_changed_without_their_secrets(

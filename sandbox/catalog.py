@@ -497,6 +497,7 @@ class Catalog:
             if self._database.in_transaction:  # a full disk has ended it already
                 self._database.execute("ROLLBACK")
             transaction.roll_back()
+            self.propagated = (-1, {})  # what was derived meanwhile is not so
             raise
         for guid in transaction.created:
             self.search_view_before_change(None, guid)

@@ -21,10 +21,12 @@ from sandbox.messages import SentEntity
 from sandbox.mutations import SaveOptions, delete, restore, save
 from sandbox.search import SearchCache, index_search
 from sandbox.search.candidates import find_entities
+from sandbox.tags import all_tags
 from sandbox.types_cache import load_types
 
 ROOT = "default/vertica/1"
 ALL = {"match_all": {}}
+REPLACE = SaveOptions(replace_tags=True)
 
 
 @pytest.fixture(params=[1, 5_000])
@@ -161,6 +163,23 @@ def test_what_cannot_be_stored_is_undone(catalog: Catalog) -> None:
     with pytest.raises(Exception, match="readonly"):
         put(catalog, entity("Table", "s1/a", description="lost"), entity("Table", "s1/new"))
     assert state(catalog) == before
+
+
+def test_tags_reach_what_they_did_after_a_change_that_fails_at_its_end(catalog: Catalog) -> None:
+    catalog.put_document("classificationDefs", "PII", {"name": "PII", "displayName": "PII", "attributeDefs": []})
+    tagged, tags = entity("Schema", "s1"), [{"typeName": "PII", "propagate": True}]
+    both = [{**tagged, "classifications": tags}, {**entity("Schema", "s2"), "classifications": tags}]
+    save(catalog, both, REPLACE, "ann")
+
+    def fail(transaction: Transaction) -> Iterator[Any]:
+        raise OSError("the disk is full")
+        yield
+
+    catalog.listeners.append(fail)
+    with pytest.raises(OSError, match="full"):
+        save(catalog, [{**tagged, "classifications": []}], REPLACE, "ann")
+    (table,) = (catalog.entities[guid] for guid in catalog.by_name[f"{ROOT}/s1/a"])
+    assert [tag["typeName"] for tag in all_tags(catalog, table)] == ["PII"]
 
 
 def test_a_change_is_there_after_the_catalog_is_opened_again(catalog: Catalog, tmp_path: Path) -> None:

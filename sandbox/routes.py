@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sandbox import accounts, contracts, credentials, errors, oauth, openlineage, people, permissions, signon, typedefs
+from sandbox.adminlog import AdminLog
 from sandbox.audit import search_audit
 from sandbox.catalog import Catalog, Entity
 from sandbox.files import SignedStorage
@@ -73,6 +74,7 @@ class Call:
     catalog: Catalog
     search_cache: SearchCache
     search_log: SearchLog
+    admin_log: AdminLog
     files: SignedStorage
     params: dict[str, str] = field(default_factory=dict)
     query: dict[str, list[str]] = field(default_factory=dict)
@@ -648,6 +650,8 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ),
     ("POST", f"{MAPPERS}/{{guid}}", update_mapping),
     ("POST", f"{MAPPERS}/{{guid}}/delete", remove_mapping),
+    ("GET", f"{SERVICE}/events/login", lambda call: call.admin_log.logins(call.query)),
+    ("GET", f"{SERVICE}/events/main", lambda call: call.admin_log.changes(call.query)),
     ("POST", f"{SERVICE}/contracts/init", draft_contract),
     ("GET", f"{SERVICE}/credentials", list_credentials),
     ("POST", f"{SERVICE}/credentials", create_credential),

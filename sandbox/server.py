@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sandbox import accounts, oauth, page, people, ports
+from sandbox.adminlog import AdminLog
 from sandbox.bodies import parse_body, parse_form, parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError, bad_request
@@ -125,6 +126,7 @@ class Application:
         self.published = Published()  # by the looks at the storage since somebody asked
         self.search_cache = SearchCache()
         self.search_log = SearchLog()
+        self.admin_log = AdminLog()
         self.forget_settings()
         starlette = Starlette(routes=self._routes(), lifespan=self._publish_always)
         self.asgi = Gate(starlette, token, lambda other: _account_of(catalog, other) is not None)
@@ -172,17 +174,17 @@ class Application:
             fault = next((fault for fault in self.faults if fault.fits(method, request.url.path, body)), None)
             if fault and not fault.after:
                 return _failure(fault)
-            response = await self._answer(request, handler, body, is_form=path in FORMS)
+            response = await self._answer(request, path, handler, body)
             return _failure(fault) if fault else response
 
         return endpoint
 
-    async def _answer(self, request: Request, handler: Handler, body: bytes, is_form: bool) -> Response:
+    async def _answer(self, request: Request, route: str, handler: Handler, body: bytes) -> Response:
         query: dict[str, list[str]] = {}
         for name, value in request.query_params.multi_items():
             query.setdefault(name, []).append(value)
         try:
-            sent = parse_form(body) if is_form else await parse_body(body)
+            sent = parse_form(body) if route in FORMS else await parse_body(body)
             params = dict(request.path_params)
             token = bearer_token(request.headers.get("authorization", ""))
             user = _account_of(self.catalog, token) or people.USER["username"]
@@ -191,6 +193,7 @@ class Application:
                 self.catalog,
                 self.search_cache,
                 self.search_log,
+                self.admin_log,
                 self.files,
                 params,
                 query,
@@ -200,6 +203,7 @@ class Application:
                 address,
             )
             answer = handler(call)
+            self.admin_log.note(request.method, route, params, sent, user, address)
         except AtlasError as error:
             return _json(error.body(), error.status)
         except Exception as error:
@@ -260,6 +264,7 @@ class Application:
         if wanted.get("catalog"):
             self.catalog.reset()
             self.search_log.clear()
+            self.admin_log.clear()
             self.reseed()
         return _json({})
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sandbox.adminlog import AdminLog
 from sandbox.bodies import MAX_CONTAINERS, parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError
@@ -187,6 +188,7 @@ def answer(catalog: Catalog, handler: Handler, path: str, query: dict[str, list[
                     catalog,
                     SearchCache(),
                     SearchLog(),
+                    AdminLog(),
                     FILES,
                     wanted,
                     {"attr:qualifiedName": [f"{ROOT}/a"], **query},

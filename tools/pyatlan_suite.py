@@ -237,6 +237,9 @@ def prepare(tenant: sandbox.Tenant) -> str:
         everything = {"dsl": {"query": {"term": {"__typeName.keyword": "Table"}}}, "requestMetadata": view}
         post("/api/meta/search/indexsearch", everything)  # somebody else has looked at something
         post("/api/service/credentials", {"name": "jdbc", "connectorType": "jdbc", "host": "localhost", "port": 5432})
+        oauth = post("/api/service/oauth-clients", {"displayName": "suite", "role": roles[0]["name"]})
+        log_in = {"clientId": oauth["clientId"], "clientSecret": oauth["clientSecret"]}
+        post("/api/service/oauth-clients/token", log_in)  # somebody has logged in
         made = post("/api/service/apikeys", {"displayName": "suite", "validitySeconds": 86_400})
         return str(made["attributes"]["accessToken"])
 

@@ -35,9 +35,7 @@ OWN_FIELDS = {
 # `attachCustomESMappingsOnBMAttributeDef` of `AtlasBusinessMetadataType`).
 KINDS = {"boolean": "boolean", "date": "long", "float": "double", "double": "double", "int": "long", "long": "long"}
 STRINGS = ("keyword", "text")
-# Text fields with the analyser `whitespace` (`GraphBackedSearchIndexer`, ES_SPACE_ANALYZER_MULTIFIELD).
 LAST_IN_TAGS = "sourceTagQualifiedName"  # behind its values (`FullTextMapperV2.rearrangeAttributesOrder`)
-PARTED_BY_SPACES = ("__classificationsText.text",)
 
 
 def field_reader(catalog: Catalog, field: str) -> FieldReader:

@@ -18,8 +18,8 @@ from sandbox.attributes import as_text
 from sandbox.catalog import Catalog, Entity
 from sandbox.errors import AtlasError, not_supported, query_rejected
 from sandbox.messages import Query
+from sandbox.search.analysis import ANALYSERS, words_in, words_wanted
 from sandbox.search.fields import (
-    PARTED_BY_SPACES,
     STRINGS,
     Document,
     FieldReader,
@@ -32,7 +32,7 @@ from sandbox.search.moments import read_moment, read_zone
 from sandbox.search.regexps import MAX_DETERMINIZED_STATES, compile_regexp
 from sandbox.search.spans import KINDS as SPAN_KINDS
 from sandbox.search.spans import compile_span
-from sandbox.search.values import comparable, edits, indexed_value, tokens_of, wanted_values, wildcard_test, words_of
+from sandbox.search.values import comparable, edits, indexed_value, wanted_values, wildcard_test
 
 Predicate = Callable[[Document], bool]
 Test = Callable[[str], bool]
@@ -370,7 +370,7 @@ def _membership(fields: Fields, field: str, values: list[Any], options: Query) -
     if kind == "text":  # a term is not analysed: it has to be a word as the index has it
         fold = bool(options.get("case_insensitive"))
         words = {as_text(value).lower() if fold else as_text(value) for value in values}
-        return lambda entity: any(not words.isdisjoint(words_of(str(value))) for value in read(entity))
+        return lambda entity: any(not words.isdisjoint(words_in(field, str(value))) for value in read(entity))
     if kind == "date":  # all of what a date names, as a range would take it ("Date field type")
         spans = [(moment_of(field, value), moment_of(field, value, up=True)) for value in values]
         return lambda entity: any(start <= value <= end for value in read(entity) for start, end in spans)
@@ -465,7 +465,7 @@ def _range(fields: Fields, body: Query) -> Predicate:
             return False  # a number against a text
 
     if kind == "text":
-        return lambda entity: any(within(word) for value in read(entity) for word in words_of(str(value)))
+        return lambda entity: any(within(word) for value in read(entity) for word in words_in(field, str(value)))
     return lambda entity: any(within(value) for value in read(entity))
 
 
@@ -501,7 +501,7 @@ def _text_predicate(fields: Fields, kind: str, field: str, options: Query, test:
             raise query_rejected(f"Failed to parse rewrite_method [{rewrite}]")
     read = fields.reader(field)
     if held == "text":
-        return lambda entity: any(test(word) for value in read(entity) for word in words_of(str(value)))
+        return lambda entity: any(test(word) for value in read(entity) for word in words_in(field, str(value)))
     return lambda entity: any(test(as_text(value)) for value in read(entity))
 
 
@@ -560,16 +560,10 @@ def _fuzzy_test(word: str, options: Query, transpositions: Any) -> Test:
 
 # What analysers make of a text ("Built-in analyzer reference"), and those that are not here, the metastore's own from its
 # addons/elasticsearch/es-settings.json among them.
-ANALYZERS: dict[str, Callable[[str], list[str]]] = {
-    "standard": lambda text: re.findall(r"\w+", text.lower()),
-    "simple": lambda text: re.findall(r"[^\W\d_]+", text.lower()),
-    "whitespace": str.split,
-    "keyword": lambda text: [text] if text else [],
-}
 OTHER_ANALYZERS = {
     "stop", "pattern", "fingerprint", "english", "german", "french", "spanish", "atlan_glossary_analyzer",
-    "atlan_path_analyzer", "atlan_search_delimiter_analyzer", "atlan_text_analyzer", "atlan_text_analyzer_v2",
-    "atlan_text_comma_analyzer", "atlan_text_delimiter_analyzer", "atlan_text_stemmer", "search_synonyms", "truncate_analyzer",
+    "atlan_path_analyzer", "atlan_search_delimiter_analyzer", "atlan_text_delimiter_analyzer", "atlan_text_stemmer",
+    "search_synonyms", "truncate_analyzer",
 }  # fmt: skip
 MATCH_OPTIONS = {
     "operator", "minimum_should_match", "fuzziness", "prefix_length", "max_expansions", "fuzzy_transpositions",
@@ -616,7 +610,7 @@ def _text_match(fields: Fields, field: str, text: Any, options: Query) -> Predic
         raise query_rejected("Failed to parse value of [lenient] as only [true] or [false] are allowed")
     nothing = _zero_terms(options)
     fuzzy = options.get("fuzziness") is not None
-    words = _words_wanted(kind, text, options)
+    words = _words_wanted(field, kind, text, options)
     if words is None:
         try:
             if fuzzy and kind == "keyword":
@@ -635,7 +629,7 @@ def _text_match(fields: Fields, field: str, text: Any, options: Query) -> Predic
     tests = [_fuzzy_test(word, options, options.get("fuzzy_transpositions", True)) for word in wanted] if fuzzy else []
 
     def matches(entity: Entity) -> bool:
-        found = {word for value in read(entity) for word in words_of(str(value))}
+        found = {word for value in read(entity) for word in words_in(field, str(value))}
         if tests:
             return sum(any(test(word) for word in found) for test in tests) >= need
         return sum(word in found for word in wanted) >= need
@@ -643,16 +637,16 @@ def _text_match(fields: Fields, field: str, text: Any, options: Query) -> Predic
     return matches
 
 
-def _words_wanted(kind: str | None, text: Any, options: Query) -> list[str] | None:
+def _words_wanted(field: str, kind: str | None, text: Any, options: Query) -> list[str] | None:
     """The words that an analyser makes of the text of a match; None for a field that is compared as a whole."""
     name = options.get("analyzer")
-    if name is not None and (not isinstance(name, str) or name not in {*ANALYZERS, *OTHER_ANALYZERS}):
+    if name is not None and (not isinstance(name, str) or name not in {*ANALYSERS, *OTHER_ANALYZERS}):
         raise query_rejected(f"[match] analyzer [{name}] not found")
     if name in OTHER_ANALYZERS or (name not in (None, "keyword") and kind != "text"):
         raise not_supported(f"the analyzer [{name}]")
     if kind != "text":
         return None
-    return tokens_of(as_text(text)) if name is None else ANALYZERS[name](as_text(text))
+    return words_wanted(field, as_text(text)) if name is None else ANALYSERS[name](as_text(text))
 
 
 def _zero_terms(options: Query) -> bool:
@@ -670,13 +664,12 @@ def _match_phrase(fields: Fields, body: Query) -> Predicate:
 
 def _phrase(fields: Fields, field: str, text: Any, slop: int, options: Query) -> Predicate:
     kind, read, nothing = fields.kind(field), fields.reader(field), _zero_terms(options)
-    words = _words_wanted(kind, text, options)
+    words = _words_wanted(field, kind, text, options)
     if words is None:
         return _membership(fields, field, [text], {})
-    wanted = words
-    if not wanted:
+    if not words:
         return lambda entity: nothing
-    return lambda entity: any(_has_phrase(tokens_of(str(value)), wanted, slop) for value in read(entity))
+    return lambda entity: any(_has_phrase(words_in(field, str(value)), words, slop) for value in read(entity))
 
 
 def _has_phrase(words: list[str], wanted: list[str], slop: int) -> bool:
@@ -696,8 +689,8 @@ def _span(fields: Fields, body: Query, kind: str) -> Predicate:
     field, find = compile_span(kind, body)
     if fields.kind(field) not in ("text", None):
         raise query_rejected(f"Can only use span queries on text fields - not on [{field}] which is of another type")
-    read, split = fields.reader(field), str.split if field in PARTED_BY_SPACES else tokens_of
-    return lambda document: any(find(split(str(value))) for value in read(document))
+    read = fields.reader(field)
+    return lambda document: any(find(words_in(field, str(value))) for value in read(document))
 
 
 COMPILERS: dict[str, Callable[[Fields, Query], Predicate]] = {

@@ -70,22 +70,6 @@ def comparable(value: Any) -> Any:
         return value if moment is None else moment
 
 
-def tokens_of(text: str) -> list[str]:
-    """The words of a text in lower case, in their order; see `words_of`."""
-    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
-    return re.findall(r"[^\W_]+", parted.lower())
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text in lower case, in their order, then the unparted ones that underscores or camel case join.
-
-    Inferred from the analysers in the metastore's addons/elasticsearch/es-settings.json, which part at case changes,
-    underscores and punctuation; stemming and synonyms are left out.
-    """
-    words = tokens_of(text)
-    return words + [word for word in re.findall(r"\w+", text.lower()) if word not in words]
-
-
 def wildcard_test(wildcard: str, fold: bool) -> Callable[[str], bool]:
     """A test whether a whole text fits a wildcard: `*` is any text, `?` one character, a backslash takes the next one as it
     is; `fold` compares without case. Each part between two `*` is looked for once, behind the one before it.

@@ -16,6 +16,7 @@ from typing import Any
 from sandbox import accounts, errors, people
 from sandbox.bodies import parse_json
 from sandbox.catalog import ACTIVE, Catalog, Entity, Transaction
+from sandbox.policies import check_policy
 from sandbox.requests import RequestEntity, find_by_name, reference_guid
 
 # invalidNameChars of `PreProcessorUtils`.
@@ -367,6 +368,23 @@ def _purpose(
                 raise errors.internal_error(f"Entity already exists, typeName:tags, Purpose:{tags}", sent.guid)
 
 
+def _policy(
+    transaction: Transaction, sent: RequestEntity, entity: Entity, is_new: bool, assignments: dict[str, str]
+) -> None:
+    """`AuthPolicyPreProcessor`: a policy is on while its persona or purpose is, and that of a purpose is about its tags."""
+    access = _referred(transaction.catalog, sent, "accessControl", assignments)
+    guids = access.related("policies") if access else ()
+    others = [transaction.catalog.entities[guid] for guid in guids if guid != entity.guid]
+    check_policy(transaction.catalog, sent, entity, is_new, access, others)
+    if is_new:
+        sent.attributes.setdefault("isPolicyEnabled", True)
+        if access:
+            sent.attributes["isPolicyEnabled"] = bool(access.attributes.get("isAccessControlEnabled", True))
+    if access and access.type.name == "Purpose":
+        tags = access.attributes.get("purposeClassifications") or []
+        sent.attributes["policyResources"] = [f"tag:{tag}" for tag in tags]
+
+
 def _connection(
     transaction: Transaction, sent: RequestEntity, entity: Entity, is_new: bool, assignments: dict[str, str]
 ) -> None:
@@ -406,7 +424,23 @@ def _check_people(
         raise errors.AtlasError(404, "404-00-019", f"role {role} not found", sent.guid)
 
 
-# Queries
+# Resources and queries
+
+# REGEX_ONSITE_URL and REGEX_OFFSITE_URL of `LinkPreProcessor`.
+URL = re.compile(
+    r"[\w\\.#@$%+&;\-~,?=/!']+|\s*((ht|f)tps?://|mailto:)[^\W_][\w\s.#@$%+&;:\-~,?=/!()']*",
+)
+
+
+def _link(
+    transaction: Transaction, sent: RequestEntity, entity: Entity, is_new: bool, assignments: dict[str, str]
+) -> None:
+    """`LinkPreProcessor`, whose exceptions have no code."""
+    link, operation = str(sent.attributes.get("link") or ""), "CREATE" if is_new else "UPDATE"
+    if not link:
+        raise errors.internal_error(f"Link is empty for operation: {operation}", sent.guid)
+    if not URL.fullmatch(link):
+        raise errors.internal_error(f"Please provide a valid URL for operation: {operation}", sent.guid)
 
 
 def _query(
@@ -426,7 +460,9 @@ HANDLERS = {
     "DataProduct": _product,
     "Persona": _persona,
     "Purpose": _purpose,
+    "AuthPolicy": _policy,
     "Connection": _connection,
+    "Link": _link,
     "Query": _query,
     "Folder": _query,
 }

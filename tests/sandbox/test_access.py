@@ -90,9 +90,8 @@ def test_what_policies_allow_and_deny(tenant: sandbox.Tenant, atlan: AtlanClient
     everything = sorted([str(connection.name), "orders", "orders_old", "public", "salaries"])
     assert found_by(atlan, persona) == everything
     denied = metadata_policy(persona, stack, f"{stack.schema}/salaries", policy_type=AuthPolicyType.DENY)
-    denied.connection_qualified_name = "default/vertica/0"
     denial = save_policy(atlan, denied)
-    assert found_by(atlan, persona) == [name for name in everything if name != "salaries"]
+    assert found_by(atlan, persona) == ["orders", "orders_old", "public"]  # its connection is of what it denies
     atlan.asset.purge_by_guid(denial)
     atlan.asset.purge_by_guid(policy)
     assert found_by(atlan, persona) == everything
@@ -167,13 +166,125 @@ def test_access_that_is_gone_or_wrong(tenant: sandbox.Tenant, atlan: AtlanClient
     assert by(tenant, persona=persona.qualified_name).status_code == 400
 
 
-def test_policies_are_named_below_their_persona(tenant: sandbox.Tenant, atlan: AtlanClient) -> None:
-    """`AuthPolicyPreProcessor`: two of one name are two policies."""
+def test_policies_are_named_below_their_persona(tenant: sandbox.Tenant, atlan: AtlanClient, stack: Stack) -> None:
+    """`AuthPolicyPreProcessor`."""
     persona = new_persona(atlan)
-    sent = {"name": "one", "qualifiedName": "one", "policyCategory": "persona", "policyType": "allow"}
-    reference = {"typeName": "Persona", "guid": persona.guid}
-    policy = {"typeName": "AuthPolicy", "guid": "-1", "attributes": {**sent, "accessControl": reference}}
-    answers = [raw(tenant).save(policy).json()["mutatedEntities"]["CREATE"][0] for _ in range(2)]
-    assert len({policy["guid"] for policy in answers}) == 2
-    for policy in answers:
-        assert policy["attributes"]["qualifiedName"].startswith(f"{persona.qualified_name}/")
+    for _ in range(2):
+        made = save_policy(atlan, metadata_policy(persona, stack, f"{stack.schema}/orders"))
+        policy = atlan.asset.get_by_guid(made, AuthPolicy)
+        assert policy.qualified_name
+        assert policy.qualified_name.startswith(f"{persona.qualified_name}/")
+        assert (
+            raw(tenant).call("GET", f"/api/meta/entity/guid/{made}").json()["entity"]["attributes"]["isPolicyEnabled"]
+        )
+
+
+ANOTHER = "default/vertica/0"
+FILTER = {"policyServiceName": "atlas_abac", "policyResources": []}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, 200),
+        ({"policyCategory": None}, 400),
+        ({"policyCategory": "system"}, 409),
+        ({"policyCategory": "purpose"}, 400),
+        ({"policyServiceName": None}, 400),
+        ({"policyType": None}, 400),
+        ({"policyActions": []}, 400),
+        ({"policyActions": ["persona-asset-read", "persona-glossary-read"]}, 400),
+        ({"policySubCategory": "none"}, 400),
+        ({"policySubCategory": "data"}, 400),  # whose resources are of another category
+        ({"policySubCategory": "data", "policyResourceCategory": "ENTITY", "policyActions": ["select"]}, 200),
+        ({"policySubCategory": "data", "policyResourceCategory": "ENTITY", "policyActions": ["select"], "policyServiceName": "heka"}, 200),
+        ({"policyServiceName": "heka"}, 500),  # which has no actions on metadata
+        ({"policySubCategory": "domain", "policyResources": ["anything"]}, 200),
+        ({"policyResourceCategory": "ENTITY"}, 400),
+        ({"policyResources": []}, 400),
+        ({"policyResources": ["tag:x"]}, 400),
+        ({"policyResources": ["entity-type:Table"]}, 200),
+        ({"policyResources": [f"entity:{ANOTHER}"]}, 400),
+        ({"connectionQualifiedName": None}, 400),
+        ({"connectionQualifiedName": ANOTHER, "policyResources": ["entity-type:*"]}, 404),
+        ({**FILTER, "policyFilterCriteria": '{"entity": {"condition": "AND", "criterion": []}}'}, 200),
+        ({**FILTER, "policyFilterCriteria": "{}"}, 400),
+        ({**FILTER, "policyFilterCriteria": "{"}, 400),
+        (FILTER, 400),
+        ({"accessControl": None}, 500),
+    ],
+)  # fmt: skip
+def test_policies_that_are_refused(
+    tenant: sandbox.Tenant, atlan: AtlanClient, stack: Stack, changes: dict[str, Any], status: int
+) -> None:
+    """`AuthPolicyValidator`."""
+    values = new_policy(new_persona(atlan), stack)
+    policy = {"typeName": "AuthPolicy", "guid": "-1", "attributes": {**values, **changes}}
+    assert raw(tenant).save(policy).status_code == status
+
+
+def new_policy(persona: Persona, stack: Stack) -> dict[str, Any]:
+    """The attributes of a policy that a tenant takes."""
+    return {
+        "name": "one", "qualifiedName": unique("policy"), "policyCategory": "persona", "policySubCategory": "metadata",
+        "policyType": "allow", "policyServiceName": "atlas", "policyResourceCategory": "CUSTOM",
+        "policyActions": ["persona-asset-read"], "policyResources": [f"entity:{stack.schema}"],
+        "connectionQualifiedName": stack.connection, "accessControl": {"typeName": "Persona", "guid": persona.guid},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, 200),
+        ({"description": "x", "policyActions": ["persona-asset-update"]}, 200),
+        ({"policyServiceName": "heka"}, 409),
+        ({"policySubCategory": "glossary"}, 409),
+        ({"policyResourceCategory": "ENTITY"}, 409),
+        ({"policyCategory": "purpose"}, 409),
+        ({"connectionQualifiedName": ANOTHER}, 409),
+        ({"policyActions": []}, 400),
+        ({"policyActions": ["select"]}, 400),
+        ({"policyResources": []}, 400),
+    ],
+)
+def test_changes_of_policies(
+    tenant: sandbox.Tenant, atlan: AtlanClient, stack: Stack, changes: dict[str, Any], status: int
+) -> None:
+    client, persona = raw(tenant), new_persona(atlan)
+    sent = {"typeName": "AuthPolicy", "guid": "-1", "attributes": new_policy(persona, stack)}
+    guid = client.save(sent).json()["guidAssignments"]["-1"]
+    twice = {**sent, "attributes": new_policy(persona, stack)}
+    assert client.save(twice).status_code == 400  # of the same name
+    change = {**sent, "guid": guid, "attributes": {**sent["attributes"], **changes}}
+    assert client.save(change).status_code == status
+    other = {"typeName": "Persona", "guid": new_persona(atlan).guid}
+    change["attributes"] = {**sent["attributes"], "accessControl": other}
+    assert client.save(change).status_code == 409
+    atlan.asset.delete_by_guid(guid)
+    change["attributes"] = sent["attributes"]
+    assert client.save(change).status_code == 409
+
+
+def test_a_policy_of_a_purpose_is_about_its_tags(tenant: sandbox.Tenant, atlan: AtlanClient, stack: Stack) -> None:
+    name = unique("tag")
+    atlan.typedef.create(AtlanTagDef.create(name=name, color=AtlanTagColor.GRAY))
+    tag = atlan.atlan_tag_cache.get_id_for_name(name)
+    purpose = {"name": name, "qualifiedName": name, "purposeClassifications": [tag]}
+    guid = (
+        raw(tenant).save({"typeName": "Purpose", "guid": "-1", "attributes": purpose}).json()["guidAssignments"]["-1"]
+    )
+    values = {
+        "name": "one", "qualifiedName": "one", "policyCategory": "purpose", "policySubCategory": "metadata", "policyType": "allow",
+        "policyServiceName": "atlas_tag", "policyActions": ["entity-read"], "accessControl": {"typeName": "Purpose", "guid": guid},
+    }  # fmt: skip
+    for changes, status in (
+        ({}, 400),
+        ({"policyResourceCategory": "TAG"}, 200),
+        ({"policyActions": ["persona-asset-read"]}, 400),
+    ):
+        values |= changes
+        answer = raw(tenant).save({"typeName": "AuthPolicy", "guid": "-1", "attributes": values})
+        assert answer.status_code == status
+        if status == 200:
+            assert answer.json()["mutatedEntities"]["CREATE"][0]["attributes"]["policyResources"] == [f"tag:{tag}"]

@@ -142,6 +142,10 @@ REFUSALS = [
     saved("a persona with a policy", 409, "409-00-015", "AccessControlUtils.validateNoPoliciesAttached", entity("Persona", policies=[{"guid": "<table>"}])),
     saved("a purpose without tags", 400, "400-00-029", "PurposePreProcessor.validatePurpose", entity("Purpose")),
     saved("a purpose of the same tags", 500, "500-00-001", "AccessControlUtils.validateUniquenessByTags", entity("Purpose", purposeClassifications=["<tag>"])),
+    saved("a policy of no category", 400, "400-00-029", "AuthPolicyPreProcessor.processCreatePolicy", entity("AuthPolicy")),
+    saved("a policy of the system", 409, "409-00-015", "AuthPolicyValidator.validate", entity("AuthPolicy", policyCategory="bootstrap")),
+    saved("a link to nothing", 500, "500-00-001", "LinkPreProcessor.validateLinkAttribute", entity("Link")),
+    saved("a link that runs", 500, "500-00-001", "LinkPreProcessor.validateLinkAttribute", entity("Link", link="javascript:alert(1)")),
     saved("a query without a collection", 400, "400-00-02B", "QueryPreProcessor.processCreate", entity("Query")),
     # Glossaries
     saved("a glossary twice", 409, "409-00-007", "GlossaryPreProcessor.processCreateGlossary", entity("AtlasGlossary", "<name>")),

@@ -20,7 +20,7 @@ from sandbox.database import Statement, is_in
 from sandbox.errors import bad_request, not_supported, query_rejected
 from sandbox.messages import Attributes, AuditEvent, AuditSearchResult, JsonObject, Query
 from sandbox.presentation import CUSTOM_ATTRIBUTES, object_id, search_hit
-from sandbox.requests import as_object
+from sandbox.requests import as_object, as_texts
 from sandbox.search.moments import read_moment, read_zone
 
 # index.max_result_window of an index that does not set it, as es-audit-mappings.json does not ("Index modules").
@@ -184,7 +184,7 @@ def search_audit(catalog: Catalog, request: JsonObject, guid: str | None = None)
         where, values = f"({where}) AND entityId = ?", (*values, guid)
     ((total,),) = catalog.select(f"SELECT count(*) FROM audit WHERE {where}", values)
     statement = f"SELECT {', '.join(COLUMNS)}, detail FROM audit WHERE {where} ORDER BY {_order(dsl.get('sort'))} LIMIT ? OFFSET ?"
-    wanted = request.get("attributes") or []
+    wanted = as_texts(request.get("attributes"), "attributes")
     audits = [_shown(catalog, row, wanted) for row in catalog.select(statement, (*values, size, start))]
     answer: AuditSearchResult = {
         "entityAudits": audits,
@@ -333,6 +333,8 @@ def _equal(kind: str, option: str) -> Callable[[Query], Condition]:
         column, value = _field_and_value(body, kind, option)
         if not column:
             return NOTHING
+        if column not in DATES:
+            return f"{column} = ?", (as_text(value),)
         return f"{column} BETWEEN ? AND ?", (_compared(column, value), _compared(column, value, up=True))
 
     return compile_equal

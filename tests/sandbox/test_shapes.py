@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox.adminlog import AdminLog
+from sandbox.audit import follow
 from sandbox.bodies import MAX_CONTAINERS, parse_json
 from sandbox.catalog import Catalog
 from sandbox.errors import AtlasError
@@ -158,6 +159,7 @@ def with_part(value: Any, path: tuple[Any, ...], part: Any) -> Any:
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     opened = Catalog(load_types(), Path(tmp_path_factory.mktemp("shapes")) / "tenant.db")
+    follow(opened)  # so that the audit has what is searched for
     tables = [of("Table", "a", rowCount=5, description="a b"), of("Table", "b")]
     save(opened, [*tables, of("AtlasGlossary", "g0")], SaveOptions(), USER["username"])
     save_typedefs(opened, {"classificationDefs": [TAG], "businessMetadataDefs": [SET]}, "tester", update=False)
@@ -241,3 +243,20 @@ def test_a_body_of_very_many_lists_or_objects_is_refused_unread(one: bytes) -> N
 
 def test_a_bulk_of_the_most_entities_has_less() -> None:
     assert str(ENTITIES[0]).count("[") + str(ENTITIES[0]).count("{") < MAX_CONTAINERS / MAX_ENTITIES
+
+
+WRONG = (5, "text", [5], {"a": 5})
+
+
+@pytest.mark.parametrize("number", range(len(SAMPLES)))
+def test_each_part_exchanged_for_each_kind_is_answered(catalog: Catalog, number: int) -> None:
+    """Where the sample itself is taken, and near its top, where a chance is small that a random part lands."""
+    sample = SAMPLES[number]
+    taken = [route for route in ROUTES if route[0] != "GET" and answer(catalog, route[2], route[1], {}, sample) == 200]
+    assert taken
+    for path in places(sample):
+        for wrong in WRONG if len(path) <= 3 else ():
+            body = with_part(sample, path, wrong)
+            for method, route, handler in taken:
+                status = answer(catalog, handler, route, {}, body)
+                assert status in (200, 400, 404, 409, 500, 501), (method, route, json.dumps(body))

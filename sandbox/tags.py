@@ -7,7 +7,7 @@ and their directions are `propagateTags` of the metastore's 007_all_custom_model
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sandbox.catalog import Catalog, Entity
 from sandbox.messages import Classification
@@ -25,18 +25,27 @@ LINEAGE = (("Catalog", "inputToProcesses"), ("Process", "outputs"))
 
 def propagated_tags(catalog: Catalog, entity: Entity) -> list[Classification]:
     """The tags that reach an entity from others, each with the guid of the one that it is on (`entityGuid`)."""
-    if not catalog.tagged:
-        return []
-    version, found = catalog.propagated
-    if version != catalog.version:
-        found = _propagate(catalog)
-        catalog.propagated = catalog.version, found
-    return found.get(entity.guid, [])
+    return _propagated(catalog).get(entity.guid, [])
+
+
+def reached_by_tags(catalog: Catalog) -> Collection[str]:
+    """The guids of all entities that tags reach from others."""
+    return _propagated(catalog).keys()
 
 
 def all_tags(catalog: Catalog, entity: Entity) -> list[Classification]:
     """The tags of an entity, its own first; one that also reaches it from elsewhere is there twice, as in Atlan."""
     return [*entity.tags, *propagated_tags(catalog, entity)]
+
+
+def _propagated(catalog: Catalog) -> dict[str, list[Classification]]:
+    if not catalog.tagged:
+        return {}
+    version, found = catalog.propagated
+    if version != catalog.version:
+        found = _propagate(catalog)
+        catalog.propagated = catalog.version, found
+    return found
 
 
 def _propagate(catalog: Catalog) -> dict[str, list[Classification]]:

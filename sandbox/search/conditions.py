@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.catalog import Catalog
@@ -12,6 +12,7 @@ from sandbox.messages import Query
 from sandbox.search.fields import field_kind
 from sandbox.search.queries import LIMITS, clauses_of, minimum_of, single_field, values_of_terms
 from sandbox.search.values import comparable
+from sandbox.tags import reached_by_tags
 
 # Fields of the search index that are columns: texts that are compared as they are, and moments in milliseconds.
 TEXTS = {
@@ -22,6 +23,10 @@ TEXTS = {
 }
 MOMENTS = {"__timestamp": "created", "__modificationTimestamp": "modified"}
 OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+# Fields of which it is known which entities have any value in them.
+TAGS = ("__traitNames", "__classificationNames")
+PROPAGATED_TAGS = ("__propagatedTraitNames", "__propagatedClassificationNames")
+MAX_GUIDS = 100_000  # of one condition
 MAX_PARTS = 100  # of one condition, far below the 1,000 levels that SQLite takes
 SURROGATES = range(0xD800, 0xE000)
 
@@ -94,6 +99,8 @@ def _terms(catalog: Catalog, body: Query) -> Condition:
 
 
 def _one_of(catalog: Catalog, field: str, values: list[Any]) -> Condition:
+    if field in (*TAGS, *PROPAGATED_TAGS):
+        return _with_tags(catalog, field)
     if field_kind(catalog, field) != "keyword" or not all(isinstance(value, str) for value in values):
         return UNKNOWN
     if field in ("__typeName.keyword", "__superTypeNames.keyword"):
@@ -103,6 +110,19 @@ def _one_of(catalog: Catalog, field: str, values: list[Any]) -> Condition:
         names = {name for family in families for name in (family[:1] if own else family[1:])}
         return _is_in("type", [*names])
     return _is_in(TEXTS[field], values) if field in TEXTS else UNKNOWN
+
+
+def _exists(catalog: Catalog, body: Query) -> Condition:
+    field = str(body.get("field"))
+    return _with_tags(catalog, field) if field in (*TAGS, *PROPAGATED_TAGS) else UNKNOWN
+
+
+def _with_tags(catalog: Catalog, field: str) -> Condition:
+    """A condition that only entities with tags meet, or with such as reach them from others."""
+    guids = catalog.tagged if field in TAGS else reached_by_tags(catalog)
+    if len(guids) > MAX_GUIDS:
+        return Condition("tagged", exact=False) if field in TAGS else UNKNOWN
+    return replace(_is_in("guid", list(guids)), exact=False)
 
 
 def _is_in(column: str, values: list[str]) -> Condition:
@@ -156,6 +176,7 @@ TRANSLATORS: dict[str, Callable[[Catalog, Query], Condition]] = {
     "terms": _terms,
     "prefix": _prefix,
     "range": _range,
+    "exists": _exists,
     "match_all": lambda catalog, body: EVERYTHING,
     "match_none": lambda catalog, body: NOTHING,
     "constant_score": lambda catalog, body: condition_of(catalog, body["filter"]),

@@ -35,12 +35,15 @@ NAMES = [
     "a%",
     "a\x00b",
 ]
+TAGS = ["PII", "Issue", "None"]
+WHICH = {"uniqueAttributes": {"qualifiedName": f"{ROOT}/ab"}}
+TAG_FIELDS = ["__traitNames", "__classificationNames", "__propagatedTraitNames", "__propagatedClassificationNames"]
 TYPES = ["Table", "Column", "View", "S3Object", "Process"]
 
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    """Of each type one of each name, in a connection or two or none; some archived, some renewed."""
+    """Of each type one of each name, in a connection or two or none; some archived, some renewed, some with tags."""
     opened = Catalog(load_types(), tmp_path_factory.mktemp("conditions") / "tenant.db")
     for number, type_name in enumerate(TYPES):
         entities = []
@@ -56,6 +59,16 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
             for entity in found[::2]:
                 transaction.now += number + 1
                 transaction.set_attribute(entity, "description", "renewed")
+    for tag in TAGS:
+        opened.put_document("classificationDefs", tag, {"name": tag, "displayName": tag, "attributeDefs": []})
+    table: Any = {"typeName": "Table", "attributes": {"name": "ab", "qualifiedName": f"{ROOT}/ab"}}
+    column: Any = {
+        "typeName": "Column",
+        "attributes": {"name": "ab", "qualifiedName": f"{ROOT}/ab", "table": table | WHICH},
+    }
+    table["classifications"] = [{"typeName": "PII", "propagate": True}]
+    view = {"typeName": "View", "attributes": table["attributes"], "classifications": [{"typeName": "Issue"}]}
+    save(opened, [table, column, view], SaveOptions(replace_tags=True), "tester")
     yield opened
     opened.close()
 
@@ -72,6 +85,7 @@ def queries(guids: list[str], moments: list[int]) -> st.SearchStrategy[Any]:
         "__superTypeNames.keyword": st.sampled_from(["SQL", "sql", "Asset", "Catalog", "Nothing"]),
         "__typeName": st.sampled_from(TYPES),
         "name.keyword": st.sampled_from(NAMES),
+        **dict.fromkeys(TAG_FIELDS, st.sampled_from(TAGS)),
     }
     times = st.sampled_from(["__timestamp", "__modificationTimestamp"])
     sides = st.sampled_from(["gt", "gte", "lt", "lte"])
@@ -98,7 +112,7 @@ def queries(guids: list[str], moments: list[int]) -> st.SearchStrategy[Any]:
                 st.one_of(st.sampled_from(moments), st.sampled_from(moments).map(str), st.none()),
             ),
         ),
-        st.sampled_from(["name", "description", "connectionQualifiedName", "qualifiedName"]).map(
+        st.sampled_from(["name", "description", "connectionQualifiedName", "qualifiedName", *TAG_FIELDS]).map(
             lambda name: {"exists": {"field": name}}
         ),
         st.sampled_from([{"match_all": {}}, {"match_none": {}}]),
@@ -209,6 +223,24 @@ EXACT = [
 def test_what_programs_ask_for_most_needs_no_look_at_the_entities(catalog: Catalog, query: dict[str, Any]) -> None:
     assert condition_of(catalog, query).exact
     assert condition_of(catalog, query).sql != "1"
+
+
+@pytest.mark.parametrize("most", [100_000, 0])
+def test_of_all_entities_only_those_with_tags_are_read_for_a_tag(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr("sandbox.search.conditions.MAX_GUIDS", most)
+    own, propagated = ({"terms": {name: ["PII"]}} for name in TAG_FIELDS[::2])
+    for query, found in (
+        (own, ["Table"]),
+        (propagated, ["Column"]),
+        ({"bool": {"should": [own, propagated]}}, ["Table", "Column"]),
+    ):
+        condition = condition_of(catalog, query)
+        ((read,),) = catalog.select(f"SELECT count(*) FROM entity WHERE {condition.sql}", condition.values)
+        assert not condition.exact
+        assert read <= 3 or (most == 0 and query is not own)
+        assert sorted(entity.type.name for entity in find_entities(catalog, query)) == sorted(found)
 
 
 def test_a_query_of_very_many_parts_is_no_condition(catalog: Catalog) -> None:

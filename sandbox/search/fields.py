@@ -25,11 +25,12 @@ NORMALISED = {
     "assetDbtProjectName", "assetDbtUniqueId",
 }  # fmt: skip
 SUFFIXES = (".keyword", ".text", ".stemmed", ".delimiter", ".rank_feature", ".date")
-# The metastore's own fields that pyatlan has no constants for (`createCommonVertexIndex` in `GraphBackedSearchIndexer`).
+# The metastore's fields that pyatlan has no constants for (`createCommonVertexIndex` in `GraphBackedSearchIndexer`, and its
+# model 0010-base_model.json).
 OWN_FIELDS = {
     "__labels": "keyword", "__categories": "keyword", "__parentCategory": "keyword", "__glossary": "keyword",
     "__meaningNames": "keyword", "__timestamp.date": "date", "__modificationTimestamp.date": "date",
-    "__classificationsText.text": "text",
+    "__classificationsText.text": "text", "name.delimiter": "text",
 }  # fmt: skip
 # How attributes of a type are held (`getPrimitiveClass` of `GraphBackedSearchIndexer`; of custom metadata, that and
 # `attachCustomESMappingsOnBMAttributeDef` of `AtlasBusinessMetadataType`).

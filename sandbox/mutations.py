@@ -24,7 +24,7 @@ from sandbox.messages import (
     MutationResponse,
     TypeDefinition,
 )
-from sandbox.preprocessors import NAMED_BY_ATLAN, check_deletion, name_new_entity, parents_first, preprocess
+from sandbox.preprocessors import NEVER_RENAMED, check_deletion, name_new_entity, parents_first, preprocess
 from sandbox.presentation import CUSTOM_ATTRIBUTES, entity_header
 from sandbox.requests import (
     RequestEntity,
@@ -245,7 +245,7 @@ def _set_attributes(transaction: Transaction, item: _Item) -> None:
     for name, value in sent.attributes.items():
         if name != "qualifiedName":
             transaction.set_attribute(entity, name, value)
-    if sent.qualified_name and entity.type.name not in NAMED_BY_ATLAN:  # another one, if it was found by its guid
+    if sent.qualified_name and entity.type.name not in NEVER_RENAMED:  # another one, if it was found by its guid
         transaction.set_attribute(entity, "qualifiedName", sent.qualified_name)
     _stamp(transaction, item)
     if sent.labels is not None:

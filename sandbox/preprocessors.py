@@ -30,21 +30,29 @@ GROUP_ATTRIBUTES = ("ownerGroups", "adminGroups", "viewerGroups")
 
 NAMED_BY_ATLAN = {
     "AtlasGlossary", "AtlasGlossaryTerm", "AtlasGlossaryCategory", "DataDomain", "DataProduct", "Persona", "Purpose",
-    "AuthPolicy",
+    "AuthPolicy", "Collection", "Folder", "Query",
 }  # fmt: skip
+# Types whose entities keep their qualified names, whatever an update sends.
+NEVER_RENAMED = {*NAMED_BY_ATLAN, "Connection", "DataContract", "Stakeholder", "StakeholderTitle"}
 
 
 def name_new_entity(transaction: Transaction, sent: RequestEntity, assignments: dict[str, str]) -> str | None:
     """The qualified name that Atlan gives to a new entity of some types, whatever was sent; None for all others.
 
     `createQualifiedName` of `GlossaryPreProcessor`, `TermPreProcessor`, `CategoryPreProcessor`, `DataDomainPreProcessor` and
-    `DataProductPreProcessor`; `PersonaPreProcessor`, `PurposePreProcessor` and `AuthPolicyPreProcessor` when they make one.
+    `DataProductPreProcessor`, `QueryCollectionPreProcessor`, `QueryFolderPreProcessor` and `QueryPreProcessor`;
+    `PersonaPreProcessor`, `PurposePreProcessor` and `AuthPolicyPreProcessor` when they make one.
     """
     if sent.type.name not in NAMED_BY_ATLAN:
         return None
     identifier = nano_id()
     if sent.type.name == "AtlasGlossary":
         return identifier
+    if sent.type.name == "Collection":
+        return f"default/collection/{transaction.user}/{identifier}"
+    if sent.type.name in ("Folder", "Query"):
+        place = sent.attributes.get("collectionQualifiedName") or ""
+        return f"{place}/{sent.type.name.lower()}/{transaction.user}/{identifier}"
     if sent.type.name in ("AtlasGlossaryTerm", "AtlasGlossaryCategory"):
         return f"{identifier}@{_anchor(transaction.catalog, sent, assignments).qualified_name}"
     if sent.type.name == "DataDomain":
@@ -89,7 +97,11 @@ def preprocess(
 
 
 def check_deletion(catalog: Catalog, entity: Entity) -> None:
-    """A domain with domains or products in it stays (`DataDomainPreProcessor.processDelete`)."""
+    """A domain with domains or products in it stays (`DataDomainPreProcessor.processDelete`), and so does a collection that
+    is archived (`QueryCollectionPreProcessor.processDelete`, whose exception has no code).
+    """
+    if entity.type.name == "Collection" and not entity.active:
+        raise errors.internal_error("Collection is already deleted/purged", entity.guid)
     if entity.type.name == "DataDomain":
         children = [*entity.related("subDomains"), *entity.related("dataProducts")]
         if any(catalog.entities[guid].active for guid in children):
@@ -446,10 +458,43 @@ def _link(
 def _query(
     transaction: Transaction, sent: RequestEntity, entity: Entity, is_new: bool, assignments: dict[str, str]
 ) -> None:
-    """`QueryPreProcessor` and `QueryFolderPreProcessor`: a new one says which collection it is in."""
-    if is_new and not sent.attributes.get("collectionQualifiedName"):
-        message = f"Mandatory field {sent.type.name}.collectionQualifiedName has empty/null value"
-        raise errors.AtlasError(400, "400-00-02B", message, sent.guid)
+    """`QueryPreProcessor` and `QueryFolderPreProcessor`: a new one says which collection it is in, a change says where it is
+    (`PreProcessorUtils.updateQueryResourceAttributes`); it moves with its content.
+    """
+    catalog = transaction.catalog
+    if is_new:
+        if not sent.attributes.get("collectionQualifiedName"):
+            raise errors.missing_in_definition(sent.type.name, "collectionQualifiedName")
+        return
+    current = next((catalog.entities[guid] for guid in entity.related("parent")), None)
+    if not current:
+        return
+    parent = _referred(catalog, sent, "parent", assignments)
+    if not parent:
+        raise errors.malformed_reference(None, sent.guid)
+    for name in ("parentQualifiedName", "collectionQualifiedName"):
+        sent.attributes.pop(name, None)
+    if parent != current:
+        _move_to_collection(transaction, entity, _collection_of(current), _collection_of(parent), parent.qualified_name)
+
+
+def _collection_of(parent: Entity) -> str:
+    own = parent.type.name == "Collection"
+    return parent.qualified_name if own else str(parent.attributes.get("collectionQualifiedName") or "")
+
+
+def _move_to_collection(transaction: Transaction, entity: Entity, old: str, new: str, parent: str) -> None:
+    """Say where a query or a folder is now, and what is in it; qualified names begin with that of the collection."""
+    transaction.set_attribute(entity, "parentQualifiedName", parent)
+    if old == new:
+        return
+    transaction.set_attribute(entity, "qualifiedName", entity.qualified_name.replace(old, new))
+    transaction.set_attribute(entity, "collectionQualifiedName", new)
+    if entity.type.name == "Folder":
+        for guid in [*entity.related("childrenQueries"), *entity.related("childrenFolders")]:
+            child = transaction.catalog.entities[guid]
+            if child.active:
+                _move_to_collection(transaction, child, old, new, entity.qualified_name)
 
 
 HANDLERS = {

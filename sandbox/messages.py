@@ -199,6 +199,7 @@ class SearchResponse(_SearchResponse, total=False):
     """`AtlasSearchResult`: a page of hits, the number of all, and what was aggregated over all matches."""
 
     entities: list[EntityHeader]
+    searchScore: dict[str, float]
     aggregations: dict[str, Aggregation]
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from sandbox.bodies import parse_json
-from sandbox.errors import bad_request
+from sandbox.errors import bad_request, not_supported
 from sandbox.messages import Record, RecordPage
 
 CREATED = 1_757_500_000_000
@@ -82,6 +82,9 @@ API_TOKENS: list[Record] = [
 ]
 
 
+OPERATORS = ("$like", "$ilike", "$in", "$eq", "$ne")
+
+
 def list_records(records: list[Record], query: dict[str, str]) -> RecordPage:
     """One page of records, as the services below /api/service answer (observed with pyatlan 11.6).
 
@@ -129,6 +132,8 @@ def _value_matches(value: Any, wanted: Any) -> bool:
     if not isinstance(wanted, dict):
         return bool(value == wanted)
     for operator, operand in wanted.items():
+        if operator not in OPERATORS:
+            raise not_supported(f"the operator {operator} of a filter")
         if operator in ("$like", "$ilike"):
             pattern = ".*".join(re.escape(part) for part in str(operand).split("%"))
             if not re.fullmatch(pattern, str(value or ""), re.IGNORECASE if operator == "$ilike" else 0):

@@ -16,7 +16,7 @@ import orjson
 
 from sandbox.errors import AtlasError
 from sandbox.messages import JsonObject, SearchLogResult, SearchResponse
-from sandbox.requests import as_object, as_texts
+from sandbox.requests import as_object, as_texts, optional_object
 from sandbox.search import LogFields, search_log
 
 MAX_ENTRIES = 10_000
@@ -66,10 +66,10 @@ class SearchLog:
         """Log an index search, if its `requestMetadata` says `saveSearchLog`; what became of it, after so many seconds.
 
         The fields are those of `DiscoveryREST.logSearchLog`; what is empty is left out (`SearchRequestLogData`). Raises
-        `AtlasError` (400) if `utmTags` is no list of texts.
+        `AtlasError` (400) if `requestMetadata` is no object, or its `utmTags` no list of texts.
         """
-        metadata = request.get("requestMetadata")
-        if not isinstance(metadata, dict) or metadata.get("saveSearchLog") is not True:
+        metadata = optional_object(request.get("requestMetadata"), "requestMetadata")
+        if metadata.get("saveSearchLog") is not True:
             return
         tags, typed = as_texts(metadata.get("utmTags"), "utmTags"), metadata.get("searchInput")
         if _is_skipped(set(tags), typed):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sandbox.access import scope_of
 from sandbox.bodies import parse_json
 from sandbox.catalog import Catalog
-from sandbox.errors import bad_request, query_rejected
+from sandbox.errors import bad_request, not_supported, query_rejected
 from sandbox.messages import Aggregation, JsonObject, Query, SearchResponse
 from sandbox.presentation import HitParts, search_hit
 from sandbox.requests import as_texts
@@ -55,10 +55,24 @@ def index_search(catalog: Catalog, request: JsonObject, cache: SearchCache) -> S
     answer: SearchResponse = {"queryType": "INDEX", "searchParameters": request, "approximateCount": found.count}
     if page:
         answer["entities"] = [search_hit(catalog, entity, wanted, wanted_of_related, parts) for entity in page]
+    if _shows_score(request, dsl):
+        answer["searchScore"] = {entity.guid: -1.0 for entity in page}
     specs = _aggregations(dsl)
     if specs:
         answer["aggregations"] = _aggregate(EntityFields(catalog), specs, found.matches)
     return answer
+
+
+def _shows_score(request: JsonObject, dsl: JsonObject) -> bool:
+    """Whether a score is shown of each hit: hits that are sorted have none, for which the metastore shows -1
+    (`AtlasElasticsearchQuery.getScore`).
+    """
+    asked = request.get("showSearchScore")
+    if asked not in (None, True, False):
+        raise bad_request("showSearchScore must be true or false")
+    if asked and not dsl.get("sort"):
+        raise not_supported("scores of hits that are not sorted")
+    return bool(asked)
 
 
 @dataclass(frozen=True)

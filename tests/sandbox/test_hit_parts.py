@@ -90,6 +90,15 @@ def test_parts_of_lineage(atlan: AtlanClient, tenant: sandbox.Tenant, tagged: tu
         assert not any("classificationNames" in one or "meanings" in one for one in shown)
 
 
+def test_what_is_sorted_has_no_score(tenant: sandbox.Tenant, tagged: tuple[Stack, str]) -> None:
+    _, guid = tagged
+    dsl = {"query": {"term": {"__guid": guid}}, "sort": ["__guid"]}
+    for shown, scores in ((True, {guid: -1.0}), (False, None), (None, None)):
+        body = {"dsl": dsl, "showSearchScore": shown}
+        answer = raw(tenant).call("POST", "/api/meta/search/indexsearch", json=body)
+        assert answer.json().get("searchScore") == scores
+
+
 @pytest.mark.parametrize("flag", ["excludeMeanings", "allowDeletedRelations", "includeRelationshipAttributes"])
 def test_a_flag_is_true_or_false(tenant: sandbox.Tenant, flag: str) -> None:
     body = {"dsl": {"query": {"match_none": {}}}, flag: "yes"}

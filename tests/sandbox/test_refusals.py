@@ -271,6 +271,9 @@ REFUSALS = [
     found("a size below zero", "Search API", EVERYTHING, size=-1),
     Refusal("no query", 400, "400-00-029", "DiscoveryREST.indexSearch", {}, path=SEARCH),
     # Legal, and not supported
+    Refusal("scores of hits that are not sorted", 501, "", "AtlasElasticsearchQuery.getScore", {"dsl": {"query": EVERYTHING}, "showSearchScore": True}, path=SEARCH),
+    Refusal("a score that is neither shown nor not", 400, "400-00-029", "AtlasJsonProvider (SearchParams)", {"dsl": {"query": EVERYTHING}, "showSearchScore": "some"}, path=SEARCH),
+    Refusal("a text about a search", 400, "400-00-029", "AtlasJsonProvider (IndexSearchParams.RequestMetadata)", {"dsl": {"query": EVERYTHING}, "requestMetadata": "x"}, path=SEARCH),
     found("a collapse", "Collapse search results", EVERYTHING, 501, "", collapse={"field": "__state"}),
     found("a search after", "Paginate search results", EVERYTHING, 501, "", search_after=["a"]),
     found("a least score", "Search API", EVERYTHING, 501, "", min_score=1),
@@ -299,6 +302,7 @@ REFUSALS = [
             {**WALK, "entityFilters": {"attributeName": "rowCount", "operator": ">", "attributeValue": "many"}}, path=LINEAGE),
     Refusal("lineage of a glossary", 404, "404-00-011", "EntityLineageService", {**WALK, "guid": "<glossary>"}, path=LINEAGE),
     Refusal("a body that is no JSON object", 400, "400-00-029", "AtlasJsonProvider", [1]),
+    Refusal("an operator that is not supported", 501, "", "the service of users", method="GET", path='/api/service/users?filter={"username":{"$gt":"a"}}'),
     Refusal("a limit that is no number", 400, "400-00-029", "the service of users", method="GET", path="/api/service/users?limit=x"),
 ]  # fmt: skip
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import botocore.session
+import hypothesis
 import pytest
 from world import Run, World, settings_of, start_world
 
@@ -38,6 +39,9 @@ SETTINGS = [
     "TEMPORAL_TASK_QUEUE",
 ]  # fmt: skip
 
+# A test takes as long as the machine is busy.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 # botocore reads its files anew for each session, which is a tenth of the time of many tests.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 # A shell gives what it starts in the background no SIGINT, and what the tests start would inherit that.

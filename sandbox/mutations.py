@@ -27,10 +27,11 @@ from sandbox.messages import (
 from sandbox.preprocessors import NEVER_RENAMED, check_deletion, name_new_entity, parents_first, preprocess
 from sandbox.presentation import CUSTOM_ATTRIBUTES, entity_header
 from sandbox.requests import (
+    PROPAGATION_FLAGS,
     RequestEntity,
-    as_object,
     find_by_name,
     names_of,
+    optional_object,
     read_entities,
     reference_guid,
     resolve_references,
@@ -284,7 +285,9 @@ def tags_for(catalog: Catalog, sent: list[Classification] | None, entity: Entity
     """The tags of a request as an entity is to hold them, each once.
 
     Raises `AtlasError`: 404 for one that is not defined, 409 for an entity of a type that takes none
-    (`EntityGraphMapper.handleAddClassifications`), 400 for a value that does not fit (`AtlasEntityStoreV2.validateAndNormalize`).
+    (`EntityGraphMapper.handleAddClassifications`), 400 for a value that does not fit (`AtlasEntityStoreV2.validateAndNormalize`),
+    500 for one that propagates and is restricted both ways (`EntityGraphRetriever.verifyClassificationsPropagationMode`, whose
+    exception has no code).
     """
     if sent and entity.type.name in NEVER_TAGGED:
         message = f"Adding classifications to entity type '{entity.type.name}' is not supported"
@@ -293,6 +296,9 @@ def tags_for(catalog: Catalog, sent: list[Classification] | None, entity: Entity
     for tag in sent or []:
         if tag["typeName"] not in known:
             raise errors.unknown_classification(tag["typeName"], entity.guid)
+        if all(tag.get(name) for name in ("propagate", *PROPAGATION_FLAGS[2:])):
+            both = " and ".join(PROPAGATION_FLAGS[2:])
+            raise errors.internal_error(f"Both {both} cannot be true simultaneously.", entity.guid)
     types = (
         AttributeTypes(catalog.types, tenant_enums(catalog))
         if any(tag.get("attributes") for tag in sent or [])
@@ -306,7 +312,7 @@ def _normalise_tag(tag: Classification, definition: TypeDefinition, types: Attri
     """A tag with its attributes as they are kept, without those that it does not have (`TagAttributeMapper`)."""
     if types is None or not tag.get("attributes"):
         return tag
-    given = as_object(tag["attributes"], "a classification's attributes")
+    given = optional_object(tag.get("attributes"), "attributes")
     attributes: Attributes = {}
     for attribute in definition.get("attributeDefs") or []:
         name = attribute["name"]
@@ -318,6 +324,22 @@ def _normalise_tag(tag: Classification, definition: TypeDefinition, types: Attri
             except InvalidValue as error:
                 raise errors.invalid_parameters(error.message) from None
     return {**tag, "attributes": attributes}
+
+
+def check_tagged_type(catalog: Catalog, sent: list[Classification], entity: Entity) -> None:
+    """Check that tags that are put on an entity of their own are for its type.
+
+    Raises `AtlasError` (400) as `AtlasEntityStoreV2.validateEntityAssociations` does.
+    """
+    known = catalog.documents("classificationDefs")
+    for tag in sent:
+        wanted, name = known[tag["typeName"]].get("entityTypes") or [], tag["typeName"]
+        if wanted and not any(entity.type.is_a(one) for one in wanted):
+            message = (
+                f"Entity (guid='{entity.guid}',typename='{entity.type.name}') cannot be classified by Classification '{name}', "
+                f"because '{entity.type.name}' is not in the ClassificationDef's restrictions."
+            )
+            raise errors.AtlasError(400, "400-00-055", message, entity.guid)
 
 
 def merge_tags(present: list[Classification], added: list[Classification]) -> list[Classification]:

@@ -32,6 +32,11 @@ MAX_LABEL, LABEL = 50, re.compile(r"[a-zA-Z0-9_-]*")
 # atlas.custom.attribute.key.max.length and …value.max.length there, and CUSTOM_ATTRIBUTE_KEY_REGEX of `EntityGraphMapper`.
 MAX_CUSTOM_KEY, MAX_CUSTOM_VALUE, CUSTOM_KEY = 50, 500, re.compile(r"[a-zA-Z0-9_-]*")
 STATUSES = ("ACTIVE", "DELETED", "PURGED")
+# The flags of `AtlasClassification`; the last two cannot both be true of a tag that propagates.
+PROPAGATION_FLAGS = (
+    "propagate", "removePropagationsOnEntityDelete", "restrictPropagationThroughLineage",
+    "restrictPropagationThroughHierarchy",
+)  # fmt: skip
 
 
 @dataclass
@@ -267,6 +272,10 @@ def read_tags(value: object) -> list[Classification]:
     for tag in tags:
         if not isinstance(tag.get("typeName"), str):
             raise errors.bad_request("a classification must have a typeName")
+        optional_object(tag.get("attributes"), "the attributes of a classification")
+        for name in PROPAGATION_FLAGS:
+            if not isinstance(tag.get(name), bool | None):
+                raise errors.bad_request(f"{name} of a classification must be true or false")
     return cast("list[Classification]", tags)
 
 

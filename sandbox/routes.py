@@ -40,6 +40,7 @@ from sandbox.messages import (
 from sandbox.mutations import (
     SaveOptions,
     check_business,
+    check_tagged_type,
     delete,
     merge_business,
     merge_tags,
@@ -55,6 +56,7 @@ from sandbox.tags import all_tags
 from sandbox.tasks import search_tasks
 
 NO_CONTENT = None
+MAX_PARAMETER = 4096  # atlas.query.param.max.length of `AtlasConfiguration`
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,13 @@ class Call:
         """Whether a query parameter is true, in any case."""
         return self.first(name).lower() == "true"
 
+    def guids(self) -> list[str]:
+        """The guids of the query. Raises `AtlasError` (400) for one that is too long."""
+        found = self.query.get("guid") or []
+        for guid in found:
+            check_length("guid", guid)
+        return found
+
     @property
     def flat_query(self) -> dict[str, str]:
         """The first value of each query parameter."""
@@ -108,6 +117,7 @@ class Call:
         Raises `AtlasError`: 400 for an unknown type or an attribute that is not unique, 404 if nobody has it.
         """
         if "guid" in self.params:
+            check_length("guid", self.params["guid"])
             entity = self.catalog.entities.get(self.params["guid"])
             if not entity:
                 raise errors.guid_not_found(self.params["guid"])
@@ -121,14 +131,19 @@ class Call:
         if not unique:
             raise errors.bad_request("no unique attribute given (attr:qualifiedName)")
         for name, value in unique.items():
-            if len(value) > 4096:
-                raise errors.AtlasError(400, "400-00-057", f"Length of query parameter attr:{name} exceeds 4096")
+            check_length(f"attr:{name}", value)
             if name != "qualifiedName" and name != "awsArn":
                 raise errors.AtlasError(400, "400-00-013", f"attribute {name} is not unique for the type {type_name}")
             entity = self.catalog.find(type_name, value, name)
             if entity:
                 return entity
         raise errors.not_found_by_name(type_name, unique)
+
+
+def check_length(name: str, value: str) -> None:
+    """As `Servlets.validateQueryParamLength`, of parts of the path, too."""
+    if len(value) > MAX_PARAMETER:
+        raise errors.AtlasError(400, "400-00-057", f"Length of query parameter {name} exceeds {MAX_PARAMETER}")
 
 
 Handler = Callable[[Call], Any]
@@ -185,7 +200,7 @@ def read_entity(call: Call) -> EntityAnswer:
 
 def read_entities(call: Call) -> EntitiesAnswer:
     """The entities with the guids of the query; one that nobody has is an error."""
-    guids = call.query.get("guid") or []
+    guids = call.guids()
     if not guids:
         raise errors.invalid_parameters("no guid given")
     missing = [guid for guid in guids if guid not in call.catalog.entities]
@@ -205,7 +220,7 @@ def read_header(call: Call) -> EntityHeader:
 
 def delete_entities(call: Call) -> MutationResponse:
     """Archive or remove the entities with the guids of the query."""
-    return _delete(call, call.query.get("guid") or [])
+    return _delete(call, call.guids())
 
 
 def delete_entity(call: Call) -> MutationResponse:
@@ -224,7 +239,10 @@ def _delete(call: Call, sent: list[str]) -> MutationResponse:
 
 def restore_entities(call: Call) -> MutationResponse:
     """Make the entities with the guids of the query active again."""
-    return restore(call.catalog, call.query.get("guid") or [], call.user)
+    guids = call.guids()
+    if not guids:
+        raise errors.invalid_parameters("Guid(s) not specified")
+    return restore(call.catalog, guids, call.user)
 
 
 # Tags, custom metadata and labels of one entity
@@ -243,6 +261,7 @@ def add_tags(call: Call) -> None:
     twice = next((tag["typeName"] for tag in added if tag["typeName"] in names_of(entity.tags)), None)
     if twice:
         raise errors.invalid_parameters(f"entity: {entity.guid}, already associated with classification: {twice}")
+    check_tagged_type(call.catalog, added, entity)
     with call.catalog.transaction(call.user) as transaction:
         transaction.set_field(entity, "tags", merge_tags(entity.tags, added))
     return NO_CONTENT
@@ -252,6 +271,7 @@ def update_tags(call: Call) -> None:
     """Change tags that are on one entity; the others are passed over (`EntityGraphMapper.updateClassificationsV2`)."""
     entity = call.entity()
     changed = tags_for(call.catalog, _tags_of(call), entity)
+    check_tagged_type(call.catalog, changed, entity)
     present = [tag for tag in changed if tag["typeName"] in names_of(entity.tags)]
     with call.catalog.transaction(call.user) as transaction:
         transaction.set_field(entity, "tags", merge_tags(entity.tags, present))

@@ -189,6 +189,11 @@ REFUSALS = [
           {**entity("AtlasGlossary", "tagged"), "classifications": [{"typeName": "<tag>"}]}),
     Refusal("an unknown tag on an asset", 404, "404-00-008", "AtlasEntityStoreV2.validateAndNormalize", [{"typeName": "none"}], path=f"{ONE}/classifications"),
     Refusal("a tag twice", 400, "400-00-01A", "AtlasEntityStoreV2.validateEntityAssociations", [{"typeName": "<tag>"}], path=f"{ONE}/classifications"),
+    Refusal("a tag for other types", 400, "400-00-055", "AtlasEntityStoreV2.validateEntityAssociations", [{"typeName": "<tag of views>"}], path=f"{ONE}/classifications"),
+    Refusal("a word for a value of a tag", 400, "400-00-01A", "AtlasEntityStoreV2.validateAndNormalize", [{"typeName": "<tag with a number>", "attributes": {"<number>": "many"}}], path=f"{ONE}/classifications"),
+    Refusal("a word for a flag of a tag", 400, "400-00-029", "AtlasJsonProvider (AtlasClassification)", [{"typeName": "<tag with a number>", "propagate": "yes"}], path=f"{ONE}/classifications"),
+    Refusal("a tag that propagates nowhere", 500, "500-00-001", "EntityGraphRetriever.verifyClassificationsPropagationMode",
+            [{"typeName": "<tag with a number>", "propagate": True, "restrictPropagationThroughLineage": True, "restrictPropagationThroughHierarchy": True}], path=f"{ONE}/classifications"),
     Refusal("no tags", 400, "400-00-01A", "AtlasEntityStoreV2.addClassifications", [], path=f"{ONE}/classifications"),
     Refusal("an unknown tag taken off", 400, "400-00-014", "EntityREST.ensureClassificationType", method="DELETE", path=f"{ONE}/classification/none"),
     Refusal("an unknown set", 404, "404-00-007", "EntityGraphMapper.validateBusinessAttributes", {"none": {"a": 1}}, path=f"{ONE}/businessmetadata"),
@@ -284,6 +289,9 @@ REFUSALS = [
     found("buckets of filters", "Filters aggregation", EVERYTHING, 501, "", aggregations={"a": {"filters": {"filters": {}}}}),
     found("buckets of a script", "Terms aggregation", EVERYTHING, 501, "", aggregations={"a": {"terms": {"script": "x"}}}),
     # Reading, lineage, deletion
+    Refusal("a guid that is too long", 400, "400-00-057", "Servlets.validateQueryParamLength", method="GET", path=f"{BULK}?guid={'x' * 4097}"),
+    Refusal("a guid that is too long in the path", 400, "400-00-057", "Servlets.validateQueryParamLength", method="GET", path=f"/api/meta/entity/guid/{'x' * 4097}"),
+    Refusal("nothing to restore", 400, "400-00-01A", "AtlasEntityStoreV2.restoreByIds", path="/api/meta/entity/restore/bulk"),
     Refusal("an unknown guid read", 404, "404-00-005", "EntityREST.getById", method="GET", path=f"/api/meta/entity/guid/{NOBODY}"),
     Refusal("an unknown name read", 404, "404-00-009", "AtlasGraphUtilsV2.getVertexByUniqueAttributes", method="GET", path="/api/meta/entity/uniqueAttribute/type/Table?attr:qualifiedName=x"),
     Refusal("read by what is not unique", 400, "400-00-013", "EntityREST.validateUniqueAttribute", method="GET", path="/api/meta/entity/uniqueAttribute/type/Table?attr:name=x"),
@@ -314,7 +322,10 @@ def made(tenant: Any, atlan: AtlanClient) -> Iterator[tuple[Raw, dict[str, str]]
     enum = "Size" + name.replace("-", "")
     options = {"applicableEntityTypes": '["Table"]', "maxStrLength": "10"}
     types = {
-        "classificationDefs": [{"displayName": name}],
+        "classificationDefs": [
+            {"displayName": name}, {"displayName": f"{name}-views", "entityTypes": ["View"]},
+            {"displayName": f"{name}-number", "attributeDefs": [{"displayName": "number", "typeName": "int"}]},
+        ],
         "enumDefs": [{"name": enum, "elementDefs": [{"value": "BIG", "ordinal": 0}]}],
         "businessMetadataDefs": [{"displayName": name, "attributeDefs": [
             {"displayName": "who", "typeName": "string", "options": options},
@@ -325,9 +336,10 @@ def made(tenant: Any, atlan: AtlanClient) -> Iterator[tuple[Raw, dict[str, str]]
     enums = client.call("POST", TYPES, json={"enumDefs": types.pop("enumDefs")})
     answer = client.call("POST", TYPES, json=types)
     assert (enums.status_code, answer.status_code) == (200, 200), answer.text
-    custom = answer.json()["businessMetadataDefs"][0]
+    custom, tags = answer.json()["businessMetadataDefs"][0], answer.json()["classificationDefs"]
     names = {
-        "name": name, "schema": stack.schema, "enum": enum, "tag": answer.json()["classificationDefs"][0]["name"],
+        "name": name, "schema": stack.schema, "enum": enum, "tag": tags[0]["name"],
+        "tag of views": tags[1]["name"], "tag with a number": tags[2]["name"], "number": tags[2]["attributeDefs"][0]["name"],
         "set": custom["name"], **{attribute["displayName"]: attribute["name"] for attribute in custom["attributeDefs"]},
     }  # fmt: skip
     placed = {"typeName": "AtlasGlossary", "guid": "-glossary"}

@@ -16,6 +16,7 @@ def test_an_entity_that_its_guid_names_is_renamed(tenant: Any, atlan: AtlanClien
     renamed = table_entity(stack, "new", guids["-1"])
     assert client.save(table_entity(stack, "taken", guids["-1"])).status_code == 409
     assert client.save(renamed).status_code == 200
+    assert client.save(renamed).status_code == 200  # its own name is not taken
     by_name = "/api/meta/entity/uniqueAttribute/type/Table?attr:qualifiedName="
     assert client.call("GET", f"{by_name}{stack.schema}/old").status_code == 404
     found = client.call("GET", f"{by_name}{stack.schema}/new").json()["entity"]

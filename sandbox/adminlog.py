@@ -12,11 +12,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sandbox.errors import bad_request
+from sandbox.gate import WITHOUT_TOKEN
 from sandbox.messages import Record
 
 MAX_EVENTS = 10_000  # of each log; of more the oldest are forgotten
 SERVICE = "/api/service/"
-LOGINS = ("POST /api/service/oauth-clients/token", "POST /auth/realms/default/protocol/openid-connect/token")
+LOGINS = tuple(f"POST {path}" for path in WITHOUT_TOKEN)
 # What a request does to what, as Keycloak's `OperationType` and `ResourceType` call it.
 CHANGES = {
     "POST users": ("CREATE", "USER"),

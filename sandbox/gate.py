@@ -27,7 +27,10 @@ from sandbox.bodies import MAX_BYTES
 BODY_SECONDS = 60  # for a body as a whole
 KEY_PARAMETER = "key"
 # Where a client takes its first token, for a secret of its own in the body (pyatlan's `OAuthTokenManager` and `from_token_guid`).
-WITHOUT_TOKEN = ("/api/service/oauth-clients/token", "/auth/realms/default/protocol/openid-connect/token")
+WITHOUT_TOKEN = CLIENT_TOKEN, KEYCLOAK_TOKEN = (
+    "/api/service/oauth-clients/token",
+    "/auth/realms/default/protocol/openid-connect/token",
+)
 # No other page may show an answer in a frame, load it as a script or picture, or guess its type; none is kept.
 HEADERS = {
     "Cache-Control": "no-store",

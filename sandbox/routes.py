@@ -17,6 +17,7 @@ from sandbox.adminlog import AdminLog
 from sandbox.audit import search_audit
 from sandbox.catalog import Catalog, Entity
 from sandbox.files import SignedStorage
+from sandbox.gate import CLIENT_TOKEN, KEYCLOAK_TOKEN
 from sandbox.lineage import list_lineage
 from sandbox.messages import (
     AuditSearchResult,
@@ -594,8 +595,7 @@ def presign_file(call: Call) -> dict[str, str]:
 
 ENTITY = "/api/meta/entity"
 SERVICE = "/api/service"
-KEYCLOAK = "/auth/realms/default/protocol/openid-connect/token"
-FORMS = (KEYCLOAK,)  # whose body is no JSON
+FORMS = (KEYCLOAK_TOKEN,)  # whose body is no JSON
 CLIENT, MAPPERS = f"{SERVICE}/oauth-clients/{{client}}", f"{SERVICE}/idp/{{provider}}/mappers"
 ONE = (f"{ENTITY}/guid/{{guid}}", f"{ENTITY}/uniqueAttribute/type/{{type}}")
 ROUTES: list[tuple[str, str, Handler]] = [
@@ -653,8 +653,8 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{SERVICE}/apikeys", create_token),
     ("POST", f"{SERVICE}/apikeys/{{guid}}", update_token),
     ("DELETE", f"{SERVICE}/apikeys/{{guid}}", removing(accounts.TOKEN_KIND)),
-    ("POST", f"{SERVICE}/oauth-clients/token", lambda call: oauth.exchange(call.catalog, call.json_object())),
-    ("POST", KEYCLOAK, lambda call: oauth.grant(call.catalog, call.json_object())),
+    ("POST", CLIENT_TOKEN, lambda call: oauth.exchange(call.catalog, call.json_object())),
+    ("POST", KEYCLOAK_TOKEN, lambda call: oauth.grant(call.catalog, call.json_object())),
     ("GET", "/auth/admin/realms/default/clients/{guid}/client-secret", read_client_secret),
     ("GET", f"{SERVICE}/oauth-clients", lambda call: oauth.listed(call.catalog, call.flat_query)),
     ("POST", f"{SERVICE}/oauth-clients", create_oauth_client),

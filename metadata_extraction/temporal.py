@@ -40,6 +40,9 @@ with workflow.unsafe.imports_passed_through():
 
 AT_ONCE = 4  # activities in a worker
 BEAT_SECONDS = 2.0
+# How a server that is not there, or that takes a request and never answers it, comes out of the library.
+UNANSWERED = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+CONNECT_SECONDS = 40.0  # above the 30 that the library gives to an answer; for a connection it has no limit
 LOOK_SECONDS = 5.0  # between two looks at whether the server answers, and before a run without a worker is told
 # A lost worker is noticed after this long; its step then starts anew elsewhere ("Detecting activity failures" in
 # Temporal's documentation).
@@ -199,18 +202,31 @@ async def connect_temporal(settings: ExtractionSettings) -> Client:
     # That an activity failed is told where it is caught.
     logging.getLogger("temporalio.activity").setLevel(logging.DEBUG if verbose else logging.CRITICAL)
     try:
-        return await Client.connect(
+        connecting = Client.connect(
             settings.temporal_address,
             namespace=settings.temporal_namespace,
             tls=_tls_of(settings) if settings.temporal_tls else False,
             api_key=settings.temporal_api_key or None,
             runtime=_runtime(verbose),
         )
-    except (RuntimeError, ValueError, RPCError):
+        return await asyncio.wait_for(connecting, CONNECT_SECONDS)
+    except (RuntimeError, ValueError, RPCError, asyncio.TimeoutError):
         raise PipelineError(
             f"Temporal does not answer at {settings.temporal_address}: start one with `temporal server start-dev`, or check "
             "TEMPORAL_ADDRESS and TEMPORAL_TLS."
         ) from None
+
+
+async def _answers(client: Client) -> bool:
+    """Whether the server answers in time; one that refuses does."""
+    try:
+        # The library's limit begins when there is a connection: for that it waits as long as nobody refuses it.
+        looking = client.service_client.check_health(timeout=timedelta(seconds=LOOK_SECONDS))
+        return await asyncio.wait_for(looking, 2 * LOOK_SECONDS)
+    except asyncio.TimeoutError:
+        return False
+    except RPCError as error:
+        return error.status not in UNANSWERED
 
 
 async def _watch(client: Client, address: str, alive_file: Path | None) -> None:
@@ -223,11 +239,7 @@ async def _watch(client: Client, address: str, alive_file: Path | None) -> None:
         if alive_file:
             with contextlib.suppress(OSError):  # without it, whoever looks for it starts the worker anew
                 alive_file.touch()
-        try:
-            await client.service_client.check_health(timeout=timedelta(seconds=LOOK_SECONDS))
-            reached = True
-        except RPCError as error:  # any other answer is one, too
-            reached = error.status not in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED)
+        reached = await _answers(client)
         if reached and missed > 1:
             logger.info("✅ Temporal answers again at %s", address)
         missed = 0 if reached else missed + 1
@@ -305,7 +317,7 @@ async def run_on_temporal(settings: ExtractionSettings, run: Run) -> Result:
             "--workflow-id."
         ) from None
     except RPCError as error:
-        if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED):
+        if error.status in UNANSWERED:
             raise PipelineError(
                 f"Temporal does not answer any more at {settings.temporal_address}: {run.workflow_id} goes on when it "
                 "does, but is not waited for here."

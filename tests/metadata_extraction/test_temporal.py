@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import re
 import signal
 import socket
@@ -41,6 +42,7 @@ from metadata_extraction.settings import ExtractionSettings, check_extraction_se
 from metadata_extraction.temporal import (
     MetadataExtraction,
     RefusedRunError,
+    _answers,
     _execute,
     as_activity,
     connect_temporal,
@@ -128,10 +130,12 @@ def environment(tmp_path: Path, temporal: str, database: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One that the system gives to nobody who asks for any, as it stays that of a server while it is killed."""
+    for port in random.sample(range(15_000, 32_000), 1_000):
+        with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def answers(port: int) -> bool:
@@ -269,6 +273,36 @@ def test_a_server_that_is_lost_is_one_sentence_and_work_goes_on_when_it_is_back(
             if process and process.poll() is None:
                 process.kill()
                 process.communicate()
+
+
+@pytest.mark.parametrize("backlog", [50, 0], ids=["nobody answers", "nobody takes the connection"])
+def test_a_server_that_is_silent_does_not_answer(backlog: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one behind a firewall that drops what comes, which the library waits for without an end."""
+    monkeypatch.setattr("metadata_extraction.temporal.LOOK_SECONDS", 1.0)
+    monkeypatch.setattr("metadata_extraction.temporal.CONNECT_SECONDS", 5.0)
+
+    async def look() -> None:
+        server = Server()
+        address = server.start()
+        client = await Client.connect(address)
+        assert await _answers(client) or await _answers(client)  # on a busy machine
+        server.kill()
+        assert not await _answers(client)
+        with contextlib.ExitStack() as sockets:
+            silent = sockets.enter_context(socket.socket())
+            silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            silent.bind(("127.0.0.1", server.port))
+            silent.listen(backlog)
+            for _ in range(0 if backlog else 5):
+                other = sockets.enter_context(socket.socket())
+                other.setblocking(False)
+                other.connect_ex(("127.0.0.1", server.port))
+            assert not await _answers(client)
+            settings = check_extraction_settings({**OWN, "TEMPORAL_ADDRESS": address})
+            with pytest.raises(PipelineError, match=f"Temporal does not answer at {address}"):
+                await connect_temporal(settings)
+
+    asyncio.run(look())
 
 
 def test_a_namespace_that_does_not_exist_is_one_sentence(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -173,7 +173,11 @@ def _header(catalog: Catalog, entity: Entity, attributes: Attributes) -> EntityH
     shown = _shown(catalog, entity, attributes)
     terms = terms_of(catalog, entity)
     meanings: list[TermAssignment] = [
-        {"termGuid": term.guid, "displayText": term.name, "relationGuid": _relation_guid(entity.guid, term.guid)}
+        {
+            "termGuid": term.guid,
+            "displayText": term.name,
+            "relationGuid": relationship_guid(entity, "meanings", term.guid),
+        }
         for term in terms
     ]
     return {
@@ -223,7 +227,7 @@ def _relation(catalog: Catalog, entity: Entity, name: str, guid: str) -> Related
         "entityStatus": other.status,
         "displayText": other.name,
         "relationshipType": attributes.get("typeName", _relationship_type(entity, name)),
-        "relationshipGuid": _relation_guid(entity.guid, guid),
+        "relationshipGuid": relationship_guid(entity, name, guid),
         "relationshipStatus": "ACTIVE" if entity.active and other.active else "DELETED",
         "relationshipAttributes": attributes or {"typeName": _relationship_type(entity, name)},
     }
@@ -234,6 +238,8 @@ def _relationship_type(entity: Entity, name: str) -> str:
     return f"{entity.type.name.lower()}_{name}"
 
 
-def _relation_guid(one: str, other: str) -> str:
-    """The same for both ends, and at every reading."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, "/".join(sorted((one, other)))))
+def relationship_guid(entity: Entity, name: str, other: str) -> str:
+    """The guid of a relationship to the entity with the guid `other`: the same for both ends, and at every reading."""
+    inverse = entity.type.relationships[name].inverse
+    ends = sorted((f"{entity.guid}/{name}", f"{other}/{inverse or ''}"))
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, "/".join(ends)))

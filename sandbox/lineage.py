@@ -45,7 +45,7 @@ def list_lineage(catalog: Catalog, request: JsonObject) -> LineageResponse:
     Raises `AtlasError`: 400 for a malformed request, 404 for a guid that nobody has or a type without lineage.
     """
     start, direction, limit, offset, size = _read_request(catalog, request)
-    visits, shown = (_filter(catalog, request.get(name)) for name in ("entityTraversalFilters", "entityFilters"))
+    visits, shown = (entity_filter(catalog, request.get(name)) for name in ("entityTraversalFilters", "entityFilters"))
     crosses = read_filter(catalog, request.get("relationshipTraversalFilters"))
     if crosses and not crosses(lambda name: ["ACTIVE"] if name == "__state" else []):
         limit = 0
@@ -149,6 +149,7 @@ def _neighbour(entity: Entity) -> LineageNeighbour:
     return {"guid": entity.guid, "name": entity.name, "qualifiedName": entity.qualified_name}
 
 
-def _filter(catalog: Catalog, sent: object) -> Callable[[Entity], bool]:
+def entity_filter(catalog: Catalog, sent: object) -> Callable[[Entity], bool]:
+    """What a filter of a request asks of an entity; none asks nothing. Raises `AtlasError` as `read_filter` does."""
     asked = read_filter(catalog, sent)
     return lambda entity: asked is None or asked(lambda name: stored_reader(catalog, name)(entity))

@@ -212,6 +212,32 @@ class LineageResponse(TypedDict):
     searchParameters: JsonObject
 
 
+class LineageRelation(TypedDict, total=False):
+    """An edge of a lineage graph, downstream: between an asset and a process, or, past a process, between two assets
+    (`AtlasLineageInfo.LineageRelation`).
+    """
+
+    fromEntityId: str
+    toEntityId: str
+    relationshipId: str
+    processId: str
+
+
+class LineageGraph(TypedDict):
+    """`AtlasLineageInfo`: a whole lineage; `vertexChildrenInfo` says by guid and direction whether there is more."""
+
+    baseEntityGuid: str
+    lineageDirection: str
+    lineageDepth: int
+    limit: int
+    offset: int
+    hasMoreUpstreamVertices: bool
+    hasMoreDownstreamVertices: bool
+    guidEntityMap: dict[str, EntityHeader]
+    relations: list[LineageRelation]
+    vertexChildrenInfo: dict[str, dict[str, bool]]
+
+
 class AuditEvent(TypedDict):
     """What happened to an entity (`EntityAuditEventV2`), with its header as it is now; None where it is gone for good.
 

@@ -7,6 +7,7 @@ a `Text`. It raises `AtlasError` for everything else and knows nothing of HTTP. 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from sandbox.catalog import Catalog, Entity
 from sandbox.files import SignedStorage
 from sandbox.gate import CLIENT_TOKEN, KEYCLOAK_TOKEN
 from sandbox.lineage import list_lineage
+from sandbox.lineage_graph import lineage_graph
 from sandbox.messages import (
     AuditSearchResult,
     BusinessAttributes,
@@ -28,6 +30,7 @@ from sandbox.messages import (
     EntityAnswer,
     EntityHeader,
     JsonObject,
+    LineageGraph,
     LineageResponse,
     MutationResponse,
     Record,
@@ -57,6 +60,7 @@ from sandbox.tags import all_tags
 from sandbox.tasks import search_tasks
 
 NO_CONTENT = None
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 MAX_PARAMETER = 4096  # atlas.query.param.max.length of `AtlasConfiguration`
 
 
@@ -93,6 +97,13 @@ class Call:
     def flag(self, name: str) -> bool:
         """Whether a query parameter is true, in any case."""
         return self.first(name).lower() == "true"
+
+    def number(self, name: str, default: int) -> int:
+        """The whole number of a query parameter. Raises `AtlasError` (400) for something else."""
+        value = self.first(name, str(default))
+        if not WHOLE_NUMBER.fullmatch(value):
+            raise errors.bad_request(f"{name} must be a whole number, not {value}")
+        return int(value)
 
     def guids(self) -> list[str]:
         """The guids of the query. Raises `AtlasError` (400) for one that is too long."""
@@ -408,6 +419,20 @@ def read_lineage(call: Call) -> LineageResponse:
     return list_lineage(call.catalog, call.json_object())
 
 
+def read_lineage_graph(call: Call) -> LineageGraph:
+    """The whole lineage that the body asks for."""
+    return lineage_graph(call.catalog, call.json_object())
+
+
+def read_lineage_of(call: Call) -> LineageGraph:
+    """The lineage of one entity: by guid as the query asks, by unique attributes with its processes (`LineageREST`)."""
+    asked: JsonObject = {"depth": call.number("depth", 3), "direction": call.first("direction", "BOTH")}
+    if "guid" in call.params:
+        asked |= {name: call.number(name, -1) for name in ("offset", "limit")}
+        asked |= {name: call.flag(name) for name in ("hideProcess", "calculateRemainingVertexCounts")}
+    return lineage_graph(call.catalog, {**asked, "guid": call.entity().guid})
+
+
 def read_typedefs(call: Call) -> TypesDef:
     """All type definitions, or those of the categories in the query (`type`)."""
     return typedefs.list_typedefs(call.catalog, call.query.get("type") or [])
@@ -627,6 +652,9 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", f"{ENTITY}/{{guid}}/auditSearch", search_events),
     ("POST", "/api/meta/task/search", find_tasks),
     ("POST", "/api/meta/lineage/list", read_lineage),
+    ("POST", "/api/meta/lineage/getlineage", read_lineage_graph),
+    ("GET", "/api/meta/lineage/{guid}", read_lineage_of),
+    ("GET", "/api/meta/lineage/uniqueAttribute/type/{type}", read_lineage_of),
     ("GET", "/api/meta/types/typedefs", read_typedefs),
     ("POST", "/api/meta/types/typedefs", create_typedefs),
     ("PUT", "/api/meta/types/typedefs", update_typedefs),

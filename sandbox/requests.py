@@ -7,7 +7,7 @@ its `AtlasJsonProvider` does; then come the checks of `EntityREST.createOrUpdate
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -150,6 +150,22 @@ def find_by_name(catalog: Catalog, reference: dict[str, Any], referring: Request
         if found:
             return found
     raise errors.reference_not_found({"typeName": type_name, "uniqueAttributes": unique}, referring.guid)
+
+
+def entity_type(catalog: Catalog, name: object) -> EntityType:
+    """The type of this name. Raises `AtlasError` (400) if there is none."""
+    found = catalog.types.get(name) if isinstance(name, str) else None
+    if not found:
+        raise errors.unknown_type(name)
+    return found
+
+
+def find_unique(catalog: Catalog, type_name: str, unique: Mapping[str, Any]) -> Entity | None:
+    """The entity of a type that has one of these unique attributes; those that are not unique find nothing
+    (`AtlasGraphUtilsV2.findByUniqueAttributes`).
+    """
+    found = (catalog.find(type_name, value, name) for name, value in unique.items() if isinstance(value, str))
+    return next((entity for entity in found if entity), None)
 
 
 def _read_entity(catalog: Catalog, raw: dict[str, Any]) -> RequestEntity:

@@ -13,10 +13,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox import accounts, contracts, credentials, errors, oauth, openlineage, people, permissions, signon, typedefs
+from sandbox import (
+    accounts,
+    contracts,
+    credentials,
+    errors,
+    oauth,
+    openlineage,
+    people,
+    permissions,
+    signon,
+    tagging,
+    typedefs,
+)
 from sandbox.adminlog import AdminLog
 from sandbox.audit import search_audit
-from sandbox.catalog import Catalog, Entity
+from sandbox.catalog import UNIQUE_ATTRIBUTES, Catalog, Entity
 from sandbox.files import SignedStorage
 from sandbox.gate import CLIENT_TOKEN, KEYCLOAK_TOKEN
 from sandbox.lineage import list_lineage
@@ -44,16 +56,13 @@ from sandbox.messages import (
 from sandbox.mutations import (
     SaveOptions,
     check_business,
-    check_tagged_type,
     delete,
     merge_business,
-    merge_tags,
     restore,
     save,
-    tags_for,
 )
 from sandbox.presentation import entity_details, entity_header
-from sandbox.requests import as_object, names_of, read_business, read_labels, read_tags
+from sandbox.requests import as_list, as_object, entity_type, find_unique, read_business, read_labels, read_tags
 from sandbox.search import SearchCache, index_search
 from sandbox.searchlog import SearchLog
 from sandbox.tags import all_tags
@@ -134,22 +143,34 @@ class Call:
             if not entity:
                 raise errors.guid_not_found(self.params["guid"])
             return entity
-        type_name = self.params["type"]
-        if not self.catalog.types.get(type_name):
-            raise errors.unknown_type(type_name)
+        type_name = entity_type(self.catalog, self.params["type"]).name
         unique = {
             name.removeprefix("attr:"): values[0] for name, values in self.query.items() if name.startswith("attr:")
         }
         if not unique:
             raise errors.bad_request("no unique attribute given (attr:qualifiedName)")
-        for name, value in unique.items():
-            check_length(f"attr:{name}", value)
-            if name != "qualifiedName" and name != "awsArn":
-                raise errors.AtlasError(400, "400-00-013", f"attribute {name} is not unique for the type {type_name}")
-            entity = self.catalog.find(type_name, value, name)
-            if entity:
-                return entity
-        raise errors.not_found_by_name(type_name, unique)
+        check_unique(type_name, unique)
+        found = find_unique(self.catalog, type_name, unique)
+        if not found:
+            raise errors.not_found_by_name(type_name, unique)
+        return found
+
+    def unique_attributes(self) -> list[dict[str, str]]:
+        """The unique attributes of several entities (`attr_0:qualifiedName`), each by name (`EntityREST.getAttributesList`)."""
+        found: dict[str, dict[str, str]] = {}
+        for parameter, values in self.query.items():
+            number, colon, name = parameter.removeprefix("attr_").partition(":")
+            if parameter.startswith("attr_") and colon:
+                found.setdefault(number, {})[name] = values[0]
+        return list(found.values())
+
+
+def check_unique(type_name: str, unique: Mapping[str, str]) -> None:
+    """As `EntityREST.validateUniqueAttribute`."""
+    for name, value in unique.items():
+        check_length(f"attr:{name}", value)
+        if name != "qualifiedName" and name not in UNIQUE_ATTRIBUTES:
+            raise errors.AtlasError(400, "400-00-013", f"attribute {name} is not unique for the type {type_name}")
 
 
 def check_length(name: str, value: str) -> None:
@@ -193,9 +214,30 @@ def _save(call: Call, entities: object, options: SaveOptions) -> MutationRespons
 
 
 def update_by_name(call: Call) -> MutationResponse:
-    """Partial update: what changed is listed under PARTIAL_UPDATE as well as UPDATE."""
+    """Partial update of one entity by its unique attributes."""
     entity = call.entity()
-    sent = as_object(call.json_object().get("entity"), "entity")
+    return _update(call, entity, as_object(call.json_object().get("entity"), "entity"))
+
+
+def update_attribute(call: Call) -> MutationResponse:
+    """Set one attribute or relationship (`name`) of one entity to the body; a related entity may be told by its guid alone
+    (`AtlasEntityStoreV2.updateEntityAttributeByGuid`).
+    """
+    entity, name, value = call.entity(), call.first("name"), call.body
+    check_length("name", name)
+    end = entity.type.relationships.get(name)
+    if not end and name not in entity.type.attributes:
+        raise errors.AtlasError(400, "400-00-023", f"Attribute {name} not found for type {entity.type.name}")
+    kind = call.catalog.types.attributes.get(name)
+    if kind in call.catalog.types.structs:
+        raise errors.AtlasError(400, "400-00-027", f"{name}.{kind} : attribute update not supported")
+    if end and not end.many and isinstance(value, str):
+        value = {"guid": value, "typeName": end.target}
+    return _update(call, entity, {"attributes": {name: value}})
+
+
+def _update(call: Call, entity: Entity, sent: JsonObject) -> MutationResponse:
+    """What a partial update changed is listed under PARTIAL_UPDATE as well as UPDATE."""
     known = {"guid": entity.guid, "typeName": entity.type.name}
     answer = save(call.catalog, [{**sent, **known}], SaveOptions(partial=True), call.user)
     updated = answer["mutatedEntities"].get("UPDATE") if "mutatedEntities" in answer else None
@@ -225,6 +267,19 @@ def read_entities(call: Call) -> EntitiesAnswer:
     }
 
 
+def read_by_names(call: Call) -> EntitiesAnswer:
+    """The entities of a type with the unique attributes of the query; those that nobody has are passed over."""
+    type_name, found = entity_type(call.catalog, call.params["type"]).name, []
+    for unique in call.unique_attributes():
+        check_unique(type_name, unique)
+        found.append(find_unique(call.catalog, type_name, unique))
+    related = not call.flag("ignoreRelationships")
+    return {
+        "entities": [entity_details(call.catalog, entity, related) for entity in found if entity],
+        "referredEntities": {},
+    }
+
+
 def read_header(call: Call) -> EntityHeader:
     """The header of one entity."""
     return entity_header(call.catalog, call.entity())
@@ -238,6 +293,25 @@ def delete_entities(call: Call) -> MutationResponse:
 def delete_entity(call: Call) -> MutationResponse:
     """Archive or remove one entity."""
     return _delete(call, [call.entity().guid])
+
+
+def delete_by_names(call: Call) -> MutationResponse:
+    """Archive or remove the entities that the body names by type and unique attributes; those that nobody has are passed
+    over (`AtlasEntityStoreV2.deleteByUniqueAttributes`).
+    """
+    sent = as_list(call.body or [], "the body")
+    if not sent:
+        raise errors.invalid_parameters("no entities given")
+    found = []
+    for reference in sent:
+        named = as_object(reference, "an entity")
+        for part in ("typeName", "uniqueAttributes"):
+            if not named.get(part):
+                raise errors.invalid_parameters(f"{part} not specified")
+        unique = as_object(named["uniqueAttributes"], "uniqueAttributes")
+        found.append(find_unique(call.catalog, entity_type(call.catalog, named["typeName"]).name, unique))
+    guids = list(dict.fromkeys(entity.guid for entity in found if entity))
+    return _delete(call, guids) if guids else {}
 
 
 def _delete(call: Call, sent: list[str]) -> MutationResponse:
@@ -266,27 +340,22 @@ def list_tags(call: Call) -> ClassificationList:
     return {"list": tags, "startIndex": 0, "pageSize": len(tags), "totalCount": len(tags)}
 
 
-def add_tags(call: Call) -> None:
-    """Add the tags of the body to one entity; one that is on it is an error (`AtlasEntityStoreV2.addClassifications`)."""
+def read_tag(call: Call) -> Classification:
+    """One tag of one entity, its own or one that reaches it; it has to be defined (`EntityREST.getClassification`)."""
+    name = _tag_of(call)
     entity = call.entity()
-    added = tags_for(call.catalog, _tags_of(call), entity)
-    twice = next((tag["typeName"] for tag in added if tag["typeName"] in names_of(entity.tags)), None)
-    if twice:
-        raise errors.invalid_parameters(f"entity: {entity.guid}, already associated with classification: {twice}")
-    check_tagged_type(call.catalog, added, entity)
-    with call.catalog.transaction(call.user) as transaction:
-        transaction.set_field(entity, "tags", merge_tags(entity.tags, added))
+    return tagging.find_tag(entity, name, all_tags(call.catalog, entity))
+
+
+def add_tags(call: Call) -> None:
+    """Add the tags of the body to one entity."""
+    tagging.add_tags(call.catalog, [call.entity()], _tags_of(call), call.user)
     return NO_CONTENT
 
 
 def update_tags(call: Call) -> None:
-    """Change tags that are on one entity; the others are passed over (`EntityGraphMapper.updateClassificationsV2`)."""
-    entity = call.entity()
-    changed = tags_for(call.catalog, _tags_of(call), entity)
-    check_tagged_type(call.catalog, changed, entity)
-    present = [tag for tag in changed if tag["typeName"] in names_of(entity.tags)]
-    with call.catalog.transaction(call.user) as transaction:
-        transaction.set_field(entity, "tags", merge_tags(entity.tags, present))
+    """Change tags that are on one entity."""
+    tagging.update_tags(call.catalog, call.entity(), _tags_of(call), call.user)
     return NO_CONTENT
 
 
@@ -298,14 +367,31 @@ def _tags_of(call: Call) -> list[Classification]:
 
 
 def remove_tag(call: Call) -> None:
-    """Take a tag off one entity; it has to be defined, but need not be on it (`EntityREST.deleteClassification`,
-    `EntityGraphMapper.deleteClassificationV2`).
-    """
-    entity, name = call.entity(), call.params["tag"]
+    """Take a tag off one entity; it has to be defined, but need not be on it (`EntityREST.deleteClassification`)."""
+    entity = call.entity()
+    tagging.remove_tags(call.catalog, entity, {_tag_of(call)}, call.user)
+    return NO_CONTENT
+
+
+def _tag_of(call: Call) -> str:
+    """The (hashed) name of a tag in the path. Raises `AtlasError` (400) if it is not defined."""
+    name = call.params["tag"]
+    check_length("classificationName", name)
     if name not in call.catalog.documents("classificationDefs"):
         raise errors.unknown_type(name, category="CLASSIFICATION")
-    with call.catalog.transaction(call.user) as transaction:
-        transaction.set_field(entity, "tags", [tag for tag in entity.tags if tag["typeName"] != name])
+    return name
+
+
+def tag_many(call: Call) -> None:
+    """Put one tag on many entities."""
+    tagging.tag_many(call.catalog, call.json_object(), call.user)
+    return NO_CONTENT
+
+
+def set_tags(call: Call) -> None:
+    """Set the tags of many entities, or change some of each with `overrideClassifications=false`."""
+    override = call.first("overrideClassifications", "true").lower() == "true"
+    tagging.set_tags(call.catalog, call.json_object(), override, call.user)
     return NO_CONTENT
 
 
@@ -629,6 +715,11 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("DELETE", f"{ENTITY}/bulk", delete_entities),
     ("POST", f"{ENTITY}/restore/bulk", restore_entities),
     ("POST", ENTITY, save_entity),
+    ("GET", f"{ENTITY}/bulk/uniqueAttribute/type/{{type}}", read_by_names),
+    ("DELETE", f"{ENTITY}/bulk/uniqueAttribute", delete_by_names),
+    ("POST", f"{ENTITY}/bulk/classification", tag_many),
+    ("POST", f"{ENTITY}/bulk/setClassifications", set_tags),
+    ("PUT", ONE[0], update_attribute),
     ("PUT", ONE[1], update_by_name),
     *[("GET", path, read_entity) for path in ONE],
     *[("DELETE", path, delete_entity) for path in ONE],
@@ -636,6 +727,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     *[("GET", f"{path}/classifications", list_tags) for path in ONE],
     *[("POST", f"{path}/classifications", add_tags) for path in ONE],
     *[("PUT", f"{path}/classifications", update_tags) for path in ONE],
+    ("GET", f"{ONE[0]}/classification/{{tag}}", read_tag),
     *[("DELETE", f"{path}/classification/{{tag}}", remove_tag) for path in ONE],
     *[("PUT", f"{path}/labels", change_labels(keep=True)) for path in ONE],
     *[("POST", f"{path}/labels", change_labels(keep=False)) for path in ONE],

@@ -151,6 +151,11 @@ def unknown_typedef(name: object) -> AtlasError:
     return AtlasError(404, "404-00-001", f"Given typename {name} was invalid")
 
 
+def unknown_typedef_guid(guid: str) -> AtlasError:
+    """404: there is no type definition with this guid (TYPE_GUID_NOT_FOUND)."""
+    return AtlasError(404, "404-00-002", f"Given type guid {guid} was invalid")
+
+
 def missing_in_definition(name: object, what: str) -> AtlasError:
     """400: a type definition lacks something (MISSING_MANDATORY_ATTRIBUTE)."""
     return AtlasError(400, "400-00-02B", f"Mandatory field {name}.{what} has empty/null value")

@@ -539,6 +539,32 @@ def read_typedef(call: Call) -> TypeDefinition:
     return typedefs.read_typedef(call.catalog, call.params["name"])
 
 
+def typedef_by_name(category: str) -> Handler:
+    """A handler that reads the definition of a category by its name."""
+
+    def handler(call: Call) -> TypeDefinition:
+        check_length("name", call.params["name"])
+        return typedefs.typedef_of(call.catalog, category, call.params["name"])
+
+    return handler
+
+
+def typedef_by_guid(category: str | None) -> Handler:
+    """A handler that reads the definition of a category, or of any, by its guid."""
+
+    def handler(call: Call) -> TypeDefinition:
+        check_length("guid", call.params["guid"])
+        return typedefs.typedef_by_guid(call.catalog, call.params["guid"], category)
+
+    return handler
+
+
+def delete_typedefs(call: Call) -> None:
+    """Remove type definitions that are not in use."""
+    typedefs.remove_typedefs(call.catalog, call.json_object())
+    return NO_CONTENT
+
+
 def delete_typedef(call: Call) -> None:
     """Remove one type definition that is not in use."""
     typedefs.remove_typedef(call.catalog, call.params["name"])
@@ -706,6 +732,8 @@ def presign_file(call: Call) -> dict[str, str]:
 
 ENTITY = "/api/meta/entity"
 SERVICE = "/api/service"
+TYPES = "/api/meta/types"
+CATEGORIES = ("ENTITY", "CLASSIFICATION", "ENUM", "STRUCT", "BUSINESS_METADATA")
 FORMS = (KEYCLOAK_TOKEN,)  # whose body is no JSON
 CLIENT, MAPPERS = f"{SERVICE}/oauth-clients/{{client}}", f"{SERVICE}/idp/{{provider}}/mappers"
 ONE = (f"{ENTITY}/guid/{{guid}}", f"{ENTITY}/uniqueAttribute/type/{{type}}")
@@ -747,11 +775,26 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/api/meta/lineage/getlineage", read_lineage_graph),
     ("GET", "/api/meta/lineage/{guid}", read_lineage_of),
     ("GET", "/api/meta/lineage/uniqueAttribute/type/{type}", read_lineage_of),
-    ("GET", "/api/meta/types/typedefs", read_typedefs),
-    ("POST", "/api/meta/types/typedefs", create_typedefs),
-    ("PUT", "/api/meta/types/typedefs", update_typedefs),
-    ("GET", "/api/meta/types/typedef/name/{name}", read_typedef),
-    ("DELETE", "/api/meta/types/typedef/name/{name}", delete_typedef),
+    ("GET", f"{TYPES}/typedefs", read_typedefs),
+    ("POST", f"{TYPES}/typedefs", create_typedefs),
+    ("PUT", f"{TYPES}/typedefs", update_typedefs),
+    ("DELETE", f"{TYPES}/typedefs", delete_typedefs),
+    (
+        "GET",
+        f"{TYPES}/typedefs/headers",
+        lambda call: typedefs.list_headers(call.catalog, call.query.get("type") or []),
+    ),
+    ("GET", f"{TYPES}/typedef/name/{{name}}", read_typedef),
+    ("DELETE", f"{TYPES}/typedef/name/{{name}}", delete_typedef),
+    ("GET", f"{TYPES}/typedef/guid/{{guid}}", typedef_by_guid(None)),
+    *[
+        ("GET", f"{TYPES}/{category.replace('_', '').lower()}def/name/{{name}}", typedef_by_name(category))
+        for category in CATEGORIES
+    ],
+    *[
+        ("GET", f"{TYPES}/{category.replace('_', '').lower()}def/guid/{{guid}}", typedef_by_guid(category))
+        for category in CATEGORIES
+    ],
     ("GET", f"{SERVICE}/users/current", current_user),
     ("GET", f"{SERVICE}/whoami", whoami),
     ("GET", f"{SERVICE}/roles", listing_of(lambda _: people.ROLES)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections.abc import Iterator
 
 from sandbox import errors
 from sandbox.attributes import PRIMITIVES
@@ -137,6 +138,44 @@ def read_typedef(catalog: Catalog, name: str) -> TypeDefinition:
     return {**_entity_definition(found), "attributeDefs": attributes}
 
 
+def list_headers(catalog: Catalog, categories: list[str]) -> list[TypeDefinition]:
+    """What each definition is called: those of the categories, or all; types of entities have no guid here
+    (`AtlasTypeUtil.toTypeDefHeader`, `AtlasTypeDefHeader`).
+    """
+    return [_header(found) for found in _all_of(catalog, categories)]
+
+
+def _header(definition: TypeDefinition) -> TypeDefinition:
+    named = ("displayName",) if definition["category"] in ("CLASSIFICATION", "BUSINESS_METADATA") else ()
+    shown = ("guid", "name", *named, "serviceType", "category")
+    return {name: definition[name] for name in shown if definition.get(name) is not None}
+
+
+def _all_of(catalog: Catalog, categories: list[str]) -> Iterator[TypeDefinition]:
+    for definitions in list_typedefs(catalog, categories).values():
+        yield from definitions
+
+
+def typedef_of(catalog: Catalog, category: str, name: str) -> TypeDefinition:
+    """The definition of a category with this (hashed) name.
+
+    Raises `AtlasError` (404) if there is none, or one of another category (`AtlasTypeDefGraphStore.getEnumDefByName`, …).
+    """
+    found = read_typedef(catalog, name)
+    if found["category"] != category:
+        raise errors.unknown_typedef(name)
+    return found
+
+
+def typedef_by_guid(catalog: Catalog, guid: str, category: str | None = None) -> TypeDefinition:
+    """The definition with this guid, of a category or of any. Raises `AtlasError` (404) if there is none."""
+    found = _all_of(catalog, [category] if category else [])
+    definition = next((one for one in found if one.get("guid") == guid), None)
+    if not definition:
+        raise errors.unknown_typedef_guid(guid)
+    return definition
+
+
 def find_typedef(catalog: Catalog, name: str) -> tuple[str, TypeDefinition]:
     """The definition with this (hashed) name that the tenant's people made, and the list that it is of.
 
@@ -150,7 +189,34 @@ def find_typedef(catalog: Catalog, name: str) -> tuple[str, TypeDefinition]:
 
 
 def remove_typedef(catalog: Catalog, name: str) -> None:
-    """Remove a definition that is not used, by an entity or by custom metadata.
+    """Remove a definition that is not used, by an entity or by custom metadata. Raises `AtlasError` as `_check_unused` does."""
+    catalog.delete_document(_check_unused(catalog, name), name)
+
+
+def remove_typedefs(catalog: Catalog, sent: JsonObject) -> None:
+    """Remove every definition in `sent`, lists as in `TypesDef`, each with a guid or a (hashed) name: all of them, or none
+    and an error (`AtlasTypeDefGraphStore.deleteTypesDef`).
+
+    Raises `AtlasError`: 404 for one that is not there, or not in this list, 409 for one that is used, 501 for relationships.
+    """
+    if as_list(sent.get("relationshipDefs") or [], "relationshipDefs"):
+        raise errors.not_supported("relationshipDefs of its own")
+    gone: dict[str, str] = {}
+    categories = {name: category for name, (category, _) in MANAGED_LISTS.items()} | {"entityDefs": "ENTITY"}
+    for list_name, category in categories.items():
+        for raw in as_list(sent.get(list_name) or [], list_name):
+            definition = _check_definition(as_object(raw, f"each of {list_name}"), category)
+            if definition.get("guid"):
+                found = typedef_by_guid(catalog, definition["guid"], category)
+            else:
+                found = typedef_of(catalog, category, definition.get("name") or "")
+            gone[found["name"]] = _check_unused(catalog, found["name"])
+    for name, list_name in gone.items():
+        catalog.delete_document(list_name, name)
+
+
+def _check_unused(catalog: Catalog, name: str) -> str:
+    """The list of a definition that may go.
 
     Raises `AtlasError`: 404 if there is none, 409 if it is used (`AtlasTypeDefGraphStoreV2.deleteTypeVertex`, and for tags
     CLASSIFICATION_TYPE_HAS_REFERENCES).
@@ -167,7 +233,7 @@ def remove_typedef(catalog: Catalog, name: str) -> None:
     for other in catalog.documents("businessMetadataDefs").values():
         if any(_element(attribute["typeName"]) == name for attribute in other["attributeDefs"]):
             raise errors.type_has_references(name)
-    catalog.delete_document(list_name, name)
+    return list_name
 
 
 def translate_labels(catalog: Catalog, sent: BusinessAttributes) -> BusinessAttributes:

@@ -165,8 +165,7 @@ def lineage_graph(catalog: Catalog, request: JsonObject) -> LineageGraph:
         bool(flags["hideProcess"]),
         bool(flags["allowDeletedProcess"]),
         ignored,
-        # An asset that one starts from is never filtered out; a process is no asset.
-        lambda entity: (entity.guid == guid and not is_process) or shown(entity),
+        lambda entity: entity.guid == guid or shown(entity),  # what one starts from is never filtered out
     )
     limit = depth or -1
     for way in DIRECTIONS[direction]:

@@ -211,6 +211,39 @@ def test_one_tag_that_many_refuse(tables):
     assert tables.tags_of("a") == []
 
 
+def test_a_tag_that_is_for_other_types(tables):
+    definition = {"displayName": unique("tag"), "category": "CLASSIFICATION", "entityTypes": ["Column"]}
+    made = tables.ask("POST", TYPES, {"classificationDefs": [definition]})["classificationDefs"][0]
+    body = {"classification": {"typeName": made["name"]}, "entityGuids": [tables.guids["a"]]}
+    assert tables.refused("POST", TAG_MANY, body) == (400, "400-00-055")
+
+
+def test_the_tags_of_an_archived_product_stay(tables):
+    domain = {
+        "typeName": "DataDomain",
+        "guid": "-1",
+        "attributes": {"name": unique("d"), "qualifiedName": unique("default/domain")},
+    }
+    domain_guid = tables.tenant.save(domain).json()["guidAssignments"]["-1"]
+    attributes = {
+        "name": "p",
+        "qualifiedName": unique("default/product"),
+        "dataProductAssetsDSL": '{"query": {"match_all": {}}}',
+    }
+    product = {
+        "typeName": "DataProduct",
+        "guid": "-1",
+        "attributes": {**attributes, "dataDomain": {"typeName": "DataDomain", "guid": domain_guid}},
+    }
+    answer = tables.tenant.save(product)
+    assert answer.status_code == 200, answer.text
+    guid = answer.json()["guidAssignments"]["-1"]
+    header = {"guidHeaderMap": {guid: {"typeName": "DataProduct", "guid": guid, "classifications": []}}}
+    tables.ask("POST", SET_TAGS, header)
+    tables.ask("DELETE", f"{ENTITY}/guid/{guid}", deleteType="SOFT")
+    assert tables.refused("POST", SET_TAGS, header) == (409, "409-00-015")
+
+
 def test_the_tags_of_many_are_set(tables):
     first, second = tables.tags
     tables.ask("POST", TAG_MANY, {"classification": {"typeName": first}, "entityGuids": [*tables.guids.values()]})

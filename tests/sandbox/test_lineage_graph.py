@@ -150,6 +150,27 @@ def test_a_process_that_leads_back_is_no_more(world):
     assert world.graph("a", direction="OUTPUT", depth=1)["vertexChildrenInfo"][world.guids["b"]] == {"OUTPUT": False}
 
 
+def test_one_starts_from_what_a_filter_leaves_out(world):
+    for text in ("P1: a -> b", "P2: b -> a"):
+        world.link(text)
+    other = {"attributeName": "name", "operator": "neq", "attributeValue": "a"}
+    assert world.edges("a", direction="OUTPUT", entityFilters=other) == {"a>P1", "P1>b", "b>P2", "P2>a"}
+    assert world.edges("b", direction="OUTPUT", entityFilters=other) == set()
+
+
+def test_what_is_behind_a_process(chain):
+    told = chain.graph("P2", depth=1)["vertexChildrenInfo"]
+    assert told[chain.guids["P2"]] == {"INPUT": True, "OUTPUT": True}
+    chain.archive("c")
+    assert chain.graph("P2", depth=1)["vertexChildrenInfo"][chain.guids["P2"]] == {"INPUT": True, "OUTPUT": False}
+
+
+def test_an_archived_asset_leads_nowhere(chain):
+    chain.archive("a")
+    answer = chain.graph("a", direction="OUTPUT")
+    assert (answer["relations"], answer["vertexChildrenInfo"]) == ([], {})
+
+
 def test_what_is_archived(chain):
     chain.archive("P2")
     assert chain.edges("a") == {"a>P1", "P1>b"}

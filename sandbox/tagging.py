@@ -135,4 +135,4 @@ def _changes(header: JsonObject, entity: Entity) -> tuple[set[str], list[Classif
     if any(tag.get("entityGuid") is None for tag in added):
         raise errors.internal_error("a classification of addOrUpdateClassifications has no entityGuid", entity.guid)
     gone = [tag for tag in removed if tag.get("entityGuid") == entity.guid]
-    return names_of(gone) & names_of(entity.tags), [tag for tag in added if tag.get("entityGuid") == entity.guid]
+    return names_of(gone), [tag for tag in added if tag.get("entityGuid") == entity.guid]

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from delta_arc.cores import core_of, singular, words_of
 from delta_arc.keys import fold, is_hash, plain, read_name
 from delta_arc.matching import TARGET_TYPES, AssetRow, MatchOutcome, ObjectMatch, tables_in
 from delta_arc.overrides import Overrides
@@ -220,45 +221,18 @@ class NearNames:
             close.update(dict.fromkeys(self._by_clue.get(clue, ())[:MOST_COMPARED]))
             if len(close) >= MOST_COMPARED:
                 break
-        words = set(_words(name))
+        words = set(words_of(name))
         ranked = []
         for other in list(close)[:MOST_COMPARED]:
             ratio = difflib.SequenceMatcher(None, name[:63], other[:63]).ratio()
-            if ratio >= 0.75 or words.issuperset(_words(other)):
+            if ratio >= 0.75 or words.issuperset(words_of(other)):
                 ranked.append((-ratio, other))
         return [table for _, other in sorted(ranked) for table in sorted(self._by_name[other])][:EXAMPLES]
 
 
-def _words(name: str) -> list[str]:
-    return [word for word in re.split(r"[\W_]+", name) if word]
-
-
 def _clues(name: str) -> set[str]:
     """What two near names have in common, as a rule: a word, or how they begin or end."""
-    return {singular(word) for word in _words(name) if len(word) > 2} | {f"^{name[:3]}", f"{name[-4:]}$"}
-
-
-# What loaders and modellers add to a table's name.
-_LAYERS = frozenset([
-    "stg", "stage", "staging", "raw", "src", "source", "landing", "lnd", "ods", "base", "ext", "external", "tbl", "table", "t",
-    "v", "vw", "view", "mv", "dim", "fact", "fct", "hist", "history", "final", "current", "latest", "copy", "pg", "postgres",
-])  # fmt: skip
-
-
-def core_of(name: str) -> str:
-    """A name without what layers add to it and in the singular: `STG_ORDERS`, `Order` and `ORDERS_V` are one."""
-    words = _words(plain(fold(name)))
-    kept = [word for word in words if word not in _LAYERS] or words
-    return "_".join([*kept[:-1], singular(kept[-1])]) if kept else fold(name)
-
-
-def singular(word: str) -> str:
-    """An English word in the singular, as near as letters tell."""
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("sses", "xes", "ches", "shes", "zes")):
-        return word[:-2]
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+    return {singular(word) for word in words_of(name) if len(word) > 2} | {f"^{name[:3]}", f"{name[-4:]}$"}
 
 
 class NearTargets:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delta_arc import hints as module
+from delta_arc.cores import core_of
 from delta_arc.hints import (
     NearNames,
     NearTargets,
     OpenTable,
-    core_of,
     explain_objects,
     explain_tables_without,
 )

@@ -90,6 +90,7 @@ from delta_arc.plan import (
 )
 from delta_arc.processes import column_processes, table_processes
 from delta_arc.report import Outcome, Report, S3Integration, TableLineage, log_lines, summarise
+from delta_arc.rivals import Rivals
 from delta_arc.run_report import RunRecord, explain_shortfall
 from delta_arc.saved_plan import check_unchanged, describe_world, load_plan, save_plan
 from delta_arc.scope import in_scope, unused_patterns
@@ -490,7 +491,8 @@ def _read_evidence(
     if not datasets:
         return {}
     bucket, columns = next(iter(datasets.values()))[0]["bucket_name"], columns_to_find(links.pairs, assets)
-    return gather_evidence(get_s3_client(settings), bucket, datasets, columns, links.decided, links.doubtful, kept)
+    rivals, s3 = Rivals(columns, assets, links.pairs), get_s3_client(settings)
+    return gather_evidence(s3, bucket, datasets, columns, links.decided, links.doubtful, kept, rivals)
 
 
 def _read_processes(flow: Flow, state: AtlanState | None, settings: Settings) -> dict[str, SearchHit]:

@@ -5,7 +5,7 @@ that would decide it. Pure functions.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from delta_arc.entities import last_name
@@ -161,9 +161,10 @@ def _explain_evidence(
         for reason, keys in by_reason.items():
             like = f"{len(keys)} S3 objects contradict" if len(keys) > 1 else f"S3 object {keys[0]} contradicts"
             like += f" {last_name(table)}{f', like {keys[0]}' if len(keys) > 1 else ''}: {reason}"
-            lines = [overrides.object_line(keys[0], None)]
-            lines += [overrides.object_line(keys[0], table)] if table in sources else []
+            offered = [*_only(found.fitting.get(keys[0], ())), None, table]
+            lines = [overrides.object_line(keys[0], one) for one in offered if one is None or one in sources]
             told.append(Unmatched("object", like, (*keys,), (*lines,), reason="other columns than its table"))
+        told += _explain_doubts(table, found, sources, overrides)
         if found.ground is Ground.UNREAD and table in sources:
             sentence = f"PostgreSQL table {table} has no file that can be read: {found.key} ({found.reason}). That founds nothing new"
             line = overrides.object_line(found.key, table)
@@ -171,6 +172,21 @@ def _explain_evidence(
         else:
             told += _note_files(table, found)
     return told
+
+
+def _explain_doubts(table: str, found: Evidence, sources: Container[str], overrides: Overrides) -> Iterator[Unmatched]:
+    """The objects that count by their names, while another table has their columns clearly better."""
+    for one in found.told:
+        if one.fitting and one.key not in found.left_out and one.key not in found.unproven:
+            sentence = f"S3 object {one.key} counts for {last_name(table)} by its name alone: {one.reason}"
+            offered = [name for name in (*_only(one.fitting), table) if name in sources]
+            lines = tuple(overrides.object_line(one.key, name) for name in offered)
+            yield Unmatched("object", sentence, (one.key,), lines, reason="columns of another table")
+
+
+def _only(tables: Sequence[str]) -> Sequence[str]:
+    """The one table that is meant; none where it may be several."""
+    return tables if len(tables) == 1 else ()
 
 
 def _note_files(table: str, found: Evidence) -> list[Unmatched]:

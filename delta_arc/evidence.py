@@ -22,6 +22,7 @@ from delta_arc.files.heads import LARGEST_READ, Head, find_footer, parse_head, t
 from delta_arc.files.kept import KeptColumns
 from delta_arc.fit import Fit, compare_columns
 from delta_arc.jobs.told import TOLD, ToldHop
+from delta_arc.rivals import Rival, Rivals
 from runtime.parallel import map_in_time
 from runtime.terminal import MOST_OF_A_NAME, Progress, logger, visible
 
@@ -44,7 +45,7 @@ class Ground(str, Enum):
     """What a hop is founded on: the names of its tables and objects, or also the columns that files have."""
 
     HEADER = "names and header"
-    FEW = "names and few columns"  # or only such as any table has
+    FEW = "names and few columns"  # or only such as any table has, or as another table has, too
     NAMES = "names only"
     UNREAD = "names of files not read"  # they are empty, damaged or not handed out: that founds nothing new
     CONTRADICTION = "contradiction"  # every file that was asked has other columns
@@ -54,7 +55,8 @@ class Ground(str, Enum):
 class Verdict:
     """What one object says of its table: the ground that it gives, and which of the table's columns it has.
 
-    `columns` are the names in the file, and `is_other` says that they are of something else than the table.
+    `columns` are the names in the file, and `is_other` says that they are of something else than the table; `fitting` are
+    the other tables that have them clearly better.
     """
 
     key: str
@@ -63,6 +65,7 @@ class Verdict:
     shared: frozenset[str] = frozenset()
     columns: tuple[str, ...] = ()
     is_other: bool = False
+    fitting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class Evidence:
     """What the objects of a dataset tell together.
 
     `key` is the newest object that gives the ground, `absent` are the columns of the table that no file has, and
-    `left_out` has the reason why by the key of each object that is none of the table's.
+    `left_out` has the reason why by the key of each object that is none of the table's; `fitting` has the
+    tables whose columns it has instead, where there are any.
     """
 
     ground: Ground
@@ -84,6 +88,7 @@ class Evidence:
     # Whether two files say so, and not just copies of one: one file alone is no reason to remove anything.
     is_agreed: bool = False
     told: tuple[Verdict, ...] = ()
+    fitting: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         source = f" of {visible(self.key, MOST_OF_A_NAME)}" if self.key else ""
@@ -188,6 +193,23 @@ def judge_columns(key: str, found: FileColumns, table_columns: Sequence[str]) ->
     return told
 
 
+def contest(told: Verdict, rival: Rival | None) -> Verdict:
+    """What an object says, where another table may have its columns clearly better than the one of its name.
+
+    Where that one has columns of its own that the file has not, it is not the file's table. Where the file has all of its
+    columns, and more, its name decides, and the columns prove nothing.
+    """
+    if not rival or told.ground not in (Ground.HEADER, Ground.FEW, Ground.CONTRADICTION):
+        return told
+    if told.is_other:
+        return replace(told, fitting=rival.candidates)
+    more = f"its columns are rather those of {_shortened(rival.candidates)}: it has {_shortened(rival.more)}"
+    if not rival.lacking:
+        return replace(told, ground=Ground.FEW, reason=f"{more}, too", fitting=rival.candidates)
+    reason = f"{more}, and no {_shortened(rival.lacking)}"
+    return replace(told, ground=Ground.CONTRADICTION, reason=reason, is_other=True, fitting=rival.candidates)
+
+
 def _shortened(names: Sequence[str]) -> str:
     return ", ".join(map(visible, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
@@ -213,9 +235,19 @@ def conclude(
     staying = [one for one in verdicts if one.key not in against]
     if verdicts and not staying:
         first = verdicts[0]
-        against |= {item["key"]: first.reason for kind in kinds for item in kind if item["key"] not in against}
+        against |= {item["key"]: first for kind in kinds for item in kind if item["key"] not in against}
         is_agreed = len({*etags.values()}) > 1
-        return Evidence(Ground.CONTRADICTION, first.key, first.reason, (), against, is_agreed=is_agreed, told=verdicts)
+        left_out, fitting = _reasons(against)
+        return Evidence(
+            Ground.CONTRADICTION,
+            first.key,
+            first.reason,
+            (),
+            left_out,
+            is_agreed=is_agreed,
+            told=verdicts,
+            fitting=fitting,
+        )
     telling = [one for one in staying if one.ground is Ground.HEADER]
     if not any(one.ground is Ground.NAMES for one in staying):  # which may have the others
         telling = telling or [one for one in staying if one.ground is Ground.FEW]
@@ -224,17 +256,28 @@ def conclude(
     is_agreed = len({etags[one.key] for one in telling}) > 1
     ground = min((one.ground for one in staying), key=[*Ground].index, default=Ground.NAMES)
     first = next((one for one in staying if one.ground is ground), Verdict("", ground, "none of its objects was asked"))
-    return Evidence(ground, first.key, first.reason, absent, against, is_agreed=is_agreed, told=verdicts)
+    left_out, fitting = _reasons(against)
+    return Evidence(
+        ground, first.key, first.reason, absent, left_out, is_agreed=is_agreed, told=verdicts, fitting=fitting
+    )
 
 
-def _left_out(kinds: Sequence[Kind], told: Mapping[str, Verdict], forced: Container[str]) -> dict[str, str]:
-    """Why objects are none of the table's, by key: of those that were asked, and of those of a kind of which all were so."""
-    against = {key: one.reason for key, one in told.items() if one.is_other}
+def _reasons(against: Mapping[str, Verdict]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Why objects are left out, and which tables have their columns instead, as far as any do; by key."""
+    fitting = {key: one.fitting for key, one in against.items() if one.fitting}
+    return {key: one.reason for key, one in against.items()}, fitting
+
+
+def _left_out(kinds: Sequence[Kind], told: Mapping[str, Verdict], forced: Container[str]) -> dict[str, Verdict]:
+    """What says that objects are none of the table's, by key: those that were asked, and those of a kind of which all were
+    so."""
+    against = {key: one for key, one in told.items() if one.is_other}
     for kind in kinds:
         asked = [item["key"] for item in kind if item["key"] in told]
         if asked and all(key in against for key in asked):
-            reason = f"as {visible(asked[0], MOST_OF_A_NAME)}: {against[asked[0]]}"
-            against |= {item["key"]: reason for item in kind if item["key"] not in told and item["key"] not in forced}
+            first = against[asked[0]]
+            like = replace(first, reason=f"as {visible(first.key, MOST_OF_A_NAME)}: {first.reason}")
+            against |= {item["key"]: like for item in kind if item["key"] not in told and item["key"] not in forced}
     return against
 
 
@@ -244,7 +287,7 @@ def _unforced(told: Verdict) -> Verdict:
         return Verdict(told.key, Ground.NAMES, f"decided against its columns: {told.reason}", columns=told.columns)
     if told.ground is Ground.UNREAD:
         return replace(told, ground=Ground.NAMES, reason=f"decided; {told.reason}")
-    return replace(told, is_other=False)  # few columns, and others of its own, leave it out no more
+    return replace(told, is_other=False, fitting=())  # few columns, and others of its own, leave it out no more
 
 
 _VARYING = re.compile(r"[0-9a-f]{8,}|\d+", re.IGNORECASE)
@@ -276,6 +319,7 @@ def gather_evidence(
     forced: Container[str] = (),
     doubtful: Container[str] = (),
     kept: KeptColumns | None = None,
+    rivals: Rivals | None = None,
 ) -> dict[str, Evidence]:
     """The evidence for each table, from the objects of its dataset; `columns` are the names in the tables, and `forced`
     the keys that a line of the overrides or a job gives to a table. Those that are `doubtful` are in the dataset of each
@@ -284,10 +328,11 @@ def gather_evidence(
 
     All objects of a small dataset are asked, and of a large one the newest few of each kind; see `conclude`. Whatever one
     object holds, or S3 answers for it, is that object's reason. The time is bounded, for one object and for all; what
-    was not read in it is told, and contradicts nothing. An object whose columns are `kept` is not read again.
+    was not read in it is told, and contradicts nothing. An object whose columns are `kept` is not read again. `rivals` are
+    all known tables: one of them may have the columns of a file clearly better than the table of its name.
     """
     kinds = {table: find_kinds(objects) for table, objects in datasets.items()}
-    told = _ask_objects(client, bucket, kinds, columns, kept)
+    told = _ask_objects(client, bucket, kinds, columns, kept, rivals)
     unproven = _find_unproven(kinds, told, doubtful)
     evidence = {}
     for table in datasets:
@@ -309,6 +354,7 @@ def _ask_objects(
     kinds: Mapping[str, Sequence[Kind]],
     columns: Mapping[str, Sequence[str]],
     kept: KeptColumns | None,
+    rivals: Rivals | None,
 ) -> dict[str, dict[str, Verdict]]:
     """What the objects that are asked tell, by table and key."""
     told: dict[str, dict[str, Verdict]] = {table: {} for table in kinds}
@@ -324,13 +370,13 @@ def _ask_objects(
             for table, item in wanted:
                 known = kept.find(item, columns[table]) if kept else None
                 if known:
-                    told[table][item["key"]] = judge_columns(item["key"], known, columns[table])
+                    told[table][item["key"]] = _judge_among(item["key"], known, table, columns[table], rivals)
                     progress.advance()
                 else:
                     unknown.append((table, item))
             heads = reading.read_heads([item for _, item in unknown])
             for (table, item), head in zip(unknown, heads, strict=True):
-                told[table][item["key"]] = _judge_anything(item, head, columns[table], kept)
+                told[table][item["key"]] = _judge_anything(item, head, table, columns[table], kept, rivals)
             wanted = [(table, item) for table in tables for item in _objects_to_ask_next(kinds[table], told[table])]
     if reading.missed:
         logger.warning(
@@ -384,15 +430,28 @@ def _objects_to_ask_next(kinds: Sequence[Kind], told: Mapping[str, Verdict]) -> 
 
 
 def _judge_anything(
-    item: Mapping[str, Any], head: Head, table_columns: Sequence[str], kept: KeptColumns | None
+    item: Mapping[str, Any],
+    head: Head,
+    table: str,
+    table_columns: Sequence[str],
+    kept: KeptColumns | None,
+    rivals: Rivals | None,
 ) -> Verdict:
     try:
         found = find_columns(head, table_columns)
         if kept and not head.reason:  # a reason of the head may be one of today
             kept.keep(item, table_columns, found)
-        return judge_columns(item["key"], found, table_columns)
+        return _judge_among(item["key"], found, table, table_columns, rivals)
     except Exception as error:  # no file may end a run
         return Verdict(item["key"], Ground.UNREAD, f"its columns cannot be compared: {type(error).__name__}")
+
+
+def _judge_among(
+    key: str, found: FileColumns, table: str, table_columns: Sequence[str], rivals: Rivals | None
+) -> Verdict:
+    """What an object says of its table, among all that are known."""
+    told = judge_columns(key, found, table_columns)
+    return contest(told, rivals.find(table, found.names)) if rivals and found.names else told
 
 
 class _Reading:

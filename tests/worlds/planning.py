@@ -12,6 +12,7 @@ from delta_arc.matching import columns_by_parent, match_s3_objects
 from delta_arc.overrides_file import parse_overrides
 from delta_arc.pairing import match_tables
 from delta_arc.processes import column_processes, table_processes
+from delta_arc.rivals import Rivals
 from worlds.generator import Edge, GeneratedWorld, Kind, rows_of
 
 
@@ -43,7 +44,8 @@ def plan_edges(world: GeneratedWorld) -> set[Edge]:
     matches = match_rest(match_s3_objects(objects, sources, world.prefix), pairs, targets, overrides, world.prefix)
     datasets = group_datasets(matches, objects)
     columns = {table: [row[1] for row in rows] for table, rows in columns_by_parent([*sources, *targets]).items()}
-    evidence = gather_evidence(Objects(world), "b", datasets, columns)
+    rivals = Rivals(columns, [*sources, *targets], pairs)
+    evidence = gather_evidence(Objects(world), "b", datasets, columns, rivals=rivals)
     hops = find_hops(flow, pairs, datasets, evidence, ())
     extracts, loads, ends = table_processes(flow, hops, [*sources, *targets])
     wanted, *_ = column_processes(ends, sources, targets, overrides)

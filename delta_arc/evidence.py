@@ -20,7 +20,7 @@ from delta_arc.files.footers import FooterReader
 from delta_arc.files.headers import FileColumns, find_columns
 from delta_arc.files.heads import LARGEST_READ, Head, find_footer, parse_head, tail_format
 from delta_arc.files.kept import KeptColumns
-from delta_arc.fit import Fit, compare_columns
+from delta_arc.fit import Fit, all_have, compare_columns
 from delta_arc.jobs.told import TOLD, ToldHop
 from delta_arc.rivals import Rival, Rivals
 from runtime.parallel import map_in_time
@@ -188,7 +188,7 @@ def judge_columns(key: str, found: FileColumns, table_columns: Sequence[str]) ->
     if compared.fit is Fit.OTHER:
         reason = f"the file has {_shortened(found.names)}; the table has {_shortened(table_columns)}"
         return replace(told, ground=Ground.CONTRADICTION, reason=reason)
-    if compared.fit is Fit.FEW:
+    if compared.fit is Fit.FEW or all_have(compared.shared):
         return replace(told, ground=Ground.FEW, reason=f"it shares only {_shortened(sorted(compared.shared))}")
     return told
 

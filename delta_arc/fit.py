@@ -70,6 +70,11 @@ def is_loaders_own(name: str) -> bool:
     return name.startswith("_")
 
 
+def all_have(columns: Iterable[str]) -> bool:
+    """Whether these are only such columns as any table has, which prove nothing about one, even if they are all of its own."""
+    return not _count(columns, GENERIC)
+
+
 def keeps_records(columns: Iterable[str]) -> bool:
     """Whether a table keeps whole records in one column, so that its columns say nothing about what they hold."""
     own = {letters_and_digits(name) for name in columns if not is_loaders_own(name)}

@@ -92,6 +92,10 @@ def test_a_row_that_may_be_data_decides_nothing(text: str) -> None:
         (["id", "email", "phone", "created_at"], ["id", "name"], Ground.CONTRADICTION),
         (["id", "created_at"], ["id", "placed_on", "total", "created_at"], Ground.FEW),
         (["id", "name", "population"], ["id", "name"], Ground.FEW),
+        # All columns, and each of them such as any table has.
+        (["id", "created_at"], ["id", "created_at"], Ground.FEW),
+        (["Op", "Id", "Name"], ["id", "name", "_synced"], Ground.FEW),
+        (["id", "created_at", "city"], ["id", "created_at", "city"], Ground.HEADER),
         (["order_id", "total"], ["order_id", "customer_id", "placed_on", "total"], Ground.HEADER),
     ],
 )
@@ -102,10 +106,10 @@ def test_a_key_that_is_shared_proves_nothing(columns: list[str], table: list[str
 
 def test_a_file_that_proves_the_table_takes_away_none_with_all_of_its_columns() -> None:
     objects = [{"key": key, "last_modified": at} for at, key in enumerate(("a", "b"))]
-    told = {"a": judge("a", Head(columns=("Op", "id", "name")), ["id", "name"])}
-    told["b"] = judge("b", Head(columns=("id", "name")), ["id", "name"])
+    told = {"a": judge("a", Head(columns=("Op", "id", "city")), ["id", "city"])}
+    told["b"] = judge("b", Head(columns=("id", "city")), ["id", "city"])
     assert told["b"].ground is Ground.HEADER
-    assert not conclude(find_kinds(objects), told, ["id", "name"]).left_out
+    assert not conclude(find_kinds(objects), told, ["id", "city"]).left_out
 
 
 @pytest.mark.parametrize("text", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
@@ -419,11 +423,11 @@ def test_what_was_not_asked_is_as_its_kind() -> None:
 def test_of_two_objects_of_the_same_moment_the_one_with_the_last_name_is_asked() -> None:
     class Client:
         def get_object(self, Bucket: str, Key: str, Range: str) -> dict:
-            return {"Body": io.BytesIO(f"id,name\n1,{Key}\n".encode())}
+            return {"Body": io.BytesIO(f"id,city\n1,{Key}\n".encode())}
 
     for keys in ("ba", "ab"):
         objects = [{"key": f"{key}.csv", "size": 16, "last_modified": 1} for key in keys]
-        found = evidence.gather_evidence(Client(), "bucket", {"t": objects}, {"t": ["id", "name"]})["t"]
+        found = evidence.gather_evidence(Client(), "bucket", {"t": objects}, {"t": ["id", "city"]})["t"]
         assert (found.ground, found.key) == (Ground.HEADER, "b.csv")
 
 

@@ -310,7 +310,10 @@ def explain_tables_without(
 
 
 def _why(table: OpenTable, near: Sequence[str] = ()) -> str:
-    told = [table.reason] if table.reason else []
-    if near:
-        told.append(f"{'between' if table.candidates else 'near'} {', '.join(near)}")
-    return f"no {table.missing}" + (f" ({'; '.join(told)})" if told else "")
+    """What a table lacks, and why: `near` are the candidates, or else the targets whose names are near."""
+    if not near:
+        return f"no {table.missing}" + (f" ({table.reason})" if table.reason else "")
+    names = ", ".join(near)
+    if table.candidates:
+        return f"no {table.missing} ({table.reason}: {names})"
+    return f"no {table.missing} ({table.reason + '; ' if table.reason else ''}near {names})"

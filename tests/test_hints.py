@@ -207,3 +207,18 @@ def test_near_names_are_few_and_of_any_name() -> None:
     near = NearNames([[f"{PLACE}/s{at}/orders_{at % 3}", f"orders_{at % 3}", "Table"] for at in range(500)])
     assert len(near.find("orders")) == 3
     assert near.find("") == near.find("zzz") == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "candidates", "told"),
+    [
+        ("only a view has that name", ("D/S/V",), "only a view has that name: D/S/V"),
+        ("the table of that name has other columns", ("D/S/T",), "the table of that name has other columns: D/S/T"),
+        ("ambiguous", ("D/R/T", "D/S/T"), "ambiguous: D/R/T, D/S/T"),
+    ],
+)
+def test_candidates_are_named_behind_the_reason(reason: str, candidates: tuple[str, ...], told: str) -> None:
+    (row,) = rows("postgres", "public/t")
+    without = OpenTable(row, "Snowflake table", reason, candidates)
+    (hint,) = explain_tables_without([without], [row], NearTargets([]), parse("", [row]))
+    assert hint.sentence == f"PostgreSQL table {row[0]} has no Snowflake table ({told})"

@@ -17,9 +17,8 @@ from delta_arc.fit import MARKS, is_loaders_own, letters_and_digits
 from delta_arc.matching import AssetRow, parent_of, places_of, tables_in
 from delta_arc.pairing import TablePair
 
-MOST_COMPARED = (
-    500  # lists of columns that those of a file are compared with; those that share the rarest name come first
-)
+# Lists of columns that those of a file are compared with, at most; those that share the rarest name come first.
+MOST_COMPARED = 100
 
 _Forms = frozenset[str]
 """Names of columns by their letters and digits, but for those that any table has and the loader's own."""
@@ -57,7 +56,8 @@ class Rivals:
         self._targets: dict[str, set[str]] = defaultdict(set)
         self._sources: dict[str, set[str]] = defaultdict(set)
         for pair in pairs:
-            self._targets[pair.source] |= {pair.target or "", *pair.candidates}
+            possible = [pair.contested_target] if pair.contested_target else pair.candidates  # which are sources then
+            self._targets[pair.source] |= {pair.target or "", *possible}
             self._sources[pair.target or ""].add(pair.source)
         self._found: dict[tuple[str, tuple[str, ...]], Rival | None] = {}
 
@@ -110,9 +110,10 @@ class Rivals:
             return None
         fitting: dict[int, list[str]] = defaultdict(list)
         for forms in self._near(file - own):
-            others = [name for name in self._tables[forms] if name not in same]
-            if others and forms & file > own & file and 2 * len(forms ^ file) <= len(own ^ file):
-                fitting[len(forms ^ file)] += others
+            if 2 * len(forms ^ file) <= len(own ^ file) and forms & file > own & file:
+                for name in self._tables[forms]:
+                    if name not in same:
+                        fitting[len(forms ^ file)].append(name)
         if not fitting:
             return None
         candidates = self._nearest(table, fitting[min(fitting)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -80,6 +81,14 @@ def test_what_a_table_beside_it_lands_in_is_no_copy_of_it(beside: str) -> None:
     assert found == (None if "_DEV" in beside else Rival((beside,), ("X",), ("D",)))
 
 
+def test_the_other_source_that_claims_its_target_is_one() -> None:
+    beside, lake = f"{SHOP}/T/ORDERS", f"{LAKE}/S/SALES"
+    pair = TablePair(f"{SHOP}/S/ORDERS", None, "", MatchOutcome.AMBIGUOUS, (beside,), lake)
+    tables = {f"{SHOP}/S/ORDERS": ORDERS, beside: DRIFTED}
+    assert rivals_of(tables, [pair]).find(f"{SHOP}/S/ORDERS", DRIFTED)
+    assert not rivals_of(tables | {lake: DRIFTED}, [pair]).find(f"{SHOP}/S/ORDERS", DRIFTED)
+
+
 @pytest.mark.parametrize("field", ["target", "candidates"])
 def test_what_the_table_lands_in_is_no_rival(field: str) -> None:
     facts = f"{LAKE}/S/SALES"
@@ -114,6 +123,16 @@ def test_of_several_those_nearest_to_the_table_are_told() -> None:
         assert rival
         found.append(rival.candidates)
     assert found == [(others[0],), (others[1],), (others[2],), (others[2], others[3]), (others[4],)]
+
+
+def test_the_rarest_name_leads_to_the_rival_among_thousands_of_tables() -> None:
+    crowd = {f"{SHOP}/S{at}/T{at}": ["B", "C", "X", f"OWN_{at}"] for at in range(5000)}
+    copies = {f"{SHOP}_{at}/S/CLIENTS": ["A_NO", "B", "C", "X", "RARE"] for at in range(1000)}
+    rivals = rivals_of({f"{SHOP}/S/ORDERS": ORDERS, **crowd, **copies})
+    start = time.process_time()
+    found = [rivals.find(f"{SHOP}/S/ORDERS", ["A_NO", "B", "C", "X", "RARE", f"OWN_{at}"]) for at in range(1000)]
+    assert {one.candidates if one else None for one in found} == {tuple(sorted(copies))}
+    assert time.process_time() - start < 10
 
 
 def test_a_table_that_is_not_known_has_no_rival() -> None:

@@ -103,17 +103,14 @@ class Rivals:
     def _find(self, table: str, names: Sequence[str]) -> Rival | None:
         told = {form: name for form, name in _by_form(names).items() if form in self._by_column}
         file = frozenset(told)
-        same = self._same_as(table)
-        known = [self._forms[name] for name in sorted(same) if name in self._forms]
+        known = [self._forms[name] for name in sorted(self._same_as(table)) if name in self._forms]
         own = min(known, key=lambda forms: len(forms ^ file), default=file)
-        if table not in self._names or file <= own:
+        if table not in self._names:
             return None
         fitting: dict[int, list[str]] = defaultdict(list)
         for forms in self._near(file - own):
-            if 2 * len(forms ^ file) <= len(own ^ file) and forms & file > own & file:
-                for name in self._tables[forms]:
-                    if name not in same:
-                        fitting[len(forms ^ file)].append(name)
+            if 2 * len(forms ^ file) <= len(own ^ file) and forms >= own & file:
+                fitting[len(forms ^ file)] += self._tables[forms]
         if not fitting:
             return None
         candidates = self._nearest(table, fitting[min(fitting)])

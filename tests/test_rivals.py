@@ -107,6 +107,12 @@ def test_what_the_table_lands_in_is_no_rival(field: str) -> None:
         (["A_NO", "B", "C", "D", "X"], ["A_NO", "B", "C", "D", "X"], True),  # the file lacks none
         (["A_NO", "B", "C"], ["A_NO", "B", "C"], False),  # the table has all of the file
         (["A_NO", "B", "C", "D", "ID", "CREATED_AT"], ["A_NO", "B", "C", "D", "ID", "CREATED_AT"], False),
+        (
+            ["A_NO", "B", "C", "X", "_FILE", "_LINE"],
+            ["A_NO", "B", "C", "X"],
+            True,
+        ),  # the loader's own are no difference
+        (["A_NO", "B", "C", "X"], ["A_NO", "B", "C", "X", "op", "job", "run"], True),  # nor is what no table has
     ],
 )
 def test_what_is_clearly_better(other: list[str], file: list[str], is_rival: bool) -> None:

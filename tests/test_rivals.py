@@ -206,9 +206,9 @@ default/postgres/1757530687/{place}/SUPPLIERS: it has SUPPLIERID, SUPPLIERNAME, 
 
 
 def test_a_file_of_another_table_is_no_evidence_beside_right_ones(world: World, run: Callable[..., Run]) -> None:
-    content = (world.files / "SUPPLIERS.csv").read_text()
-    put(world, "CUSTOMERS_20250920.csv", (world.files / "CUSTOMERS.csv").read_text(), age=9)
-    put(world, "CUSTOMERS_20250922.csv", content, age=-9)
+    own, other = ((world.files / f"{name}.csv").read_text() for name in ("CUSTOMERS", "SUPPLIERS"))
+    for name, content, age in (("CUSTOMERS", own, 3), ("CUSTOMERS_20250920", own, 2), ("CUSTOMERS_20250922", other, 1)):
+        put(world, f"{name}.csv", content, age)
     ended = run("--dry-run")
     assert (
         f"CUSTOMERS: 2 objects → SALES_ORDERS/CUSTOMERS: names and header of {PREFIX}CUSTOMERS_20250920.csv"

@@ -177,7 +177,7 @@ def _explain_evidence(
 def _explain_doubts(table: str, found: Evidence, sources: Container[str], overrides: Overrides) -> Iterator[Unmatched]:
     """The objects that count by their names, while another table has their columns clearly better."""
     for one in found.told:
-        if one.fitting and one.key not in found.left_out and one.key not in found.unproven:
+        if one.fitting and one.key not in found.left_out:
             sentence = f"S3 object {one.key} counts for {last_name(table)} by its name alone: {one.reason}"
             offered = [name for name in (*_only(one.fitting), table) if name in sources]
             lines = tuple(overrides.object_line(one.key, name) for name in offered)

@@ -108,7 +108,7 @@ def test_what_the_table_lands_in_is_no_rival(field: str) -> None:
         (["A_NO", "B", "C"], ["A_NO", "B", "C"], False),  # the table has all of the file
         (["A_NO", "B", "C", "D", "ID", "CREATED_AT"], ["A_NO", "B", "C", "D", "ID", "CREATED_AT"], False),
         (
-            ["A_NO", "B", "C", "X", "_FILE", "_LINE"],
+            ["A_NO", "B", "C", "X", "_SYNC_RUN", "_PART_NO"],
             ["A_NO", "B", "C", "X"],
             True,
         ),  # the loader's own are no difference
@@ -196,6 +196,8 @@ default/postgres/1757530687/{place}/SUPPLIERS: it has SUPPLIERID, SUPPLIERNAME, 
         in ended.out
     )
     assert "is not in the file" not in ended.out
+    assert "by its name alone" not in ended.out
+    assert "CUSTOMERS.csv contradicts CUSTOMERS: its columns are rather" in run().out  # as kept from the first run
     told = ended.out.splitlines()
     first = [told[at + 1].strip() for at, line in enumerate(told) if " contradicts " in line]
     assert first[1] == f"object {PREFIX}SUPPLIERS.csv is SALES_ORDERS/CUSTOMERS"
@@ -264,3 +266,13 @@ def test_of_tables_whose_names_differ_in_case_the_one_is_offered_whose_columns_t
     told = run("--dry-run").out.splitlines()
     at = next(at for at, line in enumerate(told) if "users.csv contradicts users" in line)
     assert [line.split()[-1] for line in told[at + 1 : at + 4]] == ["PUBLIC/Users", "nothing", "PUBLIC/users"]
+
+
+def test_where_several_tables_have_the_columns_none_is_offered(
+    shop: Callable[[Mapping[str, list[str]]], World], run: Callable[..., Run]
+) -> None:
+    world = shop({"USERS": ["LOGIN", "LOCALE"], "DESKS": ["BADGE_NO", "DESK"], "SEATS": ["BADGE_NO", "DESK"]})
+    put(world, "users.csv", "badge_no,desk\n1,A\n2,B\n")
+    told = run("--dry-run").out.splitlines()
+    at = next(at for at, line in enumerate(told) if "users.csv contradicts USERS" in line)
+    assert [line.split()[-1] for line in told[at + 1 : at + 3]] == ["nothing", "PUBLIC/USERS"]

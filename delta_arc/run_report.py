@@ -16,7 +16,7 @@ from delta_arc.report import PLANNED_WORDS, Coverage, Outcome, Report, Status, U
 from delta_arc.settings import Settings
 from delta_arc.state import Reading
 from runtime.files import replace_file
-from runtime.findings import Finding
+from runtime.findings import Finding, State, count_findings
 from runtime.terminal import mask, say_error, say_whole
 from runtime.transport import requests_sent
 
@@ -143,7 +143,9 @@ def describe_flows(
 
 
 def tell_counts(document: Mapping[str, Any]) -> str:
-    """What the document of a run counts, in a few words; an empty text where it counts nothing."""
+    """What the document of a run, or of a check, counts, in a few words; an empty text where it counts nothing."""
+    if document["format"] == CHECK_FORMAT:
+        return count_findings(State(one["state"]) for one in document["findings"]) if document["findings"] else ""
     words: Mapping[Status, str] = PLANNED_WORDS if document["dry_run"] else {}
     counts, coverage = document["counts"] or {}, document["coverage"]
     told = [f"{counts[status]} {words.get(status, status.value)}" for status in Status if counts.get(status)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -23,6 +24,8 @@ class State(str, Enum):
 
 
 MARKS = {State.FINE: "✅", State.DOUBTFUL: "⚠️", State.WRONG: "❌", State.UNKNOWN: "➖"}
+
+WORDS = {State.FINE: "fine", State.DOUBTFUL: "to look at", State.WRONG: "wrong", State.UNKNOWN: "not checked"}
 
 LEVELS = {
     State.FINE: logging.INFO,
@@ -54,15 +57,18 @@ def collect_findings(check: Callable[P, Iterable[Finding]], *arguments: P.args, 
     return findings
 
 
+def count_findings(states: Iterable[State]) -> str:
+    """How many findings there are of each kind, in words."""
+    counts = Counter(states)
+    return ", ".join(f"{counts[state]} {words}" for state, words in WORDS.items())
+
+
 def tell_findings(findings: Iterable[Finding]) -> bool:
     """Show each finding in a line, and how many there are of each kind; whether nothing is wrong."""
-    counts = dict.fromkeys(State, 0)
+    states = []
     for finding in findings:
-        counts[finding.state] += 1
+        states.append(finding.state)
         logger.log(LEVELS[finding.state], "%s %s", MARKS[finding.state], finding.sentence)
-    worst = next((state for state in (State.WRONG, State.DOUBTFUL) if counts[state]), State.FINE)
-    logger.log(
-        NOTICE, "%s Checked, and nothing was written: %d fine, %d to look at, %d wrong, %d not checked", MARKS[worst],
-        counts[State.FINE], counts[State.DOUBTFUL], counts[State.WRONG], counts[State.UNKNOWN],
-    )  # fmt: skip
-    return not counts[State.WRONG]
+    worst = next((state for state in (State.WRONG, State.DOUBTFUL) if state in states), State.FINE)
+    logger.log(NOTICE, "%s Checked, and nothing was written: %s", MARKS[worst], count_findings(states))
+    return worst is not State.WRONG

@@ -394,6 +394,52 @@ def test_plans_of_flows_are_saved_in_a_folder_and_applied_from_there(lone: World
     assert run(SALES, "--apply", "plans").code == 0
 
 
+EVERY_MODE: dict[str, tuple[list[str], str | None]] = {  # with the outcome that is told, where there is a report
+    "run": ([], "changed"),
+    "quiet": (["--quiet"], "changed"),
+    "force refresh": (["--force-refresh", "--min-ground=read", "--min-coverage=1"], "changed"),
+    "prune": (["--prune", "--max-remove=5", "--max-unmatched=5"], "changed"),
+    "dry run": (["--dry-run"], "planned"),
+    "plan": (["--plan=folder"], "planned"),
+    "export": (["--export-openlineage=folder"], "changed"),
+    "check": (["--check"], "checked"),
+    "quiet check": (["--check", "--quiet"], "checked"),
+    "remove": (["--remove-lineage", "--with-s3", "--all-flows", "--yes"], "unchanged"),
+    "status": (["--cache-status"], None),
+    "clear": (["--clear-cache"], None),
+}
+
+
+@pytest.mark.parametrize("mode", EVERY_MODE)
+def test_whatever_is_done_with_one_flow_is_done_with_several(mode: str, lone: World, run: Callable[..., Run]) -> None:
+    Path("folder").mkdir()
+    arguments, outcome = EVERY_MODE[mode]
+    ended = run(SALES, HR, *arguments, *(["--json=report.json"] if outcome else []))
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines()[-1] == f"✅ 2 flows: 2 {outcome or 'unchanged'}"
+    if outcome:
+        assert [flow["outcome"] for flow in report()["flows"]] == [outcome] * 2
+        assert (report()["outcome"], report()["exit_code"]) == (outcome, 0)
+
+
+def test_what_the_checks_of_each_flow_found_is_counted(lone: World, run: Callable[..., Run]) -> None:
+    write_flow(lone, "flows/hr.env", S3_PREFIX="none/")
+    write_flow(lone, "third.env", S3_BUCKET_NAME="s3://wrong")
+    ended = run(SALES, HR, "--env-file=third.env", "--check", "--json=report.json")
+    found = [[one["state"] for one in flow.get("findings", [])] for flow in report()["flows"]]
+    assert (ended.code, [flow["format"] for flow in report()["flows"]]) == (3, ["Delta Arc check 1"] * 3)
+    told = [
+        ", ".join(f"{states.count(state)} {words}" for state, words in
+                  (("fine", "fine"), ("doubtful", "to look at"), ("wrong", "wrong"), ("unknown", "not checked")))
+        for states in found
+    ]  # fmt: skip
+    assert ended.out.splitlines()[-4:-1] == [
+        f"✅ sales: checked, {told[0]}",
+        f"❌ hr: failed, {told[1]}",
+        "❌ third: wrong setting",
+    ]
+
+
 def test_lineage_is_removed_and_caches_are_shown_for_each_flow(lone: World, run: Callable[..., Run]) -> None:
     run(SALES, HR)
     assert "💾 PostgreSQL cache: valid, 51 assets" in run(SALES, HR, "--cache-status").out

@@ -27,6 +27,7 @@ from delta_arc.matching import TABLE_TYPES, TARGET_TYPES, AssetRow, tables_in
 from delta_arc.overrides_file import parse_overrides, read_overrides
 from delta_arc.scope import in_scope, unused_patterns
 from delta_arc.settings import Inventory, Settings
+from delta_arc.state import open_state
 from runtime import atlan, s3
 from runtime.atlan import Permission
 from runtime.clocks import seconds_ahead
@@ -83,6 +84,7 @@ def _check_machine(settings: Settings, lookups: Lookups) -> Iterator[Finding]:
     yield _check_limit(settings)
     for inventory in (settings.postgres, settings.snowflake):
         yield _check_cache(inventory, lookups)
+    yield _check_state(settings)
     yield _check_page(settings.lineage_page)
 
 
@@ -126,6 +128,16 @@ def _check_cache(inventory: Inventory, lookups: Lookups) -> Finding:
     if reason := why_not_writable(path, makes_folders=True):
         return Finding(name, State.DOUBTFUL, f"{told}, but it cannot be written ({reason}): let it be a file of yours")
     return Finding(name, State.DOUBTFUL if state in ("foreign", "unusable") else State.FINE, told)
+
+
+def _check_state(settings: Settings) -> Finding:
+    path = settings.state_cache_file
+    told = f"What Atlan holds: {open_state(settings).status} ({path})"
+    for file in (path, settings.file_columns_cache):
+        if reason := why_not_writable(file, makes_folders=True):
+            told += f", but {file} cannot be written ({reason}): let it be a file of yours"
+            return Finding("state", State.DOUBTFUL, told)
+    return Finding("state", State.FINE, told)
 
 
 def _check_page(path: Path | None) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -307,7 +308,7 @@ def _check_events(values: Mapping[str, str], sandbox: bool, faults: list[str]) -
             faults.append(f"LINEAGE_EVENTS is no place in S3 ({shown(place)}): write it like s3://bucket/prefix/.")
     elif place:
         found = len(faults)
-        path = _check_path(values, "LINEAGE_EVENTS", place, faults)
+        path = _check_path(values, "LINEAGE_EVENTS", place, faults, may_be_folder=True)
         if len(faults) == found and not path.exists():
             faults.append(
                 f"LINEAGE_EVENTS names a file or folder that is not there ({shown(place)}): make it, or leave it out."
@@ -327,15 +328,20 @@ def _check_namespaces(values: Mapping[str, str], faults: list[str]) -> tuple[str
     return names
 
 
-def _check_path(values: Mapping[str, str], name: str, default: str, faults: list[str]) -> Path:
-    """A path at which there may be a file, or not yet."""
-    path = Path(values.get(name, default))
+def _check_path(
+    values: Mapping[str, str], name: str, default: str, faults: list[str], may_be_folder: bool = False
+) -> Path:
+    """A path at which there may be a file, or not yet; a folder in the place of a default is told when that is used."""
+    path = Path(values.get(name, default).strip())
+    reason = ""
     try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+        reason = "it is a folder" if is_folder and name in values and not may_be_folder else ""
+    except FileNotFoundError:
         pass
-    except (OSError, ValueError) as error:  # too long, in a folder that may not be entered, a link to itself, or NUL
+    except (OSError, ValueError) as error:  # too long, below a file, where one may not enter, a link to itself, or NUL
         reason = getattr(error, "strerror", None) or "no file can have this name"
+    if reason:
         faults.append(f"{name} cannot be used as a file ({reason}): name one in a folder of yours.")
     return path
 
@@ -370,7 +376,7 @@ def _check_limit(text: str, faults: list[str]) -> int:
 def _check_page(environment: Mapping[str, str], default: str, faults: list[str]) -> Path | None:
     """Where the page goes; a setting that is there but empty turns it off."""
     name = environment.get("LINEAGE_PAGE", default).strip()
-    return _check_path({"LINEAGE_PAGE": name}, "LINEAGE_PAGE", name, faults) if name else None
+    return _check_path(environment, "LINEAGE_PAGE", name, faults) if name else None
 
 
 def _check_base_url(base_url: str, faults: list[str]) -> str:

@@ -230,11 +230,14 @@ class AtlanState:
 
     def log_status(self) -> None:
         """Show what a run would make of the file."""
-        if self.is_kept:
-            hours = (time.time() - self._read_at) / 3600
-            logger.info("💾 What Atlan holds: kept, read whole %.1f hours ago (%s)", hours, self._path)
-        else:
-            logger.info("💾 What Atlan holds: not kept, or of no use (%s)", self._path)
+        logger.info("💾 What Atlan holds: %s (%s)", self.status, self._path)
+
+    @property
+    def status(self) -> str:
+        """What a run would make of the file, in a few words."""
+        if not self.is_kept:
+            return "not kept, or of no use"
+        return f"kept, read whole {(time.time() - self._read_at) / 3600:.1f} hours ago"
 
     def _open(self) -> None:
         """Look whether the file can be used."""

@@ -261,12 +261,9 @@ def test_a_read_only_folder_is_told(
     assert FILE in ended.out + ended.err
 
 
-def test_a_place_below_a_file_is_told(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_place_below_a_file_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     Path("file").write_text("")
-    monkeypatch.setenv("POSTGRES_CACHE_FILE", "file/cache.json")
-    assert len(main.find_postgres_assets()) == 51
+    assert main.save_cache_to_file([["a", "b", "c"]], "file/cache.json") is False
     assert "cannot be written" in capsys.readouterr().out
 
 

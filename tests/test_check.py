@@ -523,11 +523,29 @@ def test_caches_and_the_page_are_looked_at(check: Check, empty_folder: Path, mon
         "Page: absent/lineage.html cannot be written (its folder is not there): check LINEAGE_PAGE"
     )
     assert contents(empty_folder) == before
-    monkeypatch.setenv("SNOWFLAKE_CACHE_FILE", "other.json/cache.json")
+    monkeypatch.setenv("SNOWFLAKE_CACHE_FILE", os.devnull)
     monkeypatch.setenv("LINEAGE_PAGE", "")
     found = check()
-    assert "but it cannot be written (its folder is none)" in found["snowflake cache"][1][1]
+    assert "but it cannot be written (it is no regular file)" in found["snowflake cache"][1][1]
     assert found["page"] == [("fine", "Page: none is written, as LINEAGE_PAGE is empty")]
+
+
+def test_what_is_kept_of_atlan_is_looked_at(
+    check: Check, run: Callable[..., Run], empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check()["state"] == [("fine", "What Atlan holds: not kept, or of no use (atlan_state_cache.sqlite)")]
+    assert run().code == 0
+    before = contents(empty_folder)
+    [(state, told)] = check()["state"]
+    assert (state, told) == ("fine", "What Atlan holds: kept, read whole 0.0 hours ago (atlan_state_cache.sqlite)")
+    assert contents(empty_folder) == before
+    Path("atlan_state_cache.sqlite").write_text("nonsense")
+    assert [state for state, _ in check()["state"]] == ["doubtful", "fine"], "it is told that it is not used"
+    monkeypatch.setenv("STATE_CACHE_FILE", "other.sqlite")
+    Path("file_columns_of_other.json").mkdir()
+    [(state, told)] = check()["state"]
+    assert state == "doubtful"
+    assert "file_columns_of_other.json cannot be written (it is no regular file)" in told
 
 
 def test_what_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,9 @@ from world import ROOT, python
 from delta_arc.plan import Plan
 from delta_arc.report import Coverage
 from delta_arc.saved_plan import PARTS, _digest_of, load_plan, save_plan, to_document
-from runtime.errors import PipelineError
+from delta_arc.settings import read_settings
+from runtime.environment import SETTINGS
+from runtime.errors import PipelineError, SettingsError
 
 MAIN = str(ROOT / "main.py")
 TENANT = {
@@ -165,6 +167,34 @@ def test_a_path_that_can_be_no_file_is_told(option: str, name: str, path: str) -
     told = run(option, **{**TENANT, name: path})
     assert (told.code, told.out, len(told.lines)) == (2, "", 1)
     assert told.lines[0].startswith(f"❌ {name} cannot be used as a file (")
+
+
+FILES_OF_SETTINGS = [*sorted(name for name in SETTINGS if name.endswith("_FILE")), "LINEAGE_PAGE"]
+NO_FILES = [".", "./", "..", "/", "folder", "folder/", "file/below", "file/a/b"]
+
+
+@pytest.mark.parametrize("name", FILES_OF_SETTINGS)
+@pytest.mark.parametrize("path", NO_FILES)
+def test_no_folder_and_nothing_below_a_file_is_a_file_of_a_setting(path: str, name: str) -> None:
+    Path("folder").mkdir()
+    Path("file").touch()
+    with pytest.raises(SettingsError) as raised:
+        read_settings({**TENANT, name: path})
+    (fault,) = raised.value.faults
+    assert fault.startswith(f"{name} ")
+
+
+@pytest.mark.parametrize("option", ["--cache-status", "--clear-cache", "--check", "--dry-run"])
+def test_a_folder_for_what_is_kept_is_told_whatever_is_done(option: str) -> None:
+    told = run(option, **TENANT, STATE_CACHE_FILE=".")
+    assert (told.code, told.out, told.lines) == (
+        2, "", ["❌ STATE_CACHE_FILE cannot be used as a file (it is a folder): name one in a folder of yours."],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted({*FILES_OF_SETTINGS} - {"LINEAGE_PAGE"}))
+def test_an_empty_file_of_a_setting_is_the_default(name: str) -> None:
+    assert read_settings({**TENANT, name: ""}) == read_settings(TENANT)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever runs this may enter every folder")

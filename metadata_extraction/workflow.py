@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from metadata_extraction.activities import (
@@ -81,7 +82,7 @@ def run_in_process(run: Run, settings: ExtractionSettings | None = None) -> Resu
 
 def _tell(result: StepResult) -> None:
     for line in describe(result):
-        logger.info(line)
+        logger.log(logging.WARNING if line.startswith("⚠️") else logging.INFO, line)
 
 
 def describe(result: StepResult) -> list[str]:
@@ -90,6 +91,8 @@ def describe(result: StepResult) -> list[str]:
         return _describe_preflight(result)
     if isinstance(result, Written) and result.typename == "transfer" and not result.rows:
         return []  # most sources have no load history
+    if isinstance(result, Written) and result.typename == "schema" and not result.rows:
+        return ["⚠️ Schemas: 0, so nothing is below the databases: check INCLUDE_SCHEMAS and EXCLUDE_SCHEMAS"]
     if isinstance(result, Written):
         return [f"📊 {result.typename.capitalize()}s: {result.rows}"]
     if isinstance(result, Transformed):

@@ -104,6 +104,14 @@ def test_a_run_reads_its_settings_once_and_writes_nothing_to_the_environment(hom
     assert "10 of 10 files moved" in done.stdout or "there already, 0 failed" in done.stdout
 
 
+@pytest.mark.parametrize("filters", [{"INCLUDE_SCHEMAS": "nope"}, {"EXCLUDE_SCHEMAS": ".*"}])
+def test_filters_that_leave_no_schema_are_told(home: Path, filters: dict[str, str]) -> None:
+    done = run(home, "-m", "metadata_extraction", "run", "--workflow-id", "none", LOG_LEVEL="WARNING", **filters)
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0, ["⚠️ Schemas: 0, so nothing is below the databases: check INCLUDE_SCHEMAS and EXCLUDE_SCHEMAS"],
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("command", [["upload", "a/1"], ["restore", "a/1"], ["clean", "--older-than", "1"]])
 def test_without_the_sandboxs_packages_a_command_tells_how_to_name_another_store(
     home: Path, command: list[str]

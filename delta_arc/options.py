@@ -56,10 +56,10 @@ def run_options(options: argparse.Namespace, flow: str) -> RunOptions:
         dry_run=options.dry_run,
         prune=options.prune,
         max_remove=options.max_remove,
-        max_unmatched=options.max_unmatched,
+        max_unmatched=MAX_UNMATCHED if options.max_unmatched is None else options.max_unmatched,
         save_to=file_of_flow(options, "plan", flow),
         saved=file_of_flow(options, "apply", flow),
-        min_ground=options.min_ground,
+        min_ground=options.min_ground or RunOptions.min_ground,
         export_to=file_of_flow(options, "export_openlineage", flow),
         min_coverage=options.min_coverage or 0,
     )
@@ -108,7 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
     plan_file("--plan", help="save the plan, too, and write nothing to Atlan")
     plan_file("--apply", help="do just what a saved plan says, or nothing if the world has changed")
     told = "write only hops that a job tells, or a file's header, too"
-    parser.add_argument("--min-ground", choices=GROUNDS, default="named", help=told)
+    parser.add_argument("--min-ground", choices=GROUNDS, help=told)
     file("--export-openlineage", help="write the lineage as OpenLineage events, too")
     file("--json", type=_report_file, help="write what happened for a program; - is stdout")
     told = "exit with 5 if fewer of the source tables than that have a complete chain"
@@ -119,7 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
     told = f"never archive more than N (default: {MAX_REMOVE}, and with --prune no more than half of what there is)"
     parser.add_argument("--max-remove", type=_number, metavar="N", help=told)
     told = f"never register more than N new objects that are in no chain (default: {MAX_UNMATCHED})"
-    parser.add_argument("--max-unmatched", type=_number, default=MAX_UNMATCHED, metavar="N", help=told)
+    parser.add_argument("--max-unmatched", type=_number, metavar="N", help=told)
     flag("--remove-lineage", help="archive all processes made for these connections, bucket and prefix, and end")
     flag("--all-flows", help="with --remove-lineage: of any bucket and prefix between the two connections")
     flag("--with-s3", help="with --remove-lineage: also the S3 objects and bucket made here")
@@ -156,28 +156,53 @@ def _report_file(text: str) -> Path:
     return Path(text)
 
 
+# What a command does: one of these options, or else a run that makes its plan.
+MODES = ("apply", "remove_lineage", "check", "cache_status", "clear_cache")
+RUN = "a run that makes its plan"
+# With which of these an option goes, for each that does not go with all of them.
+GOES_WITH = {
+    "dry_run": (RUN, "apply", "remove_lineage"),
+    "plan": (RUN,),
+    "min_ground": (RUN,),
+    "prune": (RUN,),
+    "force_refresh": (RUN, "apply"),
+    "export_openlineage": (RUN, "apply"),
+    "min_coverage": (RUN, "apply"),
+    "max_unmatched": (RUN, "apply"),
+    "max_remove": (RUN, "apply", "remove_lineage"),
+    "with_s3": ("remove_lineage",),
+    "all_flows": ("remove_lineage",),
+    "yes": ("remove_lineage",),
+    "json": (RUN, "apply", "remove_lineage", "check"),
+}
+
+
 def check_combinations(options: argparse.Namespace) -> None:
-    """Raise `SettingsError` where options do not go together."""
+    """Raise `SettingsError` where options do not go together, so that none is taken and ignored."""
     _check_files_of_flows(options)
-    if options.clear_cache or options.cache_status:
-        if options.json:
-            raise SettingsError(["--json tells what a run did: --cache-status and --clear-cache are none."])
-        return
-    others = (
-        options.plan, options.apply, options.export_openlineage, options.min_coverage, options.dry_run,
-        options.force_refresh, options.prune, options.remove_lineage,
-    )  # fmt: skip
-    if options.check and any(value is not None and value is not False for value in others):
-        raise SettingsError(["--check writes nothing, and goes with no option that says what a run does."])
-    for name in ("with_s3", "all_flows"):
-        if getattr(options, name) and not options.remove_lineage:
-            raise SettingsError([f"--{name.replace('_', '-')} belongs to --remove-lineage."])
-    if options.remove_lineage and (options.plan or options.apply):
-        raise SettingsError(["--remove-lineage has no plan to save or apply: --dry-run shows what it would remove."])
-    if options.remove_lineage and options.min_coverage is not None:
-        raise SettingsError(["--min-coverage belongs to a run that makes lineage, and not to --remove-lineage."])
-    if options.apply and options.prune:
-        raise SettingsError(["--prune belongs to --plan: a saved plan says itself whether it removes anything."])
+    modes = [name for name in MODES if _is_given(options, name)] or [RUN]
+    if len(modes) > 1:
+        raise SettingsError([f"{' and '.join(map(_as_written, modes))} are done one at a time: name one of them."])
+    wrong = [name for name, fitting in GOES_WITH.items() if _is_given(options, name) and modes[0] not in fitting]
+    faults = [_tell_where_it_belongs(name, modes[0]) for name in wrong]
+    if options.max_remove is not None and modes == [RUN] and not options.prune:
+        faults.append("--max-remove belongs to --prune, --apply or --remove-lineage: nothing else archives anything.")
+    if faults:
+        raise SettingsError(faults)
+
+
+def _is_given(options: argparse.Namespace, name: str) -> bool:
+    value = getattr(options, name)
+    return value is not None and value is not False
+
+
+def _as_written(name: str) -> str:
+    return name if name == RUN else f"--{name.replace('_', '-')}"
+
+
+def _tell_where_it_belongs(name: str, mode: str) -> str:
+    fitting = " or ".join(map(_as_written, GOES_WITH[name]))
+    return f"{_as_written(name)} belongs to {fitting}" + ("." if mode == RUN else f", and not to {_as_written(mode)}.")
 
 
 def _check_files_of_flows(options: argparse.Namespace) -> None:

@@ -691,9 +691,9 @@ def _plan_lineage(
     )
     common: dict[str, Any] = {"into": steps, "state": state, "settings": settings}
     kept = KeptColumns(settings.file_columns_cache, (settings.tenant, settings.s3_bucket), afresh=options.force_refresh)
-    tables = record.timed(
-        create_table_lineage, postgres, s3, snowflake, min_ground=options.min_ground, kept=kept, **common
-    )
+    # A saved plan says itself what it is to make.
+    prune, min_ground = (document["prune"], document["min_ground"]) if document else (options.prune, options.min_ground)
+    tables = record.timed(create_table_lineage, postgres, s3, snowflake, min_ground=min_ground, kept=kept, **common)
     columns = record.timed(create_column_lineage, postgres, snowflake, tables=tables, **common)
     state.save()
     if not dry_run:
@@ -701,8 +701,7 @@ def _plan_lineage(
     assets = [*postgres, *snowflake]
     world = describe_world(assets, s3, tables, columns, settings, with_atlan=dry_run or document is not None)
     gone = find_gone_objects(get_atlan_client(settings=settings), s3, settings)
-    prune = document["prune"] if document else options.prune
-    return make_plan(steps, tables, columns, world, prune, gone), assets, tables.flow
+    return make_plan(steps, tables, columns, world, prune, gone, min_ground), assets, tables.flow
 
 
 def run_pipeline(

@@ -134,6 +134,7 @@ class Plan:
     existing: Mapping[str, SearchHit]  # the processes of the flow that Atlan has
     doubted: int = 0  # how many of them stay although one file leaves them out
     gone: Sequence[SearchHit] = ()  # the S3 objects that the bucket has no more
+    min_ground: str = "named"  # on what a hop stands at least, one of GROUNDS
 
     @property
     def stale(self) -> list[SearchHit]:
@@ -174,6 +175,7 @@ def make_plan(
     world: Mapping[str, Mapping[str, str]],
     prune: bool,
     gone: Sequence[GoneObject] = (),
+    min_ground: str = "named",
 ) -> Plan:
     """What a run would do: write the changes of its steps, and (`prune`) archive what is wanted no more.
 
@@ -186,7 +188,7 @@ def make_plan(
     doubted = len(find_stale(existing, wanted)) - len(stale)
     released = wanted | {hit["attributes"]["qualifiedName"] for hit in stale}
     unused = [one.hit for one in gone if all(user in released for user in one.users)]
-    return Plan(world, steps, stale, coverage, prune, existing, doubted, unused)
+    return Plan(world, steps, stale, coverage, prune, existing, doubted, unused, min_ground)
 
 
 def check_limits(plan: Plan, max_remove: int | None, max_unmatched: int) -> None:

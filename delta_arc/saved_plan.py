@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from delta_arc.entities import COMPARED_ATTRIBUTES, PROCESS_ATTRIBUTES, digest
+from delta_arc.joining import GROUNDS
 from delta_arc.matching import AssetRow
 from delta_arc.plan import Action, Plan, Step, compared_value
 from delta_arc.report import Report, S3Integration, TableLineage
@@ -17,7 +18,7 @@ from runtime.errors import PipelineError
 from runtime.files import read_small_file, replace_file
 from runtime.terminal import logger
 
-FORMAT = "Delta Arc plan 2"
+FORMAT = "Delta Arc plan 3"
 MOST_DIFFERENCES = 20  # that are told
 MOST_BYTES = 500_000_000  # of a plan; one of a million columns has about that many
 IN_ATLAN = "In Atlan,"  # the kind of thing whose value is a digest, which says nothing to people
@@ -91,6 +92,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "nothing_to_do": plan.nothing_to_do,
         "counts": {**plan.counts, "write_requests": plan.write_requests},
         "prune": plan.prune,
+        "min_ground": plan.min_ground,
         "coverage": {
             "complete": dict(plan.coverage.complete),
             "extracts": dict(plan.coverage.extracts),
@@ -179,6 +181,7 @@ PARTS = {
     "nothing_to_do": bool,
     "counts": dict,
     "prune": bool,
+    "min_ground": str,
     "coverage": dict,
     "steps": list,
     "remove": list,
@@ -192,7 +195,8 @@ def _is_whole(document: Mapping[str, Any]) -> bool:
         return False
     removals = document["remove"]
     return (
-        all(isinstance(count, int) for count in document["counts"].values())
+        document["min_ground"] in GROUNDS
+        and all(isinstance(count, int) for count in document["counts"].values())
         and all(isinstance(step, dict) for step in document["steps"])
         and all(isinstance(hit, dict) and all(isinstance(text, str) for text in hit.values()) for hit in removals)
         and all(

@@ -219,6 +219,20 @@ def test_damaged_events_are_told_and_end_nothing(
     assert "⚠️ OpenLineage: no event, as it is no JSON (events/a.jsonl line 2)" in ended.out
 
 
+def test_a_saved_plan_says_itself_on_what_its_hops_stand(
+    world: World, run: Callable[..., Run], tell: Callable[[list[Any]], None]
+) -> None:
+    told = told_of({name: f"{PREFIX}{name}.csv" for name in TABLES})
+    tell([told[0], told[1], told[3]])
+    assert run("--plan", "plan.json", "--min-ground", "told").code == 0
+    refused = run("--apply", "plan.json", "--min-ground", "told")
+    assert (refused.code, refused.err) == (
+        2, "❌ --min-ground belongs to a run that makes its plan, and not to --apply.\n",
+    )  # fmt: skip
+    assert run("--apply", "plan.json").code == 0
+    assert world.count("Process") == 3
+
+
 def test_a_plan_is_not_applied_when_the_jobs_say_something_else(
     world: World, run: Callable[..., Run], tell: Callable[[list[Any]], None]
 ) -> None:

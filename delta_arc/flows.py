@@ -17,7 +17,7 @@ from pathlib import Path
 
 from delta_arc.endings import Ending, exit_code, judge_all, mark_of
 from delta_arc.flows_page import PAGE, write_flows_page
-from delta_arc.options import RunOptions, check_combinations, file_of_flow, name_of_flow
+from delta_arc.options import RunOptions, check_combinations, faults_of_files, file_of_flow, name_of_flow
 from delta_arc.page import mark_page
 from delta_arc.run_report import (
     STDOUT,
@@ -179,7 +179,9 @@ def _read_settings(flows: Sequence[RunRecord], options: argparse.Namespace) -> l
             environments.append(dict(os.environ))
     secrets = [secret for environment in environments for secret in secrets_in(environment)]
     for flow, environment in zip(flows, environments, strict=True):
+        faults = faults_of_files(options, flow.name)
         if flow.errors:
+            flow.errors += faults
             continue
         try:
             flow.settings = settings_in(
@@ -192,6 +194,7 @@ def _read_settings(flows: Sequence[RunRecord], options: argparse.Namespace) -> l
             )
         except SettingsError as error:
             flow.errors += error.faults
+        flow.errors += faults
     _find_clashes(flows, options)
     return secrets
 

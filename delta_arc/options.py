@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from delta_arc.joining import GROUNDS
 from delta_arc.plan import MAX_REMOVE, MAX_UNMATCHED
 from runtime.errors import SettingsError
+from runtime.files import open_regular_file, why_not_writable
 from runtime.version import read_version
 
 
@@ -72,7 +74,36 @@ ENDINGS_OF_FILES = {"plan": ".json", "apply": ".json", "export_openlineage": ".j
 def file_of_flow(options: argparse.Namespace, name: str, flow: str) -> Path | None:
     """The file that an option names; where that is a folder, the one in it that has the name of the flow."""
     path: Path | None = getattr(options, name)
-    return path / f"{flow}{ENDINGS_OF_FILES[name]}" if path and flow and path.is_dir() else path
+    return path / f"{flow}{ENDINGS_OF_FILES[name]}" if path and flow and os.path.isdir(path) else path
+
+
+def faults_of_files(options: argparse.Namespace, flow: str) -> list[str]:
+    """What is wrong with the files of a flow that options name, so that not only the end of a long run tells it."""
+    faults = []
+    for name in ENDINGS_OF_FILES:
+        path = file_of_flow(options, name, flow)
+        if path is None:
+            continue
+        is_read = name == "apply"
+        if reason := _why_unusable(path, is_read):
+            what = "read" if is_read else "written"
+            faults.append(f"{_as_written(name)} {path} cannot be {what} ({reason}): name a file {ADVICE[is_read]}.")
+    return faults
+
+
+ADVICE = {True: "that --plan has saved", False: "in a folder that is there"}
+
+
+def _why_unusable(path: Path, is_read: bool) -> str:
+    try:
+        if not is_read:
+            with contextlib.suppress(FileNotFoundError):
+                path.lstat()  # which tells of a name that no file can have
+            return why_not_writable(path)
+        with open_regular_file(path):
+            return ""
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or "no file can have this name"
 
 
 def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -98,18 +129,18 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     flag = partial(parser.add_argument, action="store_true")
-    file = partial(parser.add_argument, type=Path, metavar="FILE")
+    file = partial(parser.add_argument, metavar="FILE")
     parser.add_argument("--version", action="version", version=f"Delta Arc {read_version()}")
     told = "take the settings from this file instead of .env; given several times, each is a flow of its own"
-    file("--env-file", action="append", default=[], help=told)
+    file("--env-file", type=Path, action="append", default=[], help=told)
     flag("--dry-run", help="show the plan, as a page, too, and write nothing else")
     plans = parser.add_mutually_exclusive_group()
-    plan_file = partial(plans.add_argument, type=Path, metavar="FILE")
-    plan_file("--plan", help="save the plan, too, and write nothing to Atlan")
-    plan_file("--apply", help="do just what a saved plan says, or nothing if the world has changed")
+    plan_file = partial(plans.add_argument, metavar="FILE")
+    plan_file("--plan", type=_own_file, help="save the plan, too, and write nothing to Atlan")
+    plan_file("--apply", type=_own_file, help="do just what a saved plan says, or nothing if the world has changed")
     told = "write only hops that a job tells, or a file's header, too"
     parser.add_argument("--min-ground", choices=GROUNDS, help=told)
-    file("--export-openlineage", help="write the lineage as OpenLineage events, too")
+    file("--export-openlineage", type=_own_file, help="write the lineage as OpenLineage events, too")
     file("--json", type=_report_file, help="write what happened for a program; - is stdout")
     told = "exit with 5 if fewer of the source tables than that have a complete chain"
     parser.add_argument("--min-coverage", type=_percent, metavar="PERCENT", help=told)
@@ -147,6 +178,13 @@ def _percent(text: str) -> float:
     if not re.fullmatch(r"\d{1,3}(\.\d{1,6})?", text, re.ASCII) or float(text) > 100:
         raise argparse.ArgumentTypeError(f"{text} is no number from 0 to 100")
     return float(text)
+
+
+def _own_file(text: str) -> Path:
+    """A path; not `-`, which elsewhere is stdin or stdout."""
+    if text == "-":
+        raise argparse.ArgumentTypeError("- is no file: only --json can be written to stdout")
+    return Path(text)
 
 
 def _report_file(text: str) -> Path:
@@ -215,7 +253,7 @@ def _check_files_of_flows(options: argparse.Namespace) -> None:
             raise SettingsError([f"{told}: give each file a name of its own."])
     for name in ENDINGS_OF_FILES if len(files) > 1 else ():
         path = getattr(options, name)
-        if path and not path.is_dir():
+        if path and not os.path.isdir(path):
             option, one = f"--{name.replace('_', '-')}", f"{next(iter(files))}{ENDINGS_OF_FILES[name]}"
             told = f"{option} {path} is one file for {len(files)} flows"
             raise SettingsError([f"{told}: name a folder that is there, for {one} and the others."])

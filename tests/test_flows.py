@@ -392,6 +392,11 @@ def test_plans_of_flows_are_saved_in_a_folder_and_applied_from_there(lone: World
     assert (ended.code, report()["failed"]) == (3, ["sales"])
     assert run(SALES, "--plan", "plans").code == 0
     assert run(SALES, "--apply", "plans").code == 0
+    assert run(HR, "--plan", "plans").code == 0
+    Path("plans/sales.json").unlink()
+    ended = run(SALES, HR, "--apply", "plans", "--json", "report.json")
+    assert [flow["outcome"] for flow in report()["flows"]] == ["wrong setting", "unchanged"]
+    assert (ended.code, "--apply plans/sales.json cannot be read (No such file" in ended.err) == (3, True)
 
 
 EVERY_MODE: dict[str, tuple[list[str], str | None]] = {  # with the outcome that is told, where there is a report

@@ -215,16 +215,44 @@ def test_what_is_no_file_is_no_plan(make: object) -> None:
     assert callable(make)
     make(Path("plan.json"))
     told = run("--apply", "plan.json", **TENANT)
-    assert (told.code, len(told.lines)) == (1, 1)
-    assert "plan.json cannot be read (" in told.lines[0] or "plan.json is no plan" in told.lines[0]
+    is_read = "plan.json is no plan" in told.lines[0] or "it is larger than" in told.lines[0]
+    assert (told.code, len(told.lines)) == (1 if is_read else 2, 1)
+    assert is_read or "plan.json cannot be read (" in told.lines[0]
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x/" * 5000, "itself"])
 def test_a_plan_of_an_odd_name_is_told(name: str) -> None:
     Path("itself").symlink_to("itself")
     told = run("--apply", name, **TENANT)
-    assert (told.code, len(told.lines)) == (1, 1)
+    assert (told.code, len(told.lines)) == (2, 1)
     assert "cannot be read (" in told.lines[0]
+
+
+@pytest.mark.parametrize("option", ["--plan", "--export-openlineage"])
+@pytest.mark.parametrize(
+    "name", ["x" * 300, "x/" * 5000, "itself/x", ".", "", "folder", "nowhere/p", "file/p", os.devnull]
+)
+def test_a_file_that_cannot_be_written_is_told_at_once(option: str, name: str) -> None:
+    Path("itself").symlink_to("itself")
+    Path("folder").mkdir()
+    Path("file").touch()
+    told = run(f"{option}={name}", **TENANT)
+    assert (told.code, told.out, len(told.lines)) == (2, "", 1)
+    assert told.lines[0].startswith(f"❌ {option} {Path(name)}"[:100])
+    assert "cannot be written (" in told.lines[0]
+
+
+@pytest.mark.parametrize("option", ["--plan", "--apply", "--export-openlineage"])
+def test_only_the_report_goes_to_stdout(option: str) -> None:
+    told = run(option, "-", **TENANT)
+    assert (told.code, told.out) == (2, "")
+    assert told.lines[-1].endswith(f"argument {option}: - is no file: only --json can be written to stdout")
+    assert not Path("-").exists()
+
+
+def test_wrong_settings_and_wrong_files_are_told_together() -> None:
+    told = run("--plan", "nowhere/p.json", **{**TENANT, "S3_BUCKET_NAME": ""})
+    assert (told.code, len(told.lines)) == (2, 2)
 
 
 def with_digest(document: object) -> str:

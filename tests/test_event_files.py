@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import sandbox
 from delta_arc.jobs import event_files
 from delta_arc.jobs.event_files import EventsError, read_documents
+from delta_arc.jobs.events import make_scope, read_told
 from runtime.s3 import connect_keyed_s3
 
 
@@ -68,8 +69,42 @@ def test_a_folder_is_read_whole_but_for_what_is_hidden(tmp_path: Path) -> None:
 
 
 def test_lines_without_a_needle_are_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "e").write_bytes(b'{"n": "ours"}\n{"n": "theirs"}\nno JSON\n')
+    (tmp_path / "e").write_bytes(
+        b'{"n": "ours"}\n{"eventTime": "theirs"}\n\r\n {"eventTime": no JSON, and nobody looks} \r\n'
+    )
     assert read(tmp_path / "e", (b"ours", b"mine")) == [{"n": "ours"}]
+
+
+def test_lines_that_are_no_events_at_sight_are_told_where_they_are(tmp_path: Path) -> None:
+    lines = [
+        b"garbage",
+        b"",
+        b"[1,2]",
+        b'{"a":1}',
+        b'{"eventType":"COMPLETE","inputs":5}',
+        b"\xff\xfe\0",
+        b'{"eventTime"',
+        b"}",
+    ]
+    (tmp_path / "e").write_bytes(b"\n".join(lines))
+    found = [(one.place, one.fault, one.count) for one in read_documents(str(tmp_path / "e"), no_client, (b"ours",))]
+    assert found == [
+        (f"{tmp_path}/e line 1", "it is no JSON object", 5),
+        (f"{tmp_path}/e line 4", "it has no eventTime", 2),
+    ]
+
+
+def test_a_file_that_is_something_else_is_one_line_and_not_one_for_each_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "README").write_text("no event\n" * 1000)
+    (tmp_path / "b").write_text("\n".join('{"a": 1}' for _ in range(500)))
+    told = read_told(read_documents(str(tmp_path), no_client, (b"ours",)), make_scope("landing", [], []))
+    assert (told.events, [str(problem) for problem in told.problems]) == (
+        0,
+        [
+            f"no event, as it has no eventTime (500 times, first {tmp_path}/b line 1)",
+            f"no event, as it is no JSON object (1000 times, first {tmp_path}/README line 1)",
+        ],
+    )
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ class _FileError(Exception):
 def read_documents(place: str, connect: Callable[[], Any], needles: tuple[bytes, ...] = ()) -> Iterator[Document]:
     """What the files of events at a place have: the path of a file or folder, or `s3://bucket/prefix`.
 
-    `connect` makes the boto3 client, where one is needed. Lines that have none of the `needles` are passed over. What
-    cannot be read is a document with its fault. Raises `EventsError` where there is no such place, and it may not be
+    `connect` makes the boto3 client, where one is needed. Lines that have none of the `needles` are passed over, unless
+    they are no events at sight. What cannot be read is a document with its fault. Raises `EventsError` where there is no such place, and it may not be
     listed.
     """
     for name, chunks in _open_s3(place, connect) if place.startswith("s3://") else _open_files(Path(place)):
@@ -222,11 +222,26 @@ def _documents(name: str, lines: Iterator[bytes | None], needles: tuple[bytes, .
     if first is not None and _begins_a_document(first):
         yield from _whole_document(name, first, lines)
         return
+    at_sight: dict[str, tuple[str, int]] = {}  # where the first such line of the file is, and how many there are
     for number, line in enumerate(itertools.chain([first], lines), start=1):
         if line is None:
             yield Document(f"{name} line {number}", fault=f"it has more than {MOST_LINE_BYTES:,} bytes")
-        elif line.strip(b"\xef\xbb\xbf \t\r") and (not needles or any(needle in line for needle in needles)):
-            yield _parsed(f"{name} line {number}", line)
+        elif line.strip(b"\xef\xbb\xbf \t\r"):
+            if not needles or any(needle in line for needle in needles):
+                yield _parsed(f"{name} line {number}", line)
+            elif fault := _fault_at_sight(line):
+                place, count = at_sight.get(fault, (f"{name} line {number}", 0))
+                at_sight[fault] = place, count + 1
+    for fault, (place, count) in at_sight.items():
+        yield Document(place, fault=fault, count=count)
+
+
+def _fault_at_sight(line: bytes) -> str:
+    """Why a line has no event, as far as that is seen without parsing it: most are about other systems, and are fine."""
+    text = line.strip(b"\xef\xbb\xbf \t\r")
+    if not (text.startswith(b"{") and text.endswith(b"}")):
+        return "it is no JSON object"
+    return "" if b'"eventTime"' in text else "it has no eventTime"
 
 
 def _begins_a_document(line: bytes) -> bool:

@@ -34,11 +34,15 @@ MOST_OF_A_STATEMENT = 10_000
 
 @dataclass(frozen=True)
 class Document:
-    """Something that a file of events has: what JSON it is, or why it is none, and where it is, for people."""
+    """Something that a file of events has: what JSON it is, or why it is none, and where it is, for people.
+
+    With a `count`, it stands for so many lines of one fault, of which it is the first.
+    """
 
     place: str
     value: Any = None
     fault: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -269,9 +273,9 @@ class _Reader:
         problems = (Problem(sentence, *found) for sentence, found in sorted(self._problems.items()))
         return Told(tuple(hops), tuple(problems), events)
 
-    def _note(self, sentence: str, first: str) -> None:
+    def _note(self, sentence: str, first: str, more: int = 1) -> None:
         count, known = self._problems.get(sentence, (0, first))
-        self._problems[sentence] = (count + 1, known)
+        self._problems[sentence] = (count + more, known)
 
     def _take(self, document: Document) -> None:
         value, fault = document.value, document.fault
@@ -279,7 +283,7 @@ class _Reader:
             return
         fault = fault or fault_of_event(value)
         if fault:
-            self._note(f"no event, as {fault}", document.place)
+            self._note(f"no event, as {fault}", document.place, document.count)
             return
         inputs, outputs = value.get("inputs", []), value.get("outputs", [])
         if len(inputs) + len(outputs) > MOST_DATASETS:

@@ -530,7 +530,7 @@ def create_table_lineage(
     by_key, prefix = {item["key"]: item for item in objects}, objects[0]["prefix"] if objects else ""
     postgres, snowflake = _in_scope(postgres_assets, snowflake_assets, settings)
     overrides = load_overrides(settings.overrides_file, postgres, snowflake)
-    told = read_events(settings, postgres, snowflake)
+    told = read_events(settings, postgres, snowflake, by_key)
     links = link(by_key, prefix, postgres_assets, postgres, snowflake, overrides, told)
     log_lines(f"⚠️ {sentence}" for sentence in links.remarks)
     datasets = group_datasets(links.matches, by_key, settings.read_file_headers)

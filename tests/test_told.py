@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 from event_world import ORDERS, STG_CUSTOMERS, STG_ORDERS, event, s3, tell
 
-from delta_arc.jobs.told import Columns, Problem, ToldHop, newest_columns, tell_objects, told_columns
+from delta_arc.jobs.told import Columns, Problem, ToldHop, hops_of_nothing, newest_columns, tell_objects, told_columns
 
 
 def test_a_telling_of_an_object_beats_one_of_its_folder_and_a_nearer_folder_a_farther_one() -> None:
@@ -35,6 +35,20 @@ def test_two_tellings_that_are_as_near_both_stand() -> None:
     (found,) = tell_objects(told.hops, ["in/x.csv"]).values()
     assert [hop.target.rpartition("/")[2] for hop in found.loads] == ["STG_CUSTOMERS", "STG_ORDERS"]
     assert found.extracts == ()
+
+
+def test_hops_of_no_object_are_those_of_no_key_and_of_no_folder_of_one() -> None:
+    told = tell(
+        event([s3("in")], [STG_ORDERS], run=1),
+        event([s3("in/c/")], [STG_CUSTOMERS], run=2),
+        event([s3("in/c/o.csv")], [STG_ORDERS], run=3),
+        event([s3("in/c/O.csv")], [STG_ORDERS], run=4),
+        event([s3("i")], [STG_ORDERS], run=5),
+        event([ORDERS], [s3("/out/")], run=6),
+    )
+    assert [hop.key for hop in hops_of_nothing(told.hops, ["in/c/o.csv", "other/"])] == ["i", "in/c/O.csv", "out"]
+    assert [hop.key for hop in hops_of_nothing(told.hops, ["/out/x.csv", "i", "in/c/O.csv"])] == ["in/c/o.csv"]
+    assert len(hops_of_nothing(told.hops, [])) == 6
 
 
 def rows(*names: str) -> list[list[str]]:

@@ -185,6 +185,19 @@ def test_only_what_stands_on_a_ground_is_written(
     assert ended.code == 0
 
 
+def test_what_is_told_of_no_object_is_told_as_that(
+    world: World, run: Callable[..., Run], tell: Callable[[list[Any]], None]
+) -> None:
+    tell(told_of({"CUSTOMERS": f"{PREFIX}customers.csv", "ORDERS": f"{PREFIX}ORDERS.csv"}))
+    lines = run("--dry-run").out.splitlines()
+    at = next(
+        number for number, line in enumerate(lines) if line.startswith("🔗 4 hops are told by 4 OpenLineage events")
+    )
+    assert lines[at + 1] == f"   2 of them are of no object that is listed, like s3://{BUCKET}/{PREFIX}customers.csv"
+    tell(told_of({"ORDERS": f"{PREFIX}ORDERS.csv"}))
+    assert "of no object" not in run("--dry-run").out
+
+
 def test_what_is_exported_is_the_same_lineage_when_it_is_read_again(
     world: World, run: Callable[..., Run], empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

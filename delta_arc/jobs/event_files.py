@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from delta_arc.clients import get_s3_client
 from delta_arc.jobs.events import Document, make_scope, needles_of, read_told
-from delta_arc.jobs.told import TOLD, Told
+from delta_arc.jobs.told import TOLD, Told, hops_of_nothing
 from delta_arc.matching import AssetRow
 from delta_arc.settings import Settings
 from runtime.embedded import start_sandbox
@@ -59,8 +59,12 @@ def read_documents(place: str, connect: Callable[[], Any], needles: tuple[bytes,
             yield Document(name, fault=f"the file cannot be read to its end: {error}")
 
 
-def read_events(settings: Settings, postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow]) -> Told:
+def read_events(
+    settings: Settings, postgres_assets: Sequence[AssetRow], snowflake_assets: Sequence[AssetRow], keys: Iterable[str]
+) -> Told:
     """What the events at LINEAGE_EVENTS tell of these assets; what could not be used of them is a warning.
+
+    How much of it is of no object of these `keys` is logged: files may be gone since, or be spelled otherwise.
 
     Raises `PipelineError` where there is no such place, or it may not be listed.
     """
@@ -78,6 +82,9 @@ def read_events(settings: Settings, postgres_assets: Sequence[AssetRow], snowfla
     )
     if own:
         logger.info("   %d more are what Delta Arc has exported itself, and prove nothing new", own)
+    if absent := hops_of_nothing((hop for hop in told.hops if hop.ground == TOLD), keys):
+        first = visible(f"s3://{settings.s3_bucket}/{absent[0].key}", MOST_OF_A_NAME)
+        logger.info("   %d of them are of no object that is listed, like %s", len(absent), first)
     for problem in told.problems:
         logger.warning("⚠️ OpenLineage: %s", problem)
     return told

@@ -99,6 +99,17 @@ def tell_objects(hops: Iterable[ToldHop], keys: Iterable[str]) -> dict[str, Told
     return found
 
 
+def hops_of_nothing(hops: Iterable[ToldHop], keys: Iterable[str]) -> list[ToldHop]:
+    """The hops of an object that is none of these keys, or of a folder that has none of them."""
+    places: set[str] = set()
+    for key in keys:
+        place = key.strip("/")
+        while place and place not in places:
+            places.add(place)
+            place = place.rpartition("/")[0]
+    return [hop for hop in hops if hop.key not in places]
+
+
 def _by_key(hops: Iterable[ToldHop]) -> dict[str, tuple[ToldHop, ...]]:
     grouped: dict[str, list[ToldHop]] = defaultdict(list)
     for hop in hops:

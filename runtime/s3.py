@@ -257,28 +257,31 @@ def _read_part(
         yield number, page
 
 
-def list_pages(client: Any, bucket: str, prefix: str, after: str = "") -> Iterator[list[dict[str, Any]]]:
+def list_pages(
+    client: Any, bucket: str, prefix: str, after: str = "", setting: str = "S3_BUCKET_NAME"
+) -> Iterator[list[dict[str, Any]]]:
     """The objects of a bucket page by page, as boto3 gives them, without folder markers (keys that end in `/`); with
     `after` only those whose keys come behind it.
 
     All of them, each with `Key`, `Size` (bytes) and `LastModified`, or an error: what is missing in a listing would be
-    taken for gone. Raises `S3Error` where the bucket cannot be listed, or the listing is not whole.
+    taken for gone. Raises `S3Error` where the bucket, which this `setting` names, cannot be listed, or the listing is not
+    whole.
     """
-    with _explaining(client, bucket):
+    with _explaining(client, bucket, setting):
         yield from _read_pages(client, bucket, prefix, after)
 
 
 @contextlib.contextmanager
-def _explaining(client: Any, bucket: str) -> Iterator[None]:
+def _explaining(client: Any, bucket: str, setting: str = "S3_BUCKET_NAME") -> Iterator[None]:
     """Raises as one sentence what botocore says of a listing."""
     from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     try:
         yield
     except ClientError as error:
-        raise S3Error(_explain_s3_refusal(error, bucket, client)) from None
+        raise S3Error(_explain_s3_refusal(error, bucket, client, setting)) from None
     except ParamValidationError:
-        raise S3Error(f"S3_BUCKET_NAME is no name of a bucket ({shown(bucket)}): check it.") from None
+        raise S3Error(f"{setting} has no name of a bucket ({shown(bucket)}): check it.") from None
     except BotoCoreError as error:
         raise S3Error(
             f"S3 cannot be reached: {words_of(error)} — check AWS_ENDPOINT_URL_S3, AWS_PROFILE and the network."
@@ -386,14 +389,14 @@ def read_server_time(client: Any, bucket: str) -> datetime | None:
     return time_of(str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")))
 
 
-def _explain_s3_refusal(error: Any, bucket: str, client: Any) -> str:
+def _explain_s3_refusal(error: Any, bucket: str, client: Any, setting: str) -> str:
     """What botocore's `ClientError` for listing a bucket means, and what to do, in one sentence."""
     from botocore import UNSIGNED
 
     code = str(error.response.get("Error", {}).get("Code", ""))[:100]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if code in ("NoSuchBucket", "404"):
-        return f"There is no bucket named {bucket}: check S3_BUCKET_NAME (and AWS_ENDPOINT_URL_S3, if it is no AWS bucket)."
+        return f"There is no bucket named {bucket}: check {setting} (and AWS_ENDPOINT_URL_S3, if it is no AWS bucket)."
     if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"):
         return f"S3 does not accept the AWS credentials ({code}): renew them, or check AWS_PROFILE."
     if code in ("RequestTimeTooSkewed", "RequestExpired"):

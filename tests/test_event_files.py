@@ -226,5 +226,8 @@ def test_a_prefix_of_a_bucket(client: Callable[[], Any]) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_one_sentence(client: Callable[[], Any]) -> None:
-    with pytest.raises(EventsError, match=r"LINEAGE_EVENTS cannot be read\. There is no bucket named nowhere-at-all"):
+    with pytest.raises(
+        EventsError,
+        match=r"LINEAGE_EVENTS cannot be read\. There is no bucket named nowhere-at-all: check LINEAGE_EVENTS \(",
+    ):
         list(read_documents("s3://nowhere-at-all/x", client))

@@ -143,7 +143,7 @@ def _open_s3(place: str, connect: Callable[[], Any]) -> Iterator[tuple[str, Chun
     bucket, _, prefix = place.removeprefix("s3://").partition("/")
     client = connect()
     try:
-        for page in list_pages(client, bucket, prefix):
+        for page in list_pages(client, bucket, prefix, setting="LINEAGE_EVENTS"):
             for item in page:
                 yield f"s3://{bucket}/{item['Key']}", _object_chunks(client, bucket, item["Key"])
     except S3Error as error:

@@ -216,7 +216,7 @@ def read_settings(environment: Mapping[str, str], flow: str = "") -> Settings:
         overrides_file=_check_overrides_file(values, own("overrides.txt"), faults),
         postgres_scope=_check_scope(values, "POSTGRES_SCOPE", faults),
         snowflake_scope=_check_scope(values, "SNOWFLAKE_SCOPE", faults),
-        lineage_events=_check_events(values, sandbox, faults),
+        lineage_events=_check_events(values, sandbox and "LINEAGE_EVENTS" not in environment, faults),
         lineage_namespaces=_check_namespaces(values, faults),
         read_file_headers=_check_boolean(values, "READ_FILE_HEADERS", "true", faults),
         max_requests_per_minute=_check_limit(values.get("ATLAN_MAX_REQUESTS_PER_MINUTE", "300"), faults),
@@ -295,13 +295,13 @@ def _check_overrides_file(values: Mapping[str, str], default: str, faults: list[
     return path
 
 
-def _check_events(values: Mapping[str, str], sandbox: bool, faults: list[str]) -> str:
+def _check_events(values: Mapping[str, str], of_sandbox: bool, faults: list[str]) -> str:
     """Where OpenLineage events are: a file or folder that is there, an address in S3, or an empty text.
 
-    The folder of the embedded sandbox is made when that starts.
+    `of_sandbox` are those of the embedded sandbox, whose folder is made when that starts.
     """
     place = values.get("LINEAGE_EVENTS", "")
-    if not place and sandbox:
+    if of_sandbox:
         return str(SANDBOX_FOLDER / "events")
     if place.startswith("s3://"):
         if not re.fullmatch(r"s3://[\w.-]{1,255}(/.*)?", place, re.ASCII | re.DOTALL):

@@ -399,3 +399,5 @@ def test_where_events_are_and_whose_namespaces_count(empty_folder: Path) -> None
     assert read_settings({**GOOD, "LINEAGE_EVENTS": "events"}).lineage_events == "events"
     assert read_settings({}).lineage_events == str(SANDBOX_FOLDER / "events")  # which its start makes
     assert read_settings({"LINEAGE_EVENTS": "events"}).lineage_events == "events"
+    assert read_settings({"LINEAGE_EVENTS": " "}).lineage_events == "", "as an empty LINEAGE_PAGE is no page"
+    assert settings_in({"LINEAGE_EVENTS": ""}, sandbox=True).lineage_events == str(SANDBOX_FOLDER / "events")

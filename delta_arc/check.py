@@ -22,7 +22,7 @@ from delta_arc.entities import MARKER
 from delta_arc.evidence import read_columns
 from delta_arc.jobs.event_files import read_documents
 from delta_arc.jobs.events import fault_of_event, is_static
-from delta_arc.listing import describe_age
+from delta_arc.listing import advise_where_nothing_is, describe_age
 from delta_arc.matching import TABLE_TYPES, TARGET_TYPES, AssetRow, tables_in
 from delta_arc.overrides_file import parse_overrides, read_overrides
 from delta_arc.scope import in_scope, unused_patterns
@@ -362,7 +362,9 @@ def _check_s3(settings: Settings) -> Iterator[Finding]:
             first = visible(objects[0]["Key"], MOST_OF_A_NAME)
             yield Finding("s3", State.FINE, f"S3: {place} can be listed, from {first} on")
         else:
-            yield Finding("s3", State.WRONG, f"S3: there are no objects in {place}{_what_there_is(client, bucket)}")
+            yield Finding(
+                "s3", State.WRONG, f"S3: there are no objects in {place}{_what_there_is(client, bucket, prefix)}"
+            )
     except PipelineError as error:
         yield Finding("s3", State.WRONG, f"S3: {error}")
     if settings.s3_inventory:
@@ -390,14 +392,14 @@ def _first_objects(client: Any, bucket: str, prefix: str) -> list[dict[str, Any]
     return next((page for page, _ in zip(pages, range(MOST_PAGES), strict=False) if page), [])
 
 
-def _what_there_is(client: Any, bucket: str) -> str:
+def _what_there_is(client: Any, bucket: str, prefix: str) -> str:
     """What to look at, where there is nothing below the prefix."""
     try:
         others = _first_objects(client, bucket, "")
     except PipelineError:
         others = []
     if not others:
-        return ": check S3_BUCKET_NAME and S3_PREFIX"
+        return f": {advise_where_nothing_is(prefix)}"
     named = ", ".join(visible(item["Key"], MOST_OF_A_NAME) for item in others[:3])
     return f": check S3_PREFIX, as the bucket has {named}"
 

@@ -49,8 +49,14 @@ def list_bucket(client: Any, bucket: str, prefix: str, inventory: str = "") -> L
     if objects:
         logger.info("🪣 %d objects in %s%s", len(objects), place, told)
     else:
-        logger.warning("⚠️ There are no objects in %s%s: check S3_BUCKET_NAME and S3_PREFIX", place, told)
+        logger.warning("⚠️ There are no objects in %s%s: %s", place, told, advise_where_nothing_is(prefix))
     return Listing(objects, report)
+
+
+def advise_where_nothing_is(prefix: str) -> str:
+    """What to look at, where there are no objects below a prefix."""
+    slash = ", without the / at its beginning, as keys have none" if prefix.startswith("/") else ""
+    return f"check S3_BUCKET_NAME and S3_PREFIX{slash}"
 
 
 def count_all_objects(client: Any, bucket: str, prefix: str, listed: Sequence[ListedObject]) -> int | None:

@@ -207,7 +207,7 @@ def read_settings(environment: Mapping[str, str], flow: str = "") -> Settings:
         s3_bucket=_check_bucket(values, faults),
         s3_bucket_arn=_check_bucket_arn(values, faults),
         s3_connection=values.get("S3_CONNECTION_NAME", "delta-arc-s3"),
-        s3_prefix=values.get("S3_PREFIX", ""),
+        s3_prefix=_check_prefix(values, faults),
         s3_inventory=_check_inventory(values, faults),
         cache_expiry_hours=_check_hours(values.get("CACHE_EXPIRY_HOURS", "24"), faults),
         postgres_cache_file=_check_path(values, "POSTGRES_CACHE_FILE", own("postgres_assets_cache.json"), faults),
@@ -265,6 +265,16 @@ def _check_bucket(values: Mapping[str, str], faults: list[str]) -> str:
             f"S3_BUCKET_NAME is no name of a bucket ({shown(bucket)}): use the name without s3:// and folders."
         )
     return bucket
+
+
+def _check_prefix(values: Mapping[str, str], faults: list[str]) -> str:
+    """What the keys begin with. A slash at its beginning is left to S3, where a key may begin so."""
+    prefix = values.get("S3_PREFIX", "")
+    if prefix.lower().startswith("s3://"):
+        faults.append(
+            f"S3_PREFIX has the bucket in it ({shown(prefix)}): write only what follows it, like shop/orders/."
+        )
+    return prefix
 
 
 def _check_bucket_arn(values: Mapping[str, str], faults: list[str]) -> str:

@@ -15,11 +15,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from world import Run, World
+from world import BUCKET, PREFIX, Run, World
 
 import main
 from delta_arc.clients import get_s3_client
-from delta_arc.listing import count_all_objects
+from delta_arc.listing import advise_where_nothing_is, count_all_objects
 from delta_arc.settings import get_settings
 from runtime.s3 import S3Error
 from sandbox import storage
@@ -294,3 +294,14 @@ def test_the_run_tells_it_in_one_line(world: World, run: Callable[..., Run], mon
         "❌ There is no bucket named nowhere: check S3_BUCKET_NAME (and AWS_ENDPOINT_URL_S3, if it is no AWS bucket)."
     ]
     assert world.requests()["writes"] == 0
+
+
+def test_a_prefix_that_begins_with_a_slash_is_told_where_nothing_begins_so(
+    world: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S3_PREFIX", f"/{PREFIX}")
+    ended = run("--dry-run")
+    assert ended.code == 4
+    assert f"s3://{BUCKET}//{PREFIX}: check S3_BUCKET_NAME and S3_PREFIX, without the / at its beginning" in ended.out
+    advice = "check S3_BUCKET_NAME and S3_PREFIX"
+    assert [advise_where_nothing_is(prefix) for prefix in ("", "in/")] == [advice] * 2

@@ -64,6 +64,7 @@ WRONG = [
     ("ATLAN_MAX_REQUESTS_PER_MINUTE", "many", "Atlan allows a tenant 400"),
     ("OVERRIDES_FILE", "missing.txt", "missing.txt"),
     ("LINEAGE_EVENTS", "missing/", "LINEAGE_EVENTS names a file or folder that is not there (missing/)"),
+    ("S3_PREFIX", "s3://landing/in/", "S3_PREFIX has the bucket in it (s3://landing/in/): write only what follows it"),
     ("LINEAGE_EVENTS", "s3:///x", "LINEAGE_EVENTS is no place in S3 (s3:///x)"),
     ("LINEAGE_EVENTS", "s3://b ucket/", "LINEAGE_EVENTS is no place in S3"),
     ("LINEAGE_NAMESPACES", "mysql://db:3306", "LINEAGE_NAMESPACES has one that is none of a PostgreSQL or Snowflake"),

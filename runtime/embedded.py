@@ -23,8 +23,8 @@ _starting = threading.Lock()
 def start_sandbox() -> Tenant:
     """The embedded tenant, started on first use in `.sandbox` of the current folder; it ends with the interpreter.
 
-    Raises `SettingsError` where a package is missing or another sandbox has the folder, and `PipelineError` where it
-    cannot start.
+    Raises `SettingsError` where a package is missing, another sandbox has the folder, or it cannot be used, and
+    `PipelineError` where it cannot start.
     """
     with _starting:
         return _start_once()
@@ -54,7 +54,14 @@ def _start_once() -> Tenant:
                 "`python -m sandbox` printed."
             ]
         ) from None
-    except (InventoryError, StorageError, OSError) as error:
+    except OSError as error:
+        raise SettingsError(
+            [
+                f"The sandbox did not start, as it cannot use {SANDBOX_FOLDER} ({error.strerror or error}): let it be a "
+                "folder that you may write, or run this in another one."
+            ]
+        ) from None
+    except (InventoryError, StorageError) as error:
         raise PipelineError(f"The sandbox did not start: {error}.") from None
     atexit.register(running.close)
     if tenant.empty:

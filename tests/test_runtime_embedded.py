@@ -38,9 +38,9 @@ print(tenants[0].folder)
 
 def test_what_keeps_it_from_starting_is_one_sentence(tmp_path: Path) -> None:
     program = """
-import sys
+import os, sys
 from runtime.embedded import start_sandbox
-from runtime.errors import PipelineError, SettingsError
+from runtime.errors import SettingsError
 sys.modules["orjson"] = None
 try:
     start_sandbox()
@@ -50,11 +50,21 @@ del sys.modules["orjson"]
 open(".sandbox", "w").close()
 try:
     start_sandbox()
-except PipelineError as error:
+except SettingsError as error:
+    print(error)
+os.unlink(".sandbox")
+os.makedirs(".sandbox/tenant.db")
+try:
+    start_sandbox()
+except SettingsError as error:
     print(error)
 """
     ended = in_a_process(tmp_path, program)
     assert ended.returncode == 0, ended.stderr
-    missing, in_the_way = ended.stdout.splitlines()
+    missing, in_the_way, no_database = ended.stdout.splitlines()
     assert missing.startswith("The sandbox needs a package that is not installed (orjson): run `pip install")
-    assert in_the_way.startswith("The sandbox did not start: ")
+    for told, reason in ((in_the_way, "File exists"), (no_database, "Is a directory")):
+        assert told == (
+            f"The sandbox did not start, as it cannot use .sandbox ({reason}): let it be a folder that you may write, or "
+            "run this in another one."
+        )

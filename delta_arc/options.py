@@ -145,7 +145,7 @@ def build_parser() -> argparse.ArgumentParser:
     told = "exit with 5 if fewer of the source tables than that have a complete chain"
     parser.add_argument("--min-coverage", type=_percent, metavar="PERCENT", help=told)
     flag("--detailed-exitcode", help="exit with 0 if nothing was to do, 2 if there were changes, else 1")
-    flag("--force-refresh", help="read the assets from Atlan even if the cache is valid")
+    flag("--force-refresh", help="read everything anew, Atlan and the headers of files, even if the caches are valid")
     flag("--prune", help="archive processes made earlier that are wanted no more, and S3 objects that are gone")
     told = f"never archive more than N (default: {MAX_REMOVE}, and with --prune no more than half of what there is)"
     parser.add_argument("--max-remove", type=_number, metavar="N", help=told)
@@ -157,8 +157,8 @@ def build_parser() -> argparse.ArgumentParser:
     flag("--yes", help="do not ask before --remove-lineage")
     flag("--quiet", help="show only changes, warnings and the last line")
     flag("--check", help="try what a run needs, line by line, write nothing, and end")
-    flag("--cache-status", help="show both caches and end")
-    flag("--clear-cache", help="delete both caches and end")
+    flag("--cache-status", help="show what is kept of Atlan between runs, and end")
+    flag("--clear-cache", help="delete all that is kept between runs, and end")
     places = parser.add_mutually_exclusive_group()
     flag = partial(places.add_argument, action="store_true")
     flag("--require-tenant", help="refuse to run in the sandbox where no tenant is set, as where nobody watches")

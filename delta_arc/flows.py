@@ -34,7 +34,7 @@ from runtime.environment import ENV_FILE, read_environment, secrets_in
 from runtime.errors import PipelineError, SettingsError
 from runtime.files import read_small_file, replace_file
 from runtime.stopping import Terminated, stopped_by_sigterm
-from runtime.terminal import NOTICE, logger, say_error, show_less
+from runtime.terminal import NOTICE, OWN_WORDS, logger, mask, say_error, show_less
 from runtime.version import read_version
 
 STOPPED = "Stopped; run it again to finish: what is written stays, and nothing is written twice."
@@ -293,7 +293,8 @@ def _tell_all(whole: RunRecord, flows: Sequence[RunRecord]) -> None:
     """Log what became of each flow, and of all together."""
     for flow in flows:
         told = tell_counts(flow.document) if flow.document else ""
-        logger.log(NOTICE, "%s %s: %s%s", mark_of(flow.ending), flow.name, flow.ending.value, told and f", {told}")
+        words = flow.ending.value + (told and f", {told}")
+        logger.log(NOTICE, "%s %s: %s", mark_of(flow.ending), mask(flow.name), words, extra=OWN_WORDS)
     counts = Counter(flow.ending for flow in flows)
     told = ", ".join(f"{count} {ending.value}" for ending, count in counts.items())
-    logger.log(NOTICE, "%s %d flows: %s", mark_of(whole.ending), len(flows), told)
+    logger.log(NOTICE, "%s %d flows: %s", mark_of(whole.ending), len(flows), told, extra=OWN_WORDS)

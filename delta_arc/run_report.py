@@ -106,7 +106,7 @@ def describe_run(record: RunRecord, exit_code: int | None, dry_run: bool, versio
             for status in (Status.CREATED, Status.UPDATED, Status.REMOVED)
         },
     }
-    return {name: _without_secrets(value) for name, value in document.items()}
+    return dict(_without_secrets(document))
 
 
 def describe_check(record: RunRecord, exit_code: int | None, version: str) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def describe_check(record: RunRecord, exit_code: int | None, version: str) -> di
             {"check": one.check, "state": one.state.value, "sentence": one.sentence} for one in record.findings
         ],
     }
-    return {name: _without_secrets(value) for name, value in document.items()}
+    return dict(_without_secrets(document))
 
 
 def describe_flows(
@@ -220,6 +220,10 @@ def _name(outcome: Outcome) -> dict[str, str]:
     return {"type": outcome.type_name, "qualified_name": outcome.qualified_name}
 
 
+# Fields of which every value is one of a few words of ours, that no secret is to make unreadable for a program.
+OWN_WORDS = ("format", "outcome", "check", "state")
+
+
 def _without_secrets(value: Any) -> Any:
     """A value of the document with its texts masked one by one: of the whole, a secret like `null` would break the JSON."""
     if isinstance(value, str):
@@ -227,7 +231,7 @@ def _without_secrets(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_secrets(item) for item in value]
     if isinstance(value, dict):
-        return {name: _without_secrets(item) for name, item in value.items()}
+        return {name: item if name in OWN_WORDS else _without_secrets(item) for name, item in value.items()}
     return value
 
 

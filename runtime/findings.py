@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ParamSpec
 
-from runtime.terminal import NOTICE, holding_back, logger
+from runtime.terminal import NOTICE, OWN_WORDS, holding_back, logger
 
 P = ParamSpec("P")
 
@@ -70,5 +70,6 @@ def tell_findings(findings: Iterable[Finding]) -> bool:
         states.append(finding.state)
         logger.log(LEVELS[finding.state], "%s %s", MARKS[finding.state], finding.sentence)
     worst = next((state for state in (State.WRONG, State.DOUBTFUL) if state in states), State.FINE)
-    logger.log(NOTICE, "%s Checked, and nothing was written: %s", MARKS[worst], count_findings(states))
+    told = count_findings(states)
+    logger.log(NOTICE, "%s Checked, and nothing was written: %s", MARKS[worst], told, extra=OWN_WORDS)
     return worst is not State.WRONG

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("delta_arc")
 
+# `extra` of a record that has nothing from outside, which a secret like `wrong` would only make unreadable.
+OWN_WORDS = {"own_words": True}
+
 # What has changed, and how it ended: what `--quiet` shows besides warnings.
 NOTICE = logging.INFO + 5
 logging.addLevelName(NOTICE, "NOTICE")
@@ -186,7 +189,8 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         most = MOST_OF_A_TRACEBACK if record.exc_info else MOST_OF_A_LINE
-        return visible(mask(super().format(record)), most)
+        text = super().format(record)
+        return visible(text if getattr(record, "own_words", False) else mask(text), most)
 
 
 class _LogHandler(logging.Handler):

@@ -445,6 +445,24 @@ def test_what_the_checks_of_each_flow_found_is_counted(lone: World, run: Callabl
     ]
 
 
+@pytest.mark.parametrize("word", ["wrong", "fine", "failed", "Delta Arc check 1"])
+def test_a_secret_that_is_a_word_of_ours_leaves_the_counts_readable(
+    word: str, lone: World, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", word.replace(" ", "_"))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", word.split()[0])
+    write_flow(lone, "flows/hr.env", S3_PREFIX="none/")
+    ended = run(SALES, HR, "--check", "--json=report.json")
+    counted = [line for line in ended.out.splitlines() if "Checked, and nothing was written" in line]
+    assert [bool(re.search(r": \d+ fine, \d+ to look at, \d+ wrong, \d+ not checked$", line)) for line in counted] == [
+        True
+    ] * 2
+    told = report()["flows"]
+    assert "***" not in "".join(ended.out.splitlines()[-3:])
+    assert {flow["format"] for flow in told} == {"Delta Arc check 1"}
+    assert {one["state"] for flow in told for one in flow["findings"]} <= {"fine", "doubtful", "wrong", "unknown"}
+
+
 def test_lineage_is_removed_and_caches_are_shown_for_each_flow(lone: World, run: Callable[..., Run]) -> None:
     run(SALES, HR)
     assert "💾 PostgreSQL cache: valid, 51 assets" in run(SALES, HR, "--cache-status").out

@@ -31,6 +31,7 @@ from delta_arc.state import open_state
 from runtime import atlan, s3
 from runtime.atlan import Permission
 from runtime.clocks import seconds_ahead
+from runtime.embedded import start_sandbox
 from runtime.errors import PipelineError, SettingsError
 from runtime.files import why_not_writable
 from runtime.findings import Finding, State, collect_findings
@@ -65,7 +66,10 @@ class Lookups:
 
 def check_everything(settings: Settings, lookups: Lookups) -> list[Finding]:
     """What a run with these settings would find, in a fixed order: this machine, then Atlan and S3, which are asked side
-    by side. Nothing is written, but by the embedded sandbox, which starts where no tenant is set."""
+    by side. Nothing is written, but by the embedded sandbox, which starts where no tenant is set; raises `PipelineError`, as a
+    run does, where that cannot start."""
+    if settings.sandbox:
+        start_sandbox()
     local = collect_findings(_check_machine, settings, lookups)
     remote = side_by_side(
         partial(collect_findings, _check_atlan, settings, lookups), partial(collect_findings, _check_s3, settings)

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_s3 import answering, listing
-from world import BUCKET, POSTGRES, PREFIX, ROOT, SNOWFLAKE, Run, World
+from world import BUCKET, POSTGRES, PREFIX, ROOT, SNOWFLAKE, Run, World, python
 
 from delta_arc.check import _first_objects, check_clock, check_token, expiry_of
 from delta_arc.run_report import RunRecord, describe_check
@@ -605,3 +605,14 @@ def test_the_sandbox_is_checked_like_a_tenant(empty_folder: Path, run: Callable[
     assert ended.code == 0
     assert "✅ Atlan: it answers, and knows the token as sandbox" in ended.out.splitlines()
     assert not list(empty_folder.glob(".sandbox/*_cache.json"))
+
+
+def test_a_sandbox_that_cannot_start_is_told_once_as_by_a_run(empty_folder: Path) -> None:
+    program = "import sys; sys.modules['orjson'] = None; import main; sys.exit(main.main(sys.argv[1:]))"
+    (checked, ran) = (python(["-c", program, option]) for option in ("--check", "--dry-run"))
+    assert (checked.returncode, ran.returncode) == (2, 2)
+    assert checked.stderr == ran.stderr
+    assert checked.stderr.startswith(
+        "❌ The sandbox needs a package that is not installed (orjson): run `pip install -r"
+    )
+    assert (len(checked.stderr.splitlines()), "LINEAGE_EVENTS" in checked.stdout) == (1, False)

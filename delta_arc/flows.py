@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 from collections import Counter
@@ -108,6 +109,7 @@ def _run_all(
         return
     secrets = _read_settings(flows, options)
     _share(flows)
+    _warn_of_overlaps([flow for flow in flows if flow.settings and not flow.errors])
     mark_page(_page_of(flows, options))
     for number, flow in enumerate(flows, 1):
         if flow.settings:
@@ -227,6 +229,21 @@ def _find_clashes(flows: Sequence[RunRecord], options: argparse.Namespace) -> No
                 flow.errors.append(f"{label} is {path}, which is {other}{whose}, too: give each a file of its own.")
                 if "report" in (use, used_as):
                     options.json = None  # the file may be one that somebody has written
+
+
+def _warn_of_overlaps(flows: Sequence[RunRecord]) -> None:
+    """Tell where the prefix of one flow contains another's: what is below both is drawn for each, as each is for itself."""
+    for one, other in itertools.permutations(flows, 2):
+        outer, inner = one.settings, other.settings
+        if outer and inner and _ends_of(outer) == _ends_of(inner) and inner.s3_prefix.startswith(outer.s3_prefix):
+            logger.warning(
+                "⚠️ The prefix of %s contains that of %s: what is below both gets the processes of each; let one flow have it",
+                one.name, other.name,
+            )  # fmt: skip
+
+
+def _ends_of(settings: Settings) -> tuple[str, ...]:
+    return settings.tenant, settings.postgres_connection, settings.s3_bucket, settings.snowflake_connection
 
 
 def _files_of(flow: RunRecord, settings: Settings, options: argparse.Namespace) -> Iterator[tuple[Path, str, object]]:

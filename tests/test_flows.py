@@ -463,6 +463,28 @@ def test_a_secret_that_is_a_word_of_ours_leaves_the_counts_readable(
     assert {one["state"] for flow in told for one in flow["findings"]} <= {"fine", "doubtful", "wrong", "unknown"}
 
 
+@pytest.mark.parametrize(
+    ("changed", "warned"),
+    [
+        ({"S3_PREFIX": f"{PREFIX}more/"}, True),
+        ({"S3_PREFIX": PREFIX.rstrip("/")}, True),
+        ({"S3_PREFIX": ""}, True),
+        ({"S3_PREFIX": "2025/other/"}, False),
+        ({"S3_PREFIX": "", "S3_BUCKET_NAME": "other"}, False),
+        ({"S3_PREFIX": "", "POSTGRES_CONNECTION_NAME": "other"}, False),
+    ],
+)
+def test_a_prefix_that_contains_another_flows_is_told(
+    changed: dict[str, str], warned: bool, lone: World, run: Callable[..., Run]
+) -> None:
+    write_flow(lone, "flows/hr.env", **changed)
+    told = [line for line in run(SALES, HR, "--cache-status").out.splitlines() if "contains that of" in line]
+    assert len(told) == warned
+    if warned:
+        outer, inner = ("sales", "hr") if changed["S3_PREFIX"].startswith(PREFIX) else ("hr", "sales")
+        assert told[0].startswith(f"⚠️ The prefix of {outer} contains that of {inner}: what is below both gets")
+
+
 def test_lineage_is_removed_and_caches_are_shown_for_each_flow(lone: World, run: Callable[..., Run]) -> None:
     run(SALES, HR)
     assert "💾 PostgreSQL cache: valid, 51 assets" in run(SALES, HR, "--cache-status").out

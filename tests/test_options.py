@@ -46,9 +46,7 @@ def test_one_thing_is_done_at_a_time(one: str, other: str) -> None:
 
 @pytest.mark.parametrize("mode", [RUN, *MODES])
 @pytest.mark.parametrize("name", GOES_WITH)
-def test_an_option_is_refused_where_it_has_no_effect(
-    name: str, mode: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_option_is_refused_where_it_has_no_effect(name: str, mode: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [written(name), *([] if mode == RUN else [written(mode)])]
     if (name, mode) == ("plan", "apply"):
         with pytest.raises(SystemExit):

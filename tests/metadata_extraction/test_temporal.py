@@ -253,7 +253,8 @@ def test_a_server_that_is_lost_is_one_sentence_and_work_goes_on_when_it_is_back(
         own.kill()
         assert read_until(worker, "Temporal").count("\n") == 1  # and no line of the library's
         alive.unlink()
-        wait_for(alive.exists, "the file of a worker that waits")
+        wait_for(lambda: alive.exists() or worker.poll() is not None, "the file of a worker that waits")
+        assert worker.poll() is None, worker.communicate()
         ended, _ = starter.communicate(timeout=300)
         assert starter.returncode == 1
         assert ended.splitlines()[-1].endswith(": extraction goes on when it does, but is not waited for here.")

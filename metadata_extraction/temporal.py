@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from temporalio import activity, workflow
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, WorkflowAlreadyStartedError
@@ -280,6 +281,10 @@ async def work_on_queue(settings: ExtractionSettings, alive_file: Path | None = 
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     with ThreadPoolExecutor(AT_ONCE) as executor, _telling_why_it_ends():
+        # The worker asks this, too, but only when it is under way, and nobody works on what is not there.
+        await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=settings.temporal_namespace)
+        )
         worker = Worker(
             client,
             task_queue=settings.temporal_task_queue,
